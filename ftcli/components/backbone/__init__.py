@@ -1,0 +1,1 @@
+"""Where networks come from: each source opens a model by name and declares its depth."""

@@ -1,0 +1,39 @@
+"""An explicit LR for each stage."""
+
+from __future__ import annotations
+
+from fnmatch import fnmatchcase
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from ftcli.errors import Problem, RecipeError
+from ftcli.plan.freeze_mask import nearest_names
+from ftcli.plan.layer_map import LayerMap
+from ftcli.registry import Choice
+
+
+class Stages(Choice):
+    """LR by stage name or glob over stage names; the first pattern that matches wins.
+
+    A stage that no pattern matches trains at the base LR (`optimizer.lr`).
+    """
+
+    kind: Literal["stages"]
+    lr: dict[str, Annotated[float, Field(gt=0, le=10)]] = Field(min_length=1)
+    """For instance {stem: 1e-6, layer1: 1e-6, layer2: 3e-6, layer3: 1e-5, layer4: 3e-5, head: 3e-4}."""
+
+
+def scales(options: Stages, layer_map: LayerMap, base_lr: float) -> dict[int, float]:
+    """Layer index -> factor on the base LR."""
+    for pattern in options.lr:
+        if not any(fnmatchcase(stage, pattern) for stage in layer_map.stages):
+            near = ", ".join(nearest_names(layer_map, pattern))
+            message = f"{pattern!r} matches no stage of {layer_map.backbone}"
+            raise RecipeError(Problem(f"layer_lr.lr.{pattern}", message, f"nearest: {near}"))
+    return {layer.index: _rate(options, layer.stage, base_lr) / base_lr for layer in layer_map.layers}
+
+
+def _rate(options: Stages, stage: str, base_lr: float) -> float:
+    matches = (rate for pattern, rate in options.lr.items() if fnmatchcase(stage, pattern))
+    return next(matches, base_lr)

@@ -1,0 +1,106 @@
+"""What a run says of itself while it runs. Listeners receive these in order; none of them can change the run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from ftcli.findings import Finding
+from ftcli.plan.phase import Phase
+from ftcli.plan.training_plan import TrainingPlan
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Measured on `num_examples` examples; loss is the plain cross-entropy, without smoothing."""
+
+    accuracy: float
+    macro_f1: float
+    loss: float
+    num_examples: int
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class PlanReady:
+    """Before anything is computed. `run` is the run folder, `notes` what was found out on the way (weights used ...)."""
+
+    plan: TrainingPlan
+    run: str
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Working:
+    """Something that takes a while outside the epochs: decoding images, features, a probe. total may be unknown."""
+
+    what: str
+    done: int
+    total: int | None = None
+
+
+@dataclass(frozen=True)
+class PhaseStarted:
+    index: int
+    phase: Phase
+    epoch: int
+    num_phases: int
+
+
+@dataclass(frozen=True)
+class StepDone:
+    """`step` of `num_steps` optimizer steps in this epoch, counted from 1; loss is the mean over the step's examples."""
+
+    epoch: int
+    step: int
+    num_steps: int
+    loss: float
+
+
+@dataclass(frozen=True)
+class EpochDone:
+    """`epoch` counts from 0. LRs are those of the epoch's last step; lr_lowest is the lowest stage that trains."""
+
+    epoch: int
+    num_epochs: int
+    phase: str
+    lr_head: float
+    lr_lowest: float
+    train_loss: float
+    val: Scores
+    images_per_second: float
+    seconds: float
+    best: bool
+    """The checkpoint metric is the best so far."""
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class PhaseProved:
+    """Frozen tensors compared, bit for bit, with themselves at the start of the phase."""
+
+    phase: str
+    checked: int
+    changed: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class CheckpointSaved:
+    path: str
+    epoch: int
+
+
+@dataclass(frozen=True)
+class Noticed:
+    finding: Finding
+
+
+Event = (
+    PlanReady | Working | PhaseStarted | StepDone | EpochDone | PhaseProved | CheckpointSaved | Noticed
+)
+Listener = Callable[[Event], None]

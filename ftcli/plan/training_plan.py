@@ -1,0 +1,108 @@
+"""Everything a run will do, decided before the first batch: phases, totals, and why."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from ftcli.findings import Finding
+from ftcli.plan.layer_map import LayerMap
+from ftcli.plan.norm_policy import NormPolicy
+from ftcli.plan.phase import Phase, Plateau
+from ftcli.plan.preprocessing import Preprocessing
+
+Precision = Literal["fp32", "bf16", "fp16"]
+Floor = Literal["head_phase", "probe", "itself", "none"]
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What the machine at hand can do, as far as a plan depends on it."""
+
+    device: Literal["cpu", "cuda"]
+    bf16: bool = False
+
+
+@dataclass(frozen=True)
+class OptimizerSpec:
+    """`settings` are the keyword arguments of the optimizer of that kind, LR and weight decay apart."""
+
+    kind: str
+    lr: float
+    weight_decay: float
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Something the recipe left to the plan: what was chosen, and why."""
+
+    what: str
+    value: str
+    why: str
+
+
+@dataclass(frozen=True)
+class TrainingPlan:
+    layer_map: LayerMap
+    classes: tuple[str, ...]
+    num_train: int
+    preprocessing: Preprocessing
+    pretrained: bool
+    strategy: str
+    phases: tuple[Phase, ...]
+    epochs: int
+    batch_size: int
+    accumulation: int
+    optimizer: OptimizerSpec
+    norm: NormPolicy
+    label_smoothing: float
+    clip_norm: float | None
+    precision: Precision
+    machine: Machine
+    checkpoint_metric: str
+    early_stopping: Plateau | None
+    floor: Floor
+    """Where the linear probe comes from: the run's own head phase, a probe of its own, the run itself, or nowhere."""
+    seed: int
+    decisions: tuple[Decision, ...] = ()
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def batches_per_epoch(self) -> int:
+        return len(batch_bounds(self.num_train, self.batch_size))
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Optimizer steps: batches, `accumulation` of them at a time."""
+        return -(-self.batches_per_epoch // self.accumulation)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for plan.json: sets become sorted lists."""
+        return json.loads(json.dumps(asdict(self), default=_plain))  # type: ignore[no-any-return]
+
+    def fingerprint(self) -> str:
+        """SHA-256 of everything that decides the numbers of a run; advice and reasons left out."""
+        content = self.to_dict()
+        for advice in ("findings", "decisions"):
+            del content[advice]
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def batch_bounds(num_examples: int, batch_size: int) -> tuple[tuple[int, int], ...]:
+    """Start and end of every batch of an epoch. A lone last example joins the batch before it:
+
+    BatchNorm cannot take the variance of one value."""
+    starts = list(range(0, num_examples, batch_size))
+    if len(starts) > 1 and num_examples - starts[-1] == 1:
+        starts.pop()
+    return tuple(zip(starts, [*starts[1:], num_examples], strict=True))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, (set, frozenset)):
+        return sorted(value)
+    raise TypeError(f"{type(value).__name__} has no place in a plan")

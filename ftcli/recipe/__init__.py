@@ -1,0 +1,1 @@
+"""Text into validated options: what a recipe may say, and how every mistake in one is told."""

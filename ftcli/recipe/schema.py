@@ -1,0 +1,110 @@
+"""The Recipe: a table of contents over the components' options, and the few sections that have no kinds."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from ftcli.registry import Options, union_of
+
+
+class Model(Options):
+    """The network: a pretrained backbone and a new head."""
+
+    backbone: Annotated[str, Field(pattern=r"^(torchvision|timm)/[A-Za-z0-9_.\-]+$")]
+    """SOURCE/NAME: torchvision/resnet18, timm/tf_efficientnet_lite0; `ftcli models ls` lists them."""
+    weights: str = "default"
+    """default: the pretrained weights of that name. none: random. Otherwise a local .safetensors or .pth file."""
+    head: union_of("head") = Field(default_factory=lambda: {"kind": "linear"}, validate_default=True)  # type: ignore[valid-type]
+    """What replaces the pretrained classifier."""
+
+
+class EarlyStopping(Options):
+    """Stop when the checkpoint metric has stopped improving. Counted anew in each phase."""
+
+    patience: int = Field(default=5, ge=1)
+    """Epochs without improvement."""
+    min_delta: float = Field(default=0.0, ge=0)
+    """The least gain that counts as improvement."""
+
+
+class Train(Options):
+    """The loop."""
+
+    epochs: int = Field(default=10, ge=1)
+    """Over all phases."""
+    batch_size: int = Field(default=32, ge=1)
+    """Images in one forward pass."""
+    accumulation: int = Field(default=1, ge=1)
+    """Batches per optimizer step; the effective batch is batch_size times this."""
+    clip_norm: float | None = Field(default=1.0, gt=0)
+    """Clip the gradient's global norm; null for never."""
+    label_smoothing: float = Field(default=0.0, ge=0, lt=1)
+    """Share of the target spread over all classes."""
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    """auto: bf16 on a GPU that has it, else fp32. fp16 needs CUDA and scales the loss."""
+    early_stopping: EarlyStopping | None = None
+    """{patience, min_delta}; default off."""
+    checkpoint_metric: Literal["accuracy", "macro_f1", "loss"] = "accuracy"
+    """What, on validation, picks the best epoch."""
+
+
+class Runtime(Options):
+    """Where it runs. Nothing here changes what is learned."""
+
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """auto: CUDA when there is one."""
+    workers: int | Literal["auto"] = "auto"
+    """Processes that decode images which do not fit into memory; auto: one per core, at most 8."""
+    image_memory_gb: float = Field(default=2.0, ge=0)
+    """Decoded images are kept in memory up to this many GiB; beyond it they are decoded in every epoch."""
+
+
+def _section(name: str, default: Any = None) -> Any:
+    """A section with kinds. A mapping as default is validated; None leaves the choice to the plan."""
+    if default is None:
+        return Field(default=None)
+    return Field(default_factory=lambda: default, validate_default=True)
+
+
+class Recipe(Options):
+    """A fine-tuning recipe. `data`, `model.backbone` and `strategy` are enough."""
+
+    name: str = Field(default="run", pattern=r"^[A-Za-z0-9][A-Za-z0-9_.\-]*$")
+    """Names the run folder; the recipe's file name when left out."""
+    task: Literal["image_classification"] = "image_classification"
+    """What is learned."""
+    seed: int = Field(default=0, ge=0, lt=2**32)
+    """Decides the split, the new head's weights, the order of examples and their augmentation."""
+    data: union_of("data")  # type: ignore[valid-type]
+    """Where the examples come from."""
+    model: Model
+    """The network."""
+    strategy: union_of("strategy")  # type: ignore[valid-type]
+    """What trains, and when."""
+    augment: union_of("augment") | None = _section("augment")  # type: ignore[valid-type]
+    """How training images are varied. Default: none for feature extraction, else light."""
+    layer_lr: union_of("layer_lr") | None = _section("layer_lr")  # type: ignore[valid-type]
+    """The LR of each layer. Default: backbone at a tenth of the head's; uniform where there is no pretrained one."""
+    norm: union_of("norm") = _section("norm", {"kind": "auto"})  # type: ignore[valid-type]
+    """The BatchNorm policy."""
+    optimizer: union_of("optimizer") = _section("optimizer", {"kind": "adamw"})  # type: ignore[valid-type]
+    """The optimizer and the base LR."""
+    schedule: union_of("schedule") = _section("schedule", {"kind": "cosine"})  # type: ignore[valid-type]
+    """How the LR moves; default a tenth of warm-up, then cosine."""
+    train: Train = Train()
+    """The loop."""
+    runtime: Runtime = Runtime()
+    """Where it runs."""
+
+    @model_validator(mode="after")
+    def _scratch_has_no_weights(self) -> Recipe:
+        if self.strategy.kind == "scratch" and self.model.weights not in ("default", "none"):
+            raise ValueError("strategy scratch starts from random weights; remove model.weights")
+        return self
+
+    @property
+    def pretrained(self) -> bool:
+        """Whether the backbone starts from learned weights."""
+        return self.strategy.kind != "scratch" and self.model.weights != "none"
