@@ -1,11 +1,15 @@
-"""The examples of a task and which of them train, validate and test."""
+"""The examples of a task and which of them train, validate and test; and that choice as a record to keep."""
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+
+from ftcli.errors import DataError
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -44,3 +48,38 @@ class DataSplits:
     def count_per_class(self, stream: str) -> dict[str, int]:
         counts = Counter(self.labels(stream))
         return {name: counts[label] for label, name in enumerate(self.classes)}
+
+
+def split_record(splits: DataSplits) -> dict[str, Any]:
+    """What split.json holds: source, classes, keys and counts by stream, and a sha256 over these."""
+    record = {
+        "source": splits.source,
+        "classes": list(splits.classes),
+        "counts": {stream: len(indices) for stream, indices in splits.streams.items()},
+        "streams": {s: [splits.examples[i].key for i in indices] for s, indices in splits.streams.items()},
+    }
+    return {**record, "sha256": _digest(record)}
+
+
+def apply_split_record(splits: DataSplits, record: Mapping[str, Any]) -> DataSplits:
+    """The same data divided as recorded; examples that came later belong to no stream.
+
+    Raises DataError when the record was changed, the classes are others or a recorded example is gone.
+    """
+    if record.get("sha256") != _digest({k: v for k, v in record.items() if k != "sha256"}):
+        raise DataError("the recorded split was changed after it was written", remedy="restore split.json")
+    if tuple(record["classes"]) != splits.classes:
+        what = f"the classes were {', '.join(record['classes'])} and are {', '.join(splits.classes)}"
+        raise DataError(what, where=splits.source, remedy="restore the data that the run began with")
+    index = {example.key: i for i, example in enumerate(splits.examples)}
+    gone = [key for keys in record["streams"].values() for key in keys if key not in index]
+    if gone:
+        what = f"{len(gone)} of the recorded examples are gone, {gone[0]!r} first"
+        raise DataError(what, where=splits.source, remedy="restore the data that the run began with")
+    return replace(
+        splits, streams={s: tuple(index[k] for k in keys) for s, keys in record["streams"].items()}
+    )
+
+
+def _digest(record: Mapping[str, Any]) -> str:
+    return sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()

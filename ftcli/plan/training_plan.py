@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 from ftcli.findings import Finding
@@ -15,7 +15,7 @@ from ftcli.plan.phase import Phase, Plateau
 from ftcli.plan.preprocessing import Preprocessing
 
 Precision = Literal["fp32", "bf16", "fp16"]
-Floor = Literal["head_phase", "probe", "itself", "none"]
+Floor = Literal["probe", "itself", "none"]
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,10 @@ class TrainingPlan:
     batch_size: int
     accumulation: int
     optimizer: OptimizerSpec
+    schedule: str
     norm: NormPolicy
+    augment: Mapping[str, Any]
+    """The options of the augment section, as resolved."""
     label_smoothing: float
     clip_norm: float | None
     precision: Precision
@@ -66,7 +69,7 @@ class TrainingPlan:
     checkpoint_metric: str
     early_stopping: Plateau | None
     floor: Floor
-    """Where the linear probe comes from: the run's own head phase, a probe of its own, the run itself, or nowhere."""
+    """Where the linear probe comes from: a probe before the first phase, the run itself, or nowhere."""
     seed: int
     decisions: tuple[Decision, ...] = ()
     findings: tuple[Finding, ...] = ()
@@ -79,6 +82,9 @@ class TrainingPlan:
     def steps_per_epoch(self) -> int:
         """Optimizer steps: batches, `accumulation` of them at a time."""
         return -(-self.batches_per_epoch // self.accumulation)
+
+    def with_findings(self, findings: tuple[Finding, ...]) -> TrainingPlan:
+        return replace(self, findings=findings)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for plan.json: sets become sorted lists."""

@@ -46,9 +46,11 @@ class Gradual(Choice):
     @model_validator(mode="after")
     def _one_way(self) -> Gradual:
         if self.schedule is not None:
-            others = {"every", "head_epochs", "to_stage", "on"} & self.model_fields_set
-            if others:
-                raise ValueError(f"schedule stands alone: remove {', '.join(sorted(others))}")
+            fields = type(self).model_fields
+            others = ("head_epochs", "every", "to_stage", "on", "patience", "min_delta")
+            meant = [name for name in others if getattr(self, name) != fields[name].default]
+            if meant:
+                raise ValueError(f"schedule stands alone: remove {', '.join(meant)}")
             epochs = [step.epoch for step in self.schedule]
             if epochs != sorted(epochs):
                 raise ValueError("the epochs of schedule must not go down")

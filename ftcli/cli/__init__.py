@@ -1,0 +1,1 @@
+"""Arguments and exit codes: a file a command, which imports what it needs when it is called."""

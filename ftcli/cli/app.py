@@ -1,0 +1,94 @@
+"""The commands by name. A command's file is imported when it is called or its own help is asked for."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+COMMANDS = {
+    "init": "Write a recipe for a folder of images.",
+    "validate": "Check recipes; every mistake is told with its place.",
+    "plan": "Show what a recipe will do, without data or weights.",
+    "inspect-freeze": "Show which parameters train, phase by phase.",
+    "train": "Train as a recipe says.",
+    "evaluate": "Measure a finished run on its test images.",
+    "predict": "Classify images with a finished run.",
+    "models": "The backbones: ls, show.",
+    "recipes": "The example recipes: ls, show, cp.",
+    "schema": "Print the JSON Schema of a recipe, for editors.",
+}
+"""In the order of `ftcli --help`, which imports none of them; a test holds each line to the command's docstring."""
+
+
+class LazyGroup(TyperGroup):
+    """Knows its commands by name only. `ftcli/cli/NAME.py` has a function NAME, or an `app` with subcommands."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        return load_command(cmd_name) if cmd_name in COMMANDS else None
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        if args[0] not in COMMANDS:
+            ctx.fail(_no_such_command(args[0]))
+        return super().resolve_command(ctx, args)
+
+
+def call(arguments: Sequence[str]) -> None:
+    """Do what the command line says; ends with SystemExit or an error."""
+    typer.main.get_command(app)(list(arguments), prog_name="ftcli")
+
+
+def load_command(name: str) -> Any:
+    """The command, ready to be called."""
+    function = name.replace("-", "_")
+    module = import_module(f"ftcli.cli.{function}")
+    app = getattr(module, "app", None)
+    if app is None:
+        app = typer.Typer(rich_markup_mode=None, add_completion=False)
+        app.command(name)(getattr(module, function))
+    command = typer.main.get_command(app)
+    command.name = name
+    return command
+
+
+def _no_such_command(name: str) -> str:
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, COMMANDS, n=1)
+    return f"there is no command {name!r}" + (f"; did you mean {near[0]!r}?" if near else "")
+
+
+app = typer.Typer(cls=LazyGroup, rich_markup_mode=None, add_completion=False, no_args_is_help=True)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from ftcli import __version__
+
+        typer.echo(f"ftcli {__version__}")
+        raise typer.Exit()
+
+
+@app.callback()
+def ftcli(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show the traceback of an error; so does FTCLI_DEBUG=1.")
+    ] = False,
+) -> None:
+    """Fine-tune a pretrained backbone from a recipe; shown before, done exactly, proved after."""
+    if debug:
+        os.environ["FTCLI_DEBUG"] = "1"

@@ -1,0 +1,27 @@
+"""`ftcli evaluate`: a finished run, measured again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ftcli.cli.options import AsJson
+
+
+def evaluate(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")],
+    split: Annotated[str, typer.Option(help="train, val or test, as the run divided its data.")] = "test",
+    as_json: AsJson = False,
+) -> None:
+    """Measure a finished run on its test images."""
+    from ftcli.cli.output import print_json, print_view
+    from ftcli.report.summary import evaluate_view
+    from ftcli.workflows.evaluate import evaluate as measure
+
+    result = measure(run, split)
+    if as_json:
+        print_json(result)
+    else:
+        print_view(evaluate_view(result))

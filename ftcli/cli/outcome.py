@@ -1,0 +1,72 @@
+"""How a command ends: every error as a message and an exit code, never as a traceback."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from tempfile import NamedTemporaryFile
+
+from ftcli.errors import FtcliError
+
+INTERRUPTED = 130
+CLOSED_PIPE = 141
+"""What a process that SIGPIPE ends leaves; `ftcli recipes ls | head -1`."""
+
+
+def run(command: Callable[[Sequence[str]], object], arguments: Sequence[str]) -> int:
+    """Call the command; returns the exit code of the process."""
+    try:
+        code = _call(command, arguments)
+        sys.stdout.flush()
+    except FtcliError as error:
+        return _told(error, as_json="--json" in arguments)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the flush at exit
+        return CLOSED_PIPE
+    except Exception as error:
+        return _bug(error)
+    return code
+
+
+def _call(command: Callable[[Sequence[str]], object], arguments: Sequence[str]) -> int:
+    try:
+        command(arguments)
+    except SystemExit as end:
+        if isinstance(end.__context__, BrokenPipeError):  # which Typer has caught
+            raise end.__context__ from None
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
+    return 0
+
+
+def _told(error: FtcliError, as_json: bool) -> int:
+    from ftcli.report.errors import error_json, show_error
+
+    if _debug():
+        traceback.print_exc()
+    show_error(error)
+    if as_json:
+        print(error_json(error), flush=True)
+    return error.exit_code
+
+
+def _bug(error: Exception) -> int:
+    """One line on screen, the rest where it can be sent from."""
+    if _debug():
+        traceback.print_exc()
+        return FtcliError.exit_code
+    try:
+        with NamedTemporaryFile("w", prefix="ftcli-", suffix=".txt", delete=False, encoding="utf-8") as file:
+            traceback.print_exc(file=file)
+        where = f"the traceback is in {file.name}, please report it"
+    except OSError:
+        where = "FTCLI_DEBUG=1 shows the traceback"
+    print(f"internal error: {type(error).__name__}; {where}", file=sys.stderr)
+    return FtcliError.exit_code
+
+
+def _debug() -> bool:
+    return os.environ.get("FTCLI_DEBUG", "") not in ("", "0")

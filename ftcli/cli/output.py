@@ -1,0 +1,20 @@
+"""How a command gives its result: as JSON alone on stdout, or as something to read."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+
+def print_json(value: Any) -> None:
+    print(json.dumps(value, indent=2, ensure_ascii=False), flush=True)
+
+
+def print_view(view: RenderableType) -> None:
+    from ftcli.report.console import console_for, show
+
+    show(console_for(sys.stdout), view)

@@ -1,0 +1,124 @@
+"""torchvision's datasets of labelled images, with the splits their authors made."""
+
+from __future__ import annotations
+
+import inspect
+from difflib import get_close_matches
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field
+
+from ftcli.errors import DataError
+from ftcli.plan.data_splits import TEST, TRAIN, VAL, DataSplits, Example
+
+from ._common import DataOptions, SourcePath, complete
+from .image import open_image
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+Requests = dict[str, dict[str, Any]]
+"""Stream -> the arguments that ask torchvision for it."""
+
+_FLAG: Requests = {TRAIN: {"train": True}, TEST: {"train": False}}
+_NAMED: Requests = {TRAIN: {"split": "train"}, TEST: {"split": "test"}}
+_NAMED_VAL: Requests = {
+    TRAIN: {"split": "train"},
+    VAL: {"split": "val"},
+    TEST: {"split": "test"},
+}
+
+OFFICIAL: dict[str, Requests] = {
+    "CIFAR10": _FLAG,
+    "CIFAR100": _FLAG,
+    "DTD": _NAMED_VAL,
+    "EuroSAT": {TRAIN: {}},
+    "FGVCAircraft": _NAMED_VAL,
+    "FashionMNIST": _FLAG,
+    "Flowers102": _NAMED_VAL,
+    "Food101": _NAMED,
+    "GTSRB": _NAMED,
+    "KMNIST": _FLAG,
+    "MNIST": _FLAG,
+    "OxfordIIITPet": {TRAIN: {"split": "trainval"}, TEST: {"split": "test"}},
+    "STL10": _NAMED,
+    "SVHN": _NAMED,
+    "StanfordCars": _NAMED,
+}
+"""The splits that a dataset's authors made."""
+_IN_MEMORY = frozenset({"CIFAR10", "CIFAR100", "FashionMNIST", "KMNIST", "MNIST", "STL10", "SVHN"})
+
+
+def _known(name: str) -> str:
+    if name in OFFICIAL:
+        return name
+    lower = {known.lower(): known for known in OFFICIAL}
+    near = [lower[match] for match in get_close_matches(name.lower(), lower, n=3)]
+    raise ValueError(
+        f"unknown dataset {name!r}; {'nearest' if near else 'known'}: {', '.join(near or OFFICIAL)}"
+    )
+
+
+class Torchvision(DataOptions):
+    """A dataset by its torchvision name, in its official splits; a val or test it lacks comes from train."""
+
+    kind: Literal["torchvision"]
+    name: Annotated[str, AfterValidator(_known), Field(json_schema_extra={"enum": list(OFFICIAL)})]
+    """FashionMNIST, CIFAR10, OxfordIIITPet, ...; spelled as in torchvision."""
+    path: SourcePath
+    """The folder given to torchvision as root, relative to the current directory."""
+    download: bool = False
+    """Fetch it into the folder if it is not there."""
+
+
+def open_splits(options: Torchvision, seed: int) -> DataSplits:
+    datasets = {stream: _open(options, arguments) for stream, arguments in OFFICIAL[options.name].items()}
+    labels = {stream: _labels(dataset) for stream, dataset in datasets.items()}
+    places = [(stream, i) for stream, numbers in labels.items() for i in range(len(numbers))]
+    splits = DataSplits(
+        source=f"torchvision {options.name}",
+        classes=_classes(datasets[TRAIN], labels[TRAIN]),
+        examples=tuple(Example(f"{options.name}/{s}/{i:06d}", labels[s][i]) for s, i in places),
+        streams={s: tuple(n for n, place in enumerate(places) if place[0] == s) for s in datasets},
+        load=partial(_load, datasets, tuple(places)),
+        in_memory=options.name in _IN_MEMORY,
+    )
+    return complete(splits, options.split, seed)
+
+
+def _open(options: Torchvision, arguments: dict[str, Any]) -> Any:
+    from torchvision import datasets
+
+    dataset = getattr(datasets, options.name)
+    if "loader" in inspect.signature(dataset).parameters:
+        arguments = {**arguments, "loader": open_image}
+    try:
+        return dataset(Path(options.path), download=options.download, **arguments)
+    except Exception as error:  # RuntimeError when missing; OSError, AssertionError, ... when damaged
+        what = f"torchvision cannot open {options.name}: {error or type(error).__name__}"
+        remedy = "set data.path to the folder that holds it, or data.download to true"
+        raise DataError(what, where=options.path, remedy=None if options.download else remedy) from error
+
+
+def _labels(dataset: Any) -> list[int]:
+    """Class numbers without opening an image; torchvision has four names for them."""
+    for name in ("targets", "labels", "_labels"):
+        if hasattr(dataset, name):
+            return [int(label) for label in getattr(dataset, name)]
+    return [int(label) for _, label in dataset._samples]
+
+
+def _classes(dataset: Any, labels: list[int]) -> tuple[str, ...]:
+    names = getattr(dataset, "classes", None)
+    return tuple(names) if names else tuple(str(number) for number in range(max(labels) + 1))
+
+
+def _load(datasets: dict[str, Any], places: tuple[tuple[str, int], ...], index: int) -> Image:
+    stream, i = places[index]
+    try:
+        image: Image = datasets[stream][i][0]
+    except OSError as error:
+        raise DataError(f"cannot read the image: {error}", where=f"{stream} {i}") from error
+    return image

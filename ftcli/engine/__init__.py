@@ -1,0 +1,1 @@
+"""Obeys a plan on tensors. Knows no recipe, no strategy names, no printing."""

@@ -1,0 +1,119 @@
+"""Batches of a stream, the same for any number of workers: order from (seed, epoch), augmentation from (seed, epoch, example)."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from ftcli.components import augment
+from ftcli.engine.images import ImageStore, center_crop
+from ftcli.engine.seed import derive, permutation, seeded
+from ftcli.plan.training_plan import batch_bounds
+
+
+@dataclass(frozen=True)
+class Batch:
+    """uint8 images (B, 3, S, S) or features (B, ...), labels (B,) int64, and the examples' indices."""
+
+    inputs: Tensor
+    labels: Tensor
+    indices: tuple[int, ...]
+
+
+class _Images(Dataset[tuple[Tensor, int, int]]):
+    """`transform` None: the centred crop."""
+
+    def __init__(self, store: ImageStore, transform: Any, seed: int, epoch: int) -> None:
+        self.store = store
+        self.transform = transform
+        self.seed = seed
+        self.epoch = epoch
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int, int]:
+        image = self.store[index]
+        label = self.store.splits.examples[index].label
+        if self.transform is None:
+            return center_crop(image, self.store.preprocessing.image_size), label, index
+        with seeded(self.seed, "augment", self.epoch, index):
+            return self.transform(image), label, index
+
+
+@dataclass(frozen=True)
+class ImageBatches:
+    """Where batches come from: a store of images and the way to load them."""
+
+    store: ImageStore
+    batch_size: int
+    seed: int
+    workers: int
+    pin_memory: bool = False
+
+    def evaluation(self, stream: str) -> Iterator[Batch]:
+        """Every example once, in order, as evaluation sees it."""
+        indices = self.store.splits.streams[stream]
+        size = self.batch_size
+        batches = [indices[start : start + size] for start in range(0, len(indices), size)]
+        return self._load(_Images(self.store, None, self.seed, 0), batches)
+
+    def training(self, epoch: int, augment_options: Any) -> Iterator[Batch]:
+        """The train stream in the epoch's order, augmented."""
+        indices = self.store.splits.streams["train"]
+        order = [indices[position] for position in permutation(self.seed, epoch, len(indices))]
+        batches = [order[start:end] for start, end in batch_bounds(len(order), self.batch_size)]
+        return self._load(_Images(self.store, self._transform(augment_options), self.seed, epoch), batches)
+
+    def _transform(self, augment_options: Any) -> Any:
+        from torchvision.transforms import v2
+
+        if augment_options.kind == "none":
+            return None
+        return v2.Compose(augment.transforms(augment_options, self.store.preprocessing))
+
+    def _load(self, images: _Images, batches: Sequence[Sequence[int]]) -> Iterator[Batch]:
+        workers = 0 if self.store.in_memory else self.workers
+        loader: DataLoader[Any] = DataLoader(
+            images,
+            batch_sampler=batches,
+            num_workers=workers,
+            collate_fn=_collate,
+            pin_memory=self.pin_memory,
+            # A generator of its own: the loader would otherwise draw from the global one.
+            generator=torch.Generator().manual_seed(derive(self.seed, "loader")),
+            multiprocessing_context="fork" if workers and sys.platform == "linux" else None,
+        )
+        return (Batch(*parts) for parts in loader)
+
+
+@dataclass(frozen=True)
+class FeatureBatches:
+    """The same batches of a train stream, from features that were computed once."""
+
+    features: Tensor
+    labels: Tensor
+    batch_size: int
+    seed: int
+
+    def evaluation(self) -> Iterator[Batch]:
+        for start in range(0, len(self.labels), self.batch_size):
+            yield self._take(torch.arange(start, min(start + self.batch_size, len(self.labels))))
+
+    def training(self, epoch: int) -> Iterator[Batch]:
+        """In the same order as ImageBatches.training gives the images."""
+        order = torch.tensor(permutation(self.seed, epoch, len(self.labels)))
+        for start, end in batch_bounds(len(order), self.batch_size):
+            yield self._take(order[start:end])
+
+    def _take(self, positions: Tensor) -> Batch:
+        at = positions.to(self.features.device)
+        return Batch(self.features[at], self.labels[at], tuple(positions.tolist()))
+
+
+def _collate(samples: list[tuple[Tensor, int, int]]) -> tuple[Tensor, Tensor, tuple[int, ...]]:
+    images, labels, indices = zip(*samples, strict=True)
+    return torch.stack(images), torch.tensor(labels), tuple(indices)

@@ -1,0 +1,57 @@
+"""Logits and labels of a stream, and the scores they give."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import torch
+from torch import Tensor, nn
+
+from ftcli.engine.batches import Batch
+from ftcli.engine.precision import autocast
+from ftcli.events import Scores
+from ftcli.plan.training_plan import Precision
+
+
+@torch.inference_mode()
+def predict_logits(
+    forward: Callable[[Tensor], Tensor], batches: Iterable[Batch], device: str, precision: Precision
+) -> tuple[Tensor, Tensor]:
+    """Logits (N, C) in fp32 and labels (N,), in the order of the batches, on `device`."""
+    logits, labels = [], []
+    for batch in batches:
+        with autocast(precision, device):
+            logits.append(forward(batch.inputs.to(device, non_blocking=True)).float())
+        labels.append(batch.labels.to(device))
+    return torch.cat(logits), torch.cat(labels)
+
+
+def scores_of(logits_NC: Tensor, labels_N: Tensor) -> Scores:
+    """Accuracy, macro F1 over the classes that occur, and mean cross-entropy."""
+    from torchmetrics.functional.classification import multiclass_f1_score
+
+    predicted_N = logits_NC.argmax(dim=1)
+    macro_f1 = multiclass_f1_score(predicted_N, labels_N, num_classes=logits_NC.shape[1], average="macro")
+    return Scores(
+        accuracy=(predicted_N == labels_N).double().mean().item(),
+        macro_f1=macro_f1.item(),
+        loss=nn.functional.cross_entropy(logits_NC, labels_N).item(),
+        num_examples=len(labels_N),
+    )
+
+
+def per_class(logits_NC: Tensor, labels_N: Tensor, classes: tuple[str, ...]) -> list[dict[str, object]]:
+    """Precision, recall, F1 and support of each class."""
+    from torchmetrics.functional import classification as metrics
+
+    predicted_N, count = logits_NC.argmax(dim=1), len(classes)
+    columns = {
+        "precision": metrics.multiclass_precision(predicted_N, labels_N, num_classes=count, average=None),
+        "recall": metrics.multiclass_recall(predicted_N, labels_N, num_classes=count, average=None),
+        "f1": metrics.multiclass_f1_score(predicted_N, labels_N, num_classes=count, average=None),
+        "support": torch.bincount(labels_N, minlength=count),
+    }
+    return [
+        {"class": name, **{key: values[index].item() for key, values in columns.items()}}
+        for index, name in enumerate(classes)
+    ]

@@ -1,0 +1,113 @@
+"""What a frozen backbone makes of a stream, computed once and kept: from then on only the head runs."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from ftcli.engine.batches import Batch, FeatureBatches
+from ftcli.engine.freeze import enter_eval_mode
+from ftcli.engine.network import Network
+from ftcli.engine.precision import autocast
+from ftcli.engine.proof import digest
+from ftcli.plan.layer_map import HEAD
+from ftcli.plan.training_plan import Precision
+
+
+class _Captured(Exception):
+    """Ends a forward pass once the features are known."""
+
+
+@dataclass
+class FeatureCache:
+    """Features by stream and by the bits of the backbone: a backbone that has moved has another key."""
+
+    device: str
+    precision: Precision
+    batch_size: int
+    seed: int
+    forward: Callable[[Tensor], Tensor]
+    """uint8 images (B, 3, S, S) -> logits (B, C), through the whole network."""
+    _kept: dict[tuple[str, str], FeatureBatches] = field(default_factory=dict)
+
+    def get(self, network: Network, stream: str, batches: Callable[[], Iterable[Batch]]) -> FeatureBatches | None:
+        """The stream's features, or None where the network cannot be cut before its head.
+
+        The cut is proved on the first batch: the head on the features gives the logits of the whole, bit for bit.
+        """
+        key = (stream, _backbone_digest(network))
+        if key not in self._kept:
+            computed = self._compute(network, batches())
+            if computed is None:
+                return None
+            self._kept[key] = computed
+        return self._kept[key]
+
+    @torch.no_grad()
+    def _compute(self, network: Network, batches: Iterable[Batch]) -> FeatureBatches | None:
+        enter_eval_mode(network)
+        cut, tail = cut_before_head(network)
+        features, labels = [], []
+        for number, batch in enumerate(batches):
+            with autocast(self.precision, self.device):
+                computed = _input_of(cut, self.forward, batch.inputs)
+                if computed is None or (number == 0 and not self._proved(tail, computed, batch.inputs)):
+                    return None
+            features.append(computed)
+            labels.append(batch.labels.to(self.device))
+        return FeatureBatches(torch.cat(features), torch.cat(labels), self.batch_size, self.seed)
+
+    def _proved(self, tail: nn.Module, features: Tensor, images: Tensor) -> bool:
+        return torch.equal(tail(features), self.forward(images))
+
+
+def cut_before_head(network: Network) -> tuple[nn.Module, nn.Module]:
+    """The first module of the head (its input are the features), and the head as a whole.
+
+    In a Sequential the head may begin with a dropout that stands before the new layer.
+    """
+    head = network.model.get_submodule(network.head_path)
+    container, _, last = network.head_path.rpartition(".")
+    parent = network.model.get_submodule(container)
+    if not isinstance(parent, nn.Sequential):
+        return head, head
+    head_layer = network.layer_map.layers[-1].index
+    names = [name for name, _ in parent.named_children()]
+    start = names.index(last)
+    while start > 0 and network.module_layers.get(f"{container}.{names[start - 1]}") == head_layer:
+        start -= 1
+    children = list(parent.children())[start:]
+    return children[0], nn.Sequential(*children)
+
+
+def _input_of(module: nn.Module, forward: Callable[[Tensor], Tensor], images: Tensor) -> Tensor | None:
+    """What reaches `module` in a forward pass, which ends there; None when nothing does."""
+    seen: list[Tensor] = []
+
+    def capture(_: nn.Module, arguments: tuple[Tensor, ...]) -> None:
+        seen.append(arguments[0])
+        raise _Captured
+
+    handle = module.register_forward_pre_hook(capture)
+    try:
+        forward(images)
+    except _Captured:
+        return seen[0]
+    finally:
+        handle.remove()
+    return None
+
+
+def _backbone_digest(network: Network) -> str:
+    """One digest over every tensor below the head."""
+    in_head = {p.name for p in network.layer_map.in_stages([HEAD])}
+    state = network.model.state_dict()
+    total = hashlib.sha256()
+    for name, tensor in state.items():
+        if name not in in_head:
+            total.update(name.encode() + digest(tensor).encode())
+    return total.hexdigest()

@@ -1,0 +1,235 @@
+"""The loop: performs a plan phase by phase, epoch by epoch, and proves after each phase that nothing frozen moved."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from ftcli.engine import proof
+from ftcli.engine.batches import Batch, FeatureBatches, ImageBatches
+from ftcli.engine.evaluate import predict_logits, scores_of
+from ftcli.engine.feature_cache import FeatureCache, cut_before_head
+from ftcli.engine.freeze import apply_mask, enter_eval_mode, enter_train_mode
+from ftcli.engine.images import normalise
+from ftcli.engine.network import Network
+from ftcli.engine.optimize import Moments, build_optimizer, moments, restore_moments, set_lr
+from ftcli.engine.placement import place_images
+from ftcli.engine.precision import loss_scaler
+from ftcli.engine.progress import Best, Progress, score_of
+from ftcli.engine.seed import derive
+from ftcli.engine.step import Stepper
+from ftcli.events import EpochDone, Listener, Noticed, PhaseProved, PhaseStarted, Scores, StepDone
+from ftcli.findings import Finding
+from ftcli.plan.phase import Phase
+from ftcli.plan.training_plan import TrainingPlan
+
+
+class Keeper(Protocol):
+    """What happens to a run's state after each epoch."""
+
+    def save(self, progress: Progress, model: nn.Module, remembered: Moments, *, best: bool) -> None: ...
+
+
+@dataclass
+class Work:
+    """A plan and all that is needed to perform it. `augment` are the resolved options of that section."""
+
+    plan: TrainingPlan
+    network: Network
+    batches: ImageBatches
+    augment: Any
+    tell: Listener
+    keeper: Keeper | None = None
+    features: FeatureCache = field(init=False)
+    remembered: Moments = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        plan = self.plan
+        self.features = FeatureCache(self.device, plan.precision, plan.batch_size, plan.seed, self.forward)
+
+    @property
+    def device(self) -> str:
+        return self.plan.machine.device
+
+    def forward(self, images_BCHW: Tensor) -> Tensor:
+        """uint8 images (B, 3, S, S) -> logits (B, C)."""
+        images = place_images(images_BCHW, self.device)
+        logits: Tensor = self.network.model(normalise(images, self.plan.preprocessing))
+        return logits
+
+    def evaluate(self, stream: str) -> Scores:
+        """Scores of the network as it is, through the whole network."""
+        enter_eval_mode(self.network)
+        logits, labels = predict_logits(
+            self.forward, self.batches.evaluation(stream), self.device, self.plan.precision
+        )
+        return scores_of(logits, labels)
+
+
+@dataclass(frozen=True)
+class Feed:
+    """Where a phase's batches come from, and the part of the network that they go through."""
+
+    forward: Callable[[Tensor], Tensor]
+    training: Callable[[int], Iterator[Batch]]
+    validation: Callable[[], Iterator[Batch]]
+
+
+def fit(work: Work, progress: Progress) -> None:
+    """Perform what is left of the plan. `progress` and the network are moved along and hold the result.
+
+    Raises NonFiniteError. A frozen tensor that moved is on record in `progress.proofs`.
+    """
+    while not progress.finished:
+        _perform_phase(work, progress, work.plan.phases[progress.phase])
+        progress.finished = progress.phase == len(work.plan.phases)
+
+
+def _perform_phase(work: Work, progress: Progress, phase: Phase) -> None:
+    apply_mask(work.network.model, phase.mask)
+    optimizer = build_optimizer(work.network.model, phase, work.plan.optimizer)
+    restore_moments(optimizer, work.remembered)
+    if progress.digests is None:
+        progress.enter_phase(proof.digests(work.network.model, phase.frozen_tensors))
+    work.tell(PhaseStarted(progress.phase, phase, progress.epoch, len(work.plan.phases)))
+    feed = _feed(work, phase)
+    stepper = _stepper(work, feed, optimizer)
+    while progress.epoch < phase.end_epoch:
+        _perform_epoch(work, progress, phase, feed, stepper)
+        if _has_settled(work.plan, progress, phase):
+            break
+    work.remembered = moments(optimizer)
+    _prove(work, progress, phase)
+
+
+def _feed(work: Work, phase: Phase) -> Feed:
+    """Cached features where the plan says so and the network can be cut there; images otherwise."""
+    cached = _cached(work) if phase.from_features else None
+    if cached is None:
+        return Feed(
+            forward=work.forward,
+            training=lambda epoch: work.batches.training(epoch, work.augment),
+            validation=lambda: work.batches.evaluation("val"),
+        )
+    train, val = cached
+    return Feed(cut_before_head(work.network)[1], train.training, val.evaluation)
+
+
+def _cached(work: Work) -> tuple[FeatureBatches, FeatureBatches] | None:
+    computed = [
+        work.features.get(work.network, stream, lambda s=stream: work.batches.evaluation(s))  # type: ignore[misc]
+        for stream in ("train", "val")
+    ]
+    if computed[0] is not None and computed[1] is not None:
+        return computed[0], computed[1]
+    work.tell(
+        Noticed(
+            Finding(
+                "info",
+                work.network.head_path,
+                "the network cannot be cut before its head: the frozen backbone is computed in every epoch",
+                "nothing to do; the numbers are the same",
+            )
+        )
+    )
+    return None
+
+
+def _stepper(work: Work, feed: Feed, optimizer: Optimizer) -> Stepper:
+    plan = work.plan
+    return Stepper(
+        forward=feed.forward,
+        optimizer=optimizer,
+        scaler=loss_scaler(plan.precision, work.device),
+        device=work.device,
+        precision=plan.precision,
+        label_smoothing=plan.label_smoothing,
+        clip_norm=plan.clip_norm,
+    )
+
+
+def _perform_epoch(work: Work, progress: Progress, phase: Phase, feed: Feed, stepper: Stepper) -> None:
+    started = time.perf_counter()
+    loss = _train(work, progress.epoch, phase, feed, stepper)
+    train_seconds = time.perf_counter() - started
+    enter_eval_mode(work.network)
+    scores = scores_of(*predict_logits(feed.forward, feed.validation(), work.device, work.plan.precision))
+    best = _note(work.plan, progress, phase, scores)
+    lrs = {group["names"][0]: group["lr"] for group in stepper.optimizer.param_groups}
+    row = EpochDone(
+        epoch=progress.epoch,
+        num_epochs=work.plan.epochs,
+        phase=phase.name,
+        lr_head=lrs[phase.groups[-1].params[0]],
+        lr_lowest=lrs[phase.groups[0].params[0]],
+        train_loss=loss,
+        val=scores,
+        images_per_second=work.plan.num_train / train_seconds,
+        seconds=time.perf_counter() - started,
+        best=best,
+    )
+    progress.add(row)
+    if work.keeper is not None:
+        work.keeper.save(progress, work.network.model, moments(stepper.optimizer), best=best)
+    work.tell(row)
+
+
+def _train(work: Work, epoch: int, phase: Phase, feed: Feed, stepper: Stepper) -> float:
+    """One epoch; returns the mean loss over examples."""
+    enter_train_mode(work.network, phase)
+    steps = work.plan.steps_per_epoch
+    batches = iter(feed.training(epoch))
+    total, seen = 0.0, 0
+    for step in range(steps):
+        group = list(islice(batches, work.plan.accumulation))
+        set_lr(stepper.optimizer, phase.lr_factor(epoch + step / steps))
+        torch.manual_seed(derive(work.plan.seed, "step", epoch, step))
+        loss = stepper.step(group)
+        count = sum(len(batch.labels) for batch in group)
+        total, seen = total + loss * count, seen + count
+        work.tell(StepDone(epoch, step + 1, steps, loss))
+    return total / seen
+
+
+def _note(plan: TrainingPlan, progress: Progress, phase: Phase, scores: Scores) -> bool:
+    """Bring the records up to date; True when this epoch is the best of the run."""
+    score = score_of(plan.checkpoint_metric, scores)
+    this = Best(progress.epoch, phase.name, scores)
+    rule = phase.plateau or plan.early_stopping
+    if progress.phase_best is None or score > progress.phase_best + (rule.min_delta if rule else 0.0):
+        progress.phase_best, progress.stale = score, 0
+    else:
+        progress.stale += 1
+    if phase.trains_backbone and _beats(plan, scores, progress.ceiling):
+        progress.ceiling = this
+    if _beats(plan, scores, progress.best):
+        progress.best = this
+        return True
+    return False
+
+
+def _beats(plan: TrainingPlan, scores: Scores, record: Best | None) -> bool:
+    metric = plan.checkpoint_metric
+    return record is None or score_of(metric, scores) > score_of(metric, record.scores)
+
+
+def _has_settled(plan: TrainingPlan, progress: Progress, phase: Phase) -> bool:
+    """On a plateau the next phase begins; in the last phase early stopping ends the run."""
+    last = progress.phase == len(plan.phases) - 1
+    rule = plan.early_stopping if last else phase.plateau
+    return rule is not None and progress.stale >= rule.patience
+
+
+def _prove(work: Work, progress: Progress, phase: Phase) -> None:
+    after = proof.digests(work.network.model, phase.frozen_tensors)
+    changed = proof.changed(progress.digests, after)
+    result = PhaseProved(phase.name, len(phase.frozen_tensors), changed)
+    progress.leave_phase(result)
+    work.tell(result)

@@ -1,0 +1,37 @@
+"""Which device a run uses, what it can do, and how tensors get there."""
+
+from __future__ import annotations
+
+import os
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from ftcli.plan.training_plan import Machine
+
+MAX_WORKERS = 8
+
+
+def find_machine(device: Literal["auto", "cpu", "cuda"]) -> Machine:
+    """What `device` means here. Whether CUDA may be asked for is the planner's to check."""
+    if device == "cpu" or not torch.cuda.is_available():
+        return Machine("cpu")
+    return Machine("cuda", bf16=torch.cuda.is_bf16_supported())
+
+
+def num_workers(asked: int | Literal["auto"]) -> int:
+    """Processes (or threads) that decode images."""
+    if asked == "auto":
+        return min(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1, MAX_WORKERS)
+    return asked
+
+
+def place(model: nn.Module, device: str) -> nn.Module:
+    """On the device, convolutions in channels_last: faster on CPU and GPU alike."""
+    return model.to(device=device, memory_format=torch.channels_last)
+
+
+def place_images(images_BCHW: Tensor, device: str) -> Tensor:
+    """uint8 images on the device, channels_last; asynchronous from pinned memory."""
+    return images_BCHW.to(device, non_blocking=True, memory_format=torch.channels_last)

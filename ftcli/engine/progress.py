@@ -1,0 +1,73 @@
+"""How far a run has come: everything that `--resume` needs beside tensors, as plain data."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from ftcli.events import EpochDone, PhaseProved, Scores
+
+
+@dataclass(frozen=True)
+class Best:
+    """An epoch (from 0) that scored best, and its scores on validation."""
+
+    epoch: int
+    phase: str
+    scores: Scores
+
+
+@dataclass
+class Progress:
+    """The one thing in the engine that changes beside the network and the optimizer."""
+
+    phase: int = 0
+    epoch: int = 0
+    """The next epoch to run."""
+    finished: bool = False
+    floor: Scores | None = None
+    """The linear probe, once it has been measured."""
+    best: Best | None = None
+    ceiling: Best | None = None
+    """The best epoch in which the backbone trained."""
+    phase_best: float | None = None
+    stale: int = 0
+    """Epochs of this phase since its last improvement."""
+    digests: dict[str, str] | None = None
+    """Frozen tensors at the start of the phase; None before it."""
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    """The lines of metrics.jsonl."""
+    proofs: list[PhaseProved] = field(default_factory=list)
+
+    def enter_phase(self, digests: dict[str, str]) -> None:
+        self.digests, self.phase_best, self.stale = digests, None, 0
+
+    def leave_phase(self, proof: PhaseProved) -> None:
+        self.proofs.append(proof)
+        self.phase += 1
+        self.digests = None
+
+    def add(self, row: EpochDone) -> None:
+        self.rows.append(row.to_dict())
+        self.epoch = row.epoch + 1
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Progress:
+        proofs = [PhaseProved(p["phase"], p["checked"], tuple(p["changed"])) for p in values["proofs"]]
+        best, ceiling = _best(values["best"]), _best(values["ceiling"])
+        floor = Scores(**values["floor"]) if values["floor"] else None
+        return cls(**{**values, "proofs": proofs, "best": best, "ceiling": ceiling, "floor": floor})
+
+
+def score_of(metric: str, scores: Scores) -> float:
+    """The checkpoint metric as a number of which more is better."""
+    return -scores.loss if metric == "loss" else float(getattr(scores, metric))
+
+
+def _best(values: dict[str, Any] | None) -> Best | None:
+    if values is None:
+        return None
+    return Best(values["epoch"], values["phase"], Scores(**values["scores"]))

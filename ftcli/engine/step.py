@@ -1,0 +1,65 @@
+"""One optimizer step: forward and backward over its batches, clip, check, move."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.amp.grad_scaler import GradScaler
+from torch.optim import Optimizer
+
+from ftcli.engine.batches import Batch
+from ftcli.engine.precision import autocast
+from ftcli.errors import NonFiniteError
+from ftcli.plan.training_plan import Precision
+
+
+@dataclass(frozen=True)
+class Stepper:
+    """What stays the same from step to step. `forward` maps a batch's inputs to logits (B, C)."""
+
+    forward: Callable[[Tensor], Tensor]
+    optimizer: Optimizer
+    scaler: GradScaler
+    device: str
+    precision: Precision
+    label_smoothing: float
+    clip_norm: float | None
+
+    def step(self, batches: Sequence[Batch]) -> float:
+        """One update from all the batches together, as if they were one. Returns the mean loss over examples.
+
+        Raises NonFiniteError before any weight is moved.
+        """
+        total = sum(len(batch.labels) for batch in batches)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss = 0.0
+        for batch in batches:
+            share = len(batch.labels) / total
+            loss += share * self._backward(batch, share)
+        self.scaler.unscale_(self.optimizer)
+        if self.clip_norm is not None:
+            nn.utils.clip_grad_norm_(self._parameters(), self.clip_norm, foreach=True)
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        return loss
+
+    def _backward(self, batch: Batch, share: float) -> float:
+        with autocast(self.precision, self.device):
+            logits_BC = self.forward(batch.inputs.to(self.device, non_blocking=True))
+        labels = batch.labels.to(self.device, non_blocking=True)
+        loss = nn.functional.cross_entropy(logits_BC.float(), labels, label_smoothing=self.label_smoothing)
+        value = loss.item()
+        if not torch.isfinite(loss):
+            raise NonFiniteError(
+                f"the loss is {value}",
+                where=f"examples {', '.join(map(str, batch.indices[:8]))} ...",
+                remedy="lower optimizer.lr or lengthen schedule.warmup; in fp16, try precision: bf16 or fp32",
+            )
+        self.scaler.scale(loss * share).backward()
+        return value
+
+    def _parameters(self) -> list[Tensor]:
+        return [parameter for group in self.optimizer.param_groups for parameter in group["params"]]

@@ -1,0 +1,75 @@
+"""Models and run states in safetensors: tensors beside a JSON text, no pickle, whole or not there."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from ftcli.engine.files import replace_file
+from ftcli.errors import ModelError
+from ftcli.plan.preprocessing import Preprocessing
+
+KEY = "ftcli"
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """All that `predict` needs beside the tensors: how to build the network, what goes in, what comes out."""
+
+    backbone: str
+    head: dict[str, Any]
+    classes: tuple[str, ...]
+    preprocessing: Preprocessing
+    group_norm: bool = False
+    task: str = "image_classification"
+
+    def to_dict(self) -> dict[str, Any]:
+        return {**vars(self), "preprocessing": self.preprocessing.to_dict()}
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> ModelCard:
+        preprocessing = Preprocessing.from_dict(values["preprocessing"])
+        return cls(**{**values, "preprocessing": preprocessing, "classes": tuple(values["classes"])})
+
+
+def save_tensors(path: Path, tensors: Mapping[str, Tensor], content: dict[str, Any]) -> None:
+    """`content` is any JSON value; it goes into the file's metadata."""
+    plain = {name: tensor.detach().to("cpu").contiguous().clone() for name, tensor in tensors.items()}
+    metadata = {"format": "pt", KEY: json.dumps(content, ensure_ascii=False)}
+    replace_file(path, lambda aside: save_file(plain, aside, metadata))
+
+
+def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Tensors and content. Raises ModelError for a file that is missing, damaged or not ftcli's."""
+    remedy = "give a run folder that ftcli has finished, or train again"
+    try:
+        with safe_open(path, framework="pt") as file:
+            content = (file.metadata() or {}).get(KEY)
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
+    except (OSError, SafetensorError) as error:
+        raise ModelError(f"cannot read the weights: {error}", where=str(path), remedy=remedy) from error
+    if content is None:
+        what = "the file does not say which classes and preprocessing it belongs to"
+        raise ModelError(what, where=str(path), remedy="use the best.safetensors of a run")
+    return tensors, json.loads(content)
+
+
+def save_model(path: Path, state: Mapping[str, Tensor], card: ModelCard) -> None:
+    """Tensor names are those of the network's own state_dict: torchvision or timm load them as they are."""
+    save_tensors(path, state, card.to_dict())
+
+
+def load_model(path: Path) -> tuple[dict[str, Tensor], ModelCard]:
+    tensors, content = load_tensors(path)
+    try:
+        return tensors, ModelCard.from_dict(content)
+    except (KeyError, TypeError) as error:
+        what = f"the file is not a model that ftcli saved: {error}"
+        raise ModelError(what, where=str(path), remedy="use the best.safetensors of a run") from error

@@ -1,0 +1,77 @@
+"""What in a plan deserves a word before the run starts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ftcli.findings import Finding
+from ftcli.plan.layer_map import HEAD
+from ftcli.plan.phase import Phase
+from ftcli.plan.training_plan import TrainingPlan
+from ftcli.recipe.schema import Recipe
+
+ERASING_LR = 1e-2
+"""A backbone LR from which pretrained features are gone within an epoch."""
+
+
+def findings_of(recipe: Recipe, plan: TrainingPlan) -> tuple[Finding, ...]:
+    """In the order in which a reader would meet them: norm, LRs, stages."""
+    return (*_norm(recipe, plan), *_rates(plan), *_never_trained(plan))
+
+
+def _norm(recipe: Recipe, plan: TrainingPlan) -> Iterator[Finding]:
+    if plan.norm.to_group_norm and plan.pretrained:
+        yield Finding(
+            "warning",
+            "norm.kind",
+            "group_norm discards the pretrained BatchNorm statistics",
+            "use freeze_stats unless batches are tiny and the data is plenty",
+        )
+    elif recipe.norm.kind != "auto" and not plan.layer_map.batch_norms and not plan.norm.to_group_norm:
+        yield Finding(
+            "info",
+            "norm.kind",
+            f"{plan.layer_map.backbone} has no BatchNorm: the policy {plan.norm.kind!r} changes nothing",
+            "remove the norm section",
+        )
+    updating = any(bn.updates_stats for phase in plan.phases for bn in phase.batch_norms)
+    if updating and plan.batch_size < 8:
+        yield Finding(
+            "warning",
+            "train.batch_size",
+            f"BatchNorm statistics are estimated from batches of {plan.batch_size}",
+            "set norm: freeze_stats, or a batch_size of 16 or more",
+        )
+
+
+def _rates(plan: TrainingPlan) -> Iterator[Finding]:
+    if not plan.pretrained:
+        return
+    backbone = [group for phase in plan.phases for group in phase.groups if group.stage != HEAD]
+    highest = max((plan.optimizer.lr * group.lr_scale for group in backbone), default=0.0)
+    if highest >= ERASING_LR:
+        yield Finding(
+            "warning",
+            "optimizer.lr",
+            f"a backbone LR of {highest:g} erases pretrained features within an epoch",
+            "lower optimizer.lr, or use layer_lr: {kind: discriminative, backbone_divisor: 100}",
+        )
+
+
+def _never_trained(plan: TrainingPlan) -> Iterator[Finding]:
+    if plan.strategy in ("feature_extraction", "partial"):
+        return
+    trained = {group.stage for phase in plan.phases for group in phase.groups}
+    missing = [stage for stage in plan.layer_map.stages if stage not in trained]
+    if missing:
+        yield Finding(
+            "info",
+            ", ".join(missing),
+            "no phase ever trains these stages",
+            "extend the schedule if that is not meant",
+        )
+
+
+def lowest_group_lr(plan: TrainingPlan, phase: Phase) -> float:
+    """The peak LR of the lowest stage that trains in a phase."""
+    return plan.optimizer.lr * min(phase.groups, key=lambda group: group.layer).lr_scale

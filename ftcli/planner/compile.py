@@ -1,0 +1,103 @@
+"""Recipe + LayerMap + what is known of data and machine -> TrainingPlan. Pure: the same inputs, the same plan."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ftcli.components import norm, optimizer
+from ftcli.errors import MachineError, Problem, RecipeError
+from ftcli.plan.layer_map import LayerMap
+from ftcli.plan.norm_policy import NormPolicy
+from ftcli.plan.phase import Plateau
+from ftcli.plan.preprocessing import Preprocessing
+from ftcli.plan.training_plan import Decision, Floor, Machine, Precision, TrainingPlan
+from ftcli.planner.advise import findings_of
+from ftcli.planner.choose import choose_augment, choose_layer_lr, choose_precision
+from ftcli.planner.phases import compile_phases
+from ftcli.recipe.schema import Recipe
+from ftcli.registry import implementation
+
+
+@dataclass(frozen=True)
+class DataFacts:
+    """What a plan needs to know of the data. `num_train` is None where the data is not at hand."""
+
+    classes: tuple[str, ...]
+    num_train: int | None
+    preprocessing: Preprocessing
+
+
+ASSUMED_NUM_TRAIN = 1000
+"""For plans without data (a backbone is inspected by name): steps are counted as if there were so many."""
+
+
+def compile_plan(recipe: Recipe, layer_map: LayerMap, facts: DataFacts, machine: Machine) -> TrainingPlan:
+    """Everything the run will do. Raises RecipeError for what only the network can show to be wrong."""
+    policy = _norm_policy(recipe, facts)
+    augment = choose_augment(recipe)
+    layer_lr = choose_layer_lr(recipe)
+    precision = choose_precision(recipe, machine)
+    stretches = implementation(recipe.strategy, "phases")(recipe.strategy, layer_map, recipe.train.epochs)
+    base = optimizer.spec(recipe.optimizer)
+    scales = implementation(layer_lr.value, "scales")(layer_lr.value, layer_map, base.lr)
+    plan = TrainingPlan(
+        layer_map=layer_map,
+        classes=facts.classes,
+        num_train=facts.num_train or ASSUMED_NUM_TRAIN,
+        preprocessing=facts.preprocessing,
+        pretrained=recipe.pretrained,
+        strategy=recipe.strategy.kind,
+        phases=compile_phases(recipe, layer_map, stretches, scales, policy, same_images=augment.value.kind == "none"),
+        epochs=recipe.train.epochs,
+        batch_size=recipe.train.batch_size,
+        accumulation=recipe.train.accumulation,
+        optimizer=base,
+        schedule=recipe.schedule.kind,
+        norm=policy,
+        augment=augment.value.model_dump(),
+        label_smoothing=recipe.train.label_smoothing,
+        clip_norm=recipe.train.clip_norm,
+        precision=precision.value,
+        machine=machine,
+        checkpoint_metric=recipe.train.checkpoint_metric,
+        early_stopping=_early_stopping(recipe),
+        floor=_floor(recipe),
+        seed=recipe.seed,
+        decisions=(
+            Decision("norm", policy.kind, policy.reason),
+            *(choice.decision for choice in (layer_lr, augment, precision) if choice.decision),
+        ),
+    )
+    return plan.with_findings(findings_of(recipe, plan))
+
+
+def check_device(recipe: Recipe, cuda_available: bool) -> None:
+    """Raises MachineError when the recipe asks for a GPU that is not there, RecipeError for fp16 without one."""
+    if recipe.runtime.device == "cuda" and not cuda_available:
+        raise MachineError(
+            "the recipe asks for CUDA and this machine has no usable CUDA device",
+            where="runtime.device",
+            remedy="set runtime.device: auto (or cpu), or install a driver and a CUDA build of torch",
+        )
+    on_cuda = cuda_available and recipe.runtime.device != "cpu"
+    if recipe.train.precision == "fp16" and not on_cuda:
+        raise RecipeError(
+            Problem("train.precision", "fp16 needs CUDA: its loss scaling has no CPU kernels", "use bf16 or fp32")
+        )
+
+
+def _norm_policy(recipe: Recipe, facts: DataFacts) -> NormPolicy:
+    size = recipe.train.batch_size
+    return norm.policy(recipe.norm, num_train=facts.num_train, batch_size=size, pretrained=recipe.pretrained)
+
+
+def _early_stopping(recipe: Recipe) -> Plateau | None:
+    asked = recipe.train.early_stopping
+    return Plateau(asked.patience, asked.min_delta) if asked else None
+
+
+def _floor(recipe: Recipe) -> Floor:
+    """Where the linear probe of this run is measured."""
+    if not recipe.pretrained:
+        return "none"
+    return "itself" if recipe.strategy.kind == "feature_extraction" else "probe"

@@ -1,0 +1,125 @@
+"""Stretches of a strategy -> phases: parameter groups, LR curves, BatchNorm modes, what must not move."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import pairwise
+
+from ftcli.components import schedule
+from ftcli.errors import Problem, RecipeError
+from ftcli.plan.freeze_mask import FreezeMask
+from ftcli.plan.layer_map import HEAD, LayerMap
+from ftcli.plan.lr_curve import LrCurve
+from ftcli.plan.norm_policy import NormPolicy
+from ftcli.plan.param_group import group_parameters
+from ftcli.plan.phase import BatchNormMode, Phase, Stretch
+from ftcli.recipe.schema import Recipe
+
+
+def compile_phases(
+    recipe: Recipe,
+    layer_map: LayerMap,
+    stretches: tuple[Stretch, ...],
+    lr_scale: Mapping[int, float],
+    policy: NormPolicy,
+    *,
+    same_images: bool,
+) -> tuple[Phase, ...]:
+    """`same_images`: training images are not augmented, so a frozen backbone needs to see each only once."""
+    starts = [0, *(stretch.end_epoch for stretch in stretches[:-1])]
+    spans = _curve_spans(stretches, starts)
+    return tuple(
+        _compile(recipe, layer_map, stretch, start, span, lr_scale, policy, same_images)
+        for stretch, start, span in zip(stretches, starts, spans, strict=True)
+    )
+
+
+def _compile(
+    recipe: Recipe,
+    layer_map: LayerMap,
+    stretch: Stretch,
+    start: int,
+    span: tuple[int, int],
+    lr_scale: Mapping[int, float],
+    policy: NormPolicy,
+    same_images: bool,
+) -> Phase:
+    train_layers = frozenset(layer_map.by_name[name].layer for name in stretch.mask.trainable)
+    mask = _without_frozen_affine(stretch.mask, layer_map, policy)
+    modes = _batch_norm_modes(layer_map, train_layers, mask, policy)
+    from_features, reason = _from_features(layer_map, train_layers, same_images)
+    return Phase(
+        name=stretch.name,
+        start_epoch=start,
+        end_epoch=stretch.end_epoch,
+        mask=mask,
+        groups=group_parameters(layer_map, mask, lr_scale, recipe.optimizer.weight_decay),
+        curve=_curve(recipe, stretch.name, span[1] - span[0]),
+        curve_start=span[0],
+        plateau=stretch.plateau,
+        train_layers=train_layers,
+        batch_norms=modes,
+        frozen_tensors=_frozen_tensors(layer_map, mask, train_layers, modes),
+        from_features=from_features,
+        from_features_reason=reason,
+    )
+
+
+def _curve_spans(stretches: tuple[Stretch, ...], starts: list[int]) -> list[tuple[int, int]]:
+    """For each stretch the epochs (start, end) of the LR curve that it is part of."""
+    restarts = [0, *(start for s, start in zip(stretches, starts, strict=True) if s.restarts_curve)]
+    bounds = [*dict.fromkeys(restarts), stretches[-1].end_epoch]
+    spans = list(pairwise(bounds))
+    return [next(span for span in reversed(spans) if span[0] <= start) for start in starts]
+
+
+def _curve(recipe: Recipe, phase: str, span: int) -> LrCurve:
+    try:
+        return schedule.curve(recipe.schedule, span)
+    except ValueError as error:
+        raise RecipeError(
+            Problem("schedule.warmup", f"{error} (phase {phase!r})", 'shorten it, or give a share such as "10%"')
+        ) from error
+
+
+def _without_frozen_affine(mask: FreezeMask, layer_map: LayerMap, policy: NormPolicy) -> FreezeMask:
+    if policy.trains_affine:
+        return mask
+    return mask - FreezeMask(frozenset(name for bn in layer_map.batch_norms for name in bn.params))
+
+
+def _batch_norm_modes(
+    layer_map: LayerMap, train_layers: frozenset[int], mask: FreezeMask, policy: NormPolicy
+) -> tuple[BatchNormMode, ...]:
+    return tuple(
+        BatchNormMode(
+            bn.name,
+            bn.stage,
+            updates_stats=policy.updates_stats and bn.layer in train_layers,
+            trains_affine=any(name in mask for name in bn.params),
+        )
+        for bn in layer_map.batch_norms
+    )
+
+
+def _frozen_tensors(
+    layer_map: LayerMap, mask: FreezeMask, train_layers: frozenset[int], modes: tuple[BatchNormMode, ...]
+) -> tuple[str, ...]:
+    """Parameters outside the mask, statistics of BatchNorms in eval mode, other buffers of frozen layers."""
+    kept = {mode.name for mode in modes if not mode.updates_stats}
+    return (
+        *(p.name for p in layer_map.parameters if p.name not in mask),
+        *(name for bn in layer_map.batch_norms if bn.name in kept for name in bn.buffers),
+        *(name for name, layer in layer_map.buffers if layer not in train_layers),
+    )
+
+
+def _from_features(
+    layer_map: LayerMap, train_layers: frozenset[int], same_images: bool
+) -> tuple[bool, str]:
+    head = {layer.index for layer in layer_map.layers if layer.stage == HEAD}
+    if not train_layers <= head:
+        return False, "the backbone trains"
+    if not same_images:
+        return False, "images are augmented anew in each epoch"
+    return True, "the backbone is frozen and every epoch sees the same images"

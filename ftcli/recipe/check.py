@@ -1,0 +1,217 @@
+"""Plain data into a Recipe, or into problems: the path, what was expected, what was given, what is near."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from copy import deepcopy
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from ftcli.errors import Problem
+from ftcli.recipe.schema import Recipe
+from ftcli.recipe.shape import choices_at, classes_at, kinds_of, sections
+from ftcli.recipe.yaml_source import join
+from ftcli.registry import Choice, Options
+
+_EXPECTED = {
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "finite_number": "a finite number",
+    "bool_type": "true or false",
+    "string_type": "text",
+    "literal_error": "{expected}",
+    "greater_than": "a number above {gt:g}",
+    "greater_than_equal": "a number of at least {ge:g}",
+    "less_than": "a number below {lt:g}",
+    "less_than_equal": "a number of at most {le:g}",
+    "too_short": "at least {min_length} values",
+    "too_long": "at most {max_length} values",
+    "string_pattern_mismatch": "text of the form {pattern}",
+    "tuple_type": "a list",
+    "list_type": "a list",
+    "dict_type": "a mapping",
+    "model_type": "a mapping",
+    "model_attributes_type": "a kind, or a mapping with kind",
+}
+_DESCRIBED = ("string_pattern_mismatch", "tuple_type", "dict_type", "model_type")
+_NUMBERS = {"int_type": int, "float_type": float}
+
+
+@dataclass(frozen=True)
+class _Spot:
+    """Where an error lies: the recipe path, and the options class that holds the last key of it."""
+
+    path: str
+    owner: type[Options] | None
+    key: str
+
+    @property
+    def description(self) -> str | None:
+        """What the recipe's own documentation says of the key."""
+        info = self.owner.model_fields.get(self.key) if self.owner else None
+        return " ".join(info.description.split()) if info and info.description else None
+
+
+def check(data: dict[str, Any]) -> tuple[Recipe | None, list[Problem]]:
+    """The recipe in `data` (JSON types only), or everything that is wrong with it."""
+    recipe, errors = _validate(data)
+    mended = _with_likely_kinds(data, errors)
+    if mended is not None:  # pydantic does not look into a section whose kind it does not know
+        errors += _validate(mended)[1]
+    found: dict[str, list[tuple[_Spot, ErrorDetails]]] = {}
+    for details in errors:
+        spot = _spot(details["loc"], data)
+        found.setdefault(spot.path, []).append((spot, details))
+    return recipe, [_problem(branches) for branches in found.values()]
+
+
+def _validate(data: dict[str, Any]) -> tuple[Recipe | None, list[ErrorDetails]]:
+    """Lists become tuples for strict validation: pydantic's JSON mode ends at a section's BeforeValidator."""
+    try:
+        return Recipe.model_validate(_with_tuples(data)), []
+    except ValidationError as error:
+        return None, error.errors(include_url=False)
+
+
+def _with_tuples(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _with_tuples(inner) for key, inner in value.items()}
+    return tuple(_with_tuples(item) for item in value) if isinstance(value, list) else value
+
+
+def _with_likely_kinds(data: dict[str, Any], errors: list[ErrorDetails]) -> dict[str, Any] | None:
+    """A copy in which misspelt kinds are the ones that were meant; None where none is."""
+    meant = [
+        (e["loc"], _near(e["input"]["kind"], choices_at(_spot(e["loc"], data).path)))
+        for e in errors
+        if e["type"] == "union_tag_invalid"
+    ]
+    mended = deepcopy(data)
+    for loc, kind in meant:
+        section: Any = mended
+        for step in loc:
+            section = _inside(section, step)
+        if kind and isinstance(section, dict):
+            section["kind"] = kind
+    return mended if mended != data else None
+
+
+def _spot(loc: Iterable[str | int], data: Any) -> _Spot:
+    """pydantic's location without the tags it adds for the branches of a union."""
+    path, key, here, tag_next = "", "", data, False
+    owner: type[Options] | None = None
+    for step in loc:
+        choices, classes = choices_at(path), classes_at(path)
+        if tag_next:  # the kind of a section
+            tag_next, owner = False, choices[str(step)]
+            continue
+        if isinstance(step, str) and not classes and not isinstance(here, dict):  # int or Literal, say
+            continue
+        if not choices:
+            owner = classes[0] if classes else None
+        path, key = join(path, step), str(step)
+        here = _inside(here, step)
+        tag_next = bool(choices_at(path))
+    return _Spot(path, owner, key)
+
+
+def _inside(data: Any, step: str | int) -> Any:
+    try:
+        return data[step]
+    except (KeyError, IndexError, TypeError):
+        return None
+
+
+def _problem(branches: list[tuple[_Spot, ErrorDetails]]) -> Problem:
+    """One problem, though each branch of a union that refused the value says so itself."""
+    spot, details = branches[0]
+    kind = details["type"]
+    if kind == "missing":
+        return Problem(spot.path, "is missing", spot.description)
+    if kind == "extra_forbidden":
+        return Problem(spot.path, f"there is no {spot.key!r} here", _home(spot))
+    if kind in ("union_tag_invalid", "union_tag_not_found"):
+        return _unknown_kind(spot.path, details)
+    if kind == "value_error":
+        return Problem(spot.path, details["msg"].removeprefix("Value error, "))
+    expected = " or ".join(dict.fromkeys(_expected(branch) for _, branch in branches))
+    message = f"expected {expected}, got {_given(details['input'])}"
+    return Problem(spot.path, message, _remedy(spot, details))
+
+
+def _expected(details: ErrorDetails) -> str:
+    template = _EXPECTED.get(details["type"])
+    context = details.get("ctx", {})
+    return template.format(**context) if template else details["msg"].removeprefix("Input should be ")
+
+
+def _given(value: Any) -> str:
+    if value is None:
+        return "nothing"
+    if isinstance(value, dict):
+        return "a mapping"
+    if isinstance(value, (list, tuple)):
+        return f"a list of {len(value)}"
+    text = json.dumps(value, ensure_ascii=False) if not isinstance(value, str) else repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _remedy(spot: _Spot, details: ErrorDetails) -> str | None:
+    kind, value = details["type"], details["input"]
+    if kind in _NUMBERS and isinstance(value, str) and value[:1] in "-+.0123456789":
+        try:
+            return f"write {_NUMBERS[kind](value)}, without quotes or underscores"
+        except ValueError:
+            return None
+    if kind == "literal_error":
+        return _did_you_mean(str(value), re.findall(r"'([^']*)'", str(details["ctx"]["expected"])))
+    if kind == "model_attributes_type":
+        return f"kinds: {', '.join(choices_at(spot.path))}"
+    return spot.description if kind in _DESCRIBED else None
+
+
+def _unknown_kind(path: str, details: ErrorDetails) -> Problem:
+    kinds = list(choices_at(path))
+    given = details["input"].get("kind")
+    every = f"kinds: {', '.join(kinds)}"
+    if given is None:
+        return Problem(path, "kind is missing", every)
+    near = _did_you_mean(str(given), kinds)
+    return Problem(join(path, "kind"), f"there is no kind {_given(given)} of {path}", near or every)
+
+
+def _home(spot: _Spot) -> str:
+    """For a key that is unknown where it stands: the nearest one there, or where one of that name belongs."""
+    assert spot.owner is not None
+    keys = list(spot.owner.model_fields)
+    section = spot.path.removesuffix(spot.key).rstrip(".")
+    siblings = [kind for kind, choice in choices_at(section).items() if spot.key in choice.model_fields]
+    if siblings and issubclass(spot.owner, Choice):
+        return f"it is an option of {', '.join(siblings)}, not of {', '.join(kinds_of(spot.owner))}"
+    near = _did_you_mean(spot.key, keys)
+    if near:
+        return near
+    elsewhere = [
+        join(path, spot.key)
+        for path, classes in sections().items()
+        if "[]" not in path and any(spot.key in c.model_fields for c in classes)
+    ]
+    if elsewhere and spot.key != "kind":
+        return f"did you mean {' or '.join(elsewhere)}?"
+    return f"allowed: {', '.join(keys)}"
+
+
+def _did_you_mean(word: str, words: Iterable[str]) -> str | None:
+    near = _near(word, words)
+    return f"did you mean {near!r}?" if near else None
+
+
+def _near(word: object, words: Iterable[str]) -> str | None:
+    return next(iter(get_close_matches(str(word), list(words), n=1)), None)

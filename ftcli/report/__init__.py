@@ -1,0 +1,1 @@
+"""Everything seen: shows plans, events and results, and knows nothing of how they were computed."""

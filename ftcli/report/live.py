@@ -1,0 +1,71 @@
+"""Listeners: a run on a terminal, and in a pipe. Neither slows it down, and neither can stop it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TextIO
+
+from rich.console import Console
+from rich.live import Live
+
+from ftcli.events import Event, Listener, StepDone
+from ftcli.report.console import console_for, show
+from ftcli.report.narrator import Narrator
+from ftcli.report.progress import Footer
+
+_REFRESHES_PER_SECOND = 4
+
+
+@contextmanager
+def listener_for(console: Console, *, json: bool = False) -> Iterator[Listener]:
+    """The listener that suits where `console` writes; with `json`, plain lines even on a terminal."""
+    if console.file.isatty() and not console.is_dumb_terminal and not json:
+        with terminal_listener(console) as listener:
+            yield listener
+    else:
+        yield plain_listener(console.file)
+
+
+@contextmanager
+def terminal_listener(console: Console) -> Iterator[Listener]:
+    """Lines that stay, above a footer that is redrawn four times a second and vanishes at the end.
+
+    Leaving the context, by an exception too, gives the cursor back.
+    """
+    narrator, footer = Narrator(announces_work=False), Footer()
+    live = Live(
+        footer,
+        console=console,
+        refresh_per_second=_REFRESHES_PER_SECOND,
+        transient=True,
+        redirect_stdout=sys.stdout.isatty(),
+        redirect_stderr=sys.stderr.isatty(),
+    )
+
+    def listen(event: Event) -> None:
+        footer.see(event)
+        if not isinstance(event, StepDone):
+            show(console, *narrator.told(event))
+
+    with live:
+        yield listen
+
+
+def plain_listener(stream: TextIO) -> Listener:
+    """Whole lines without control codes, each written out at once."""
+    narrator, console = Narrator(announces_work=True), console_for(stream)
+    gone = False
+
+    def listen(event: Event) -> None:
+        nonlocal gone
+        if gone or isinstance(event, StepDone):
+            return
+        try:
+            show(console, *narrator.told(event))
+            stream.flush()
+        except OSError:  # nobody reads any more, which is no reason to end a training
+            gone = True
+
+    return listen

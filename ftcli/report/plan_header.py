@@ -1,0 +1,98 @@
+"""The few lines above a plan's table: what is trained, on what, how long, with which optimizer, and where."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from ftcli.plan.lr_curve import LrCurve
+from ftcli.plan.training_plan import OptimizerSpec, TrainingPlan
+from ftcli.report import numbers
+from ftcli.report.layout import heading, labelled
+from ftcli.report.safe_text import listed, plain
+
+_CLASSES_WIDTH = 30
+
+
+def plan_header(plan: TrainingPlan) -> RenderableType:
+    lines = {
+        "backbone": _backbone(plan),
+        "strategy": _strategy(plan),
+        "data": _data(plan),
+        "augment": _augment(plan.augment),
+        "batch": _batch(plan),
+        "optimizer": _optimizer(plan.optimizer, plan.clip_norm, plan.label_smoothing),
+        "schedule": _schedules(plan),
+        "best epoch": _selection(plan),
+        "device": f"{plan.machine.device}, {plan.precision}, seed {plan.seed}",
+    }
+    return Group(heading("Training plan"), labelled((label, plain(text)) for label, text in lines.items()), Text(""))
+
+
+def _backbone(plan: TrainingPlan) -> str:
+    weights = "pretrained" if plan.pretrained else "random weights"
+    size = plan.preprocessing.image_size
+    return f"{plan.layer_map.backbone}, {weights}, images of {size}x{size} pixels"
+
+
+def _strategy(plan: TrainingPlan) -> str:
+    return f"{plan.strategy}, {_plural(len(plan.phases), 'phase')}, {_plural(plan.epochs, 'epoch')} (counted from 0)"
+
+
+def _data(plan: TrainingPlan) -> str:
+    named = listed(plan.classes, _CLASSES_WIDTH)
+    return f"{plan.num_train:,} training examples, {len(plan.classes)} classes: {named}"
+
+
+def _augment(options: Mapping[str, Any]) -> str:
+    switches = [name if value else f"no {name}" for name, value in options.items() if isinstance(value, bool)]
+    return ", ".join([options["kind"], *switches])
+
+
+def _batch(plan: TrainingPlan) -> str:
+    effective = plan.batch_size * plan.accumulation
+    size = f"{effective}"
+    if plan.accumulation > 1:
+        size = f"{plan.batch_size} x {plan.accumulation} accumulated = {effective}"
+    steps = plan.steps_per_epoch
+    return f"{size}, {_plural(steps, 'step')} an epoch, {steps * plan.epochs:,} in all"
+
+
+def _optimizer(spec: OptimizerSpec, clip_norm: float | None, smoothing: float) -> str:
+    parts = [
+        spec.kind,
+        f"LR {numbers.rate(spec.lr)}",
+        f"weight decay {numbers.rate(spec.weight_decay)} (none on biases and norms)",
+    ]
+    if clip_norm is not None:
+        parts.append(f"gradient norm at most {clip_norm:g}")
+    if smoothing:
+        parts.append(f"label smoothing {smoothing:g}")
+    return ", ".join(parts)
+
+
+def _schedules(plan: TrainingPlan) -> str:
+    """Each curve once, in the order in which they run."""
+    curves = dict.fromkeys((phase.curve_start, phase.curve) for phase in plan.phases)
+    return "; then ".join(_curve(curve) for _, curve in curves)
+
+
+def _curve(curve: LrCurve) -> str:
+    warmup = f", {curve.warmup:g} of them warm-up" if curve.warmup else ""
+    pace = ", moved once an epoch" if curve.per_epoch else ""
+    return f"{curve.shape} over {_plural(curve.epochs, 'epoch')}{warmup}{pace}"
+
+
+def _selection(plan: TrainingPlan) -> str:
+    best = f"by validation {plan.checkpoint_metric}"
+    if plan.early_stopping is None:
+        return best
+    return f"{best}; a phase stops after {_plural(plan.early_stopping.patience, 'epoch')} without improvement"
+
+
+def _plural(number: float, noun: str) -> str:
+    written = f"{number:,}" if isinstance(number, int) else f"{number:g}"
+    return f"{written} {noun}" if number == 1 else f"{written} {noun}s"

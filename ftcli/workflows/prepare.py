@@ -1,0 +1,112 @@
+"""From a recipe to everything a run needs: data, network and plan."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ftcli.engine.batches import ImageBatches
+from ftcli.engine.build import build_network
+from ftcli.engine.images import ImageStore
+from ftcli.engine.network import Network
+from ftcli.engine.placement import find_machine, num_workers, place
+from ftcli.engine.weights_file import ModelCard
+from ftcli.plan.data_splits import DataSplits
+from ftcli.plan.training_plan import Machine, TrainingPlan
+from ftcli.planner.choose import choose_augment
+from ftcli.planner.compile import DataFacts, check_device, compile_plan
+from ftcli.recipe.schema import Recipe
+from ftcli.registry import implementation
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """`notes` tell what was found on the way: which weights were taken, how many images there are."""
+
+    splits: DataSplits
+    network: Network
+    plan: TrainingPlan
+    augment: Any
+    notes: tuple[str, ...]
+
+
+def prepare(recipe: Recipe) -> Prepared:
+    """Open the data and the network and compile the plan. The network stands on its device."""
+    machine = machine_for(recipe)
+    splits = open_splits(recipe)
+    network = open_network(recipe, len(splits.classes))
+    place(network.model, machine.device)
+    facts = DataFacts(splits.classes, len(splits.streams["train"]), network.preprocessing)
+    plan = compile_plan(recipe, network.layer_map, facts, machine)
+    return Prepared(splits, network, plan, choose_augment(recipe).value, (network.weights_note, _counts(splits)))
+
+
+def machine_for(recipe: Recipe) -> Machine:
+    """The machine as the recipe wants it used. Raises MachineError when it asks for a GPU that is not there."""
+    available = find_machine("auto").device == "cuda"
+    check_device(recipe, available)
+    return find_machine(recipe.runtime.device)
+
+
+def open_splits(recipe: Recipe) -> DataSplits:
+    splits: DataSplits = implementation(recipe.data, "open_splits")(recipe.data, recipe.seed)
+    return splits
+
+
+def open_network(recipe: Recipe, num_classes: int, *, meta: bool = False) -> Network:
+    """The backbone with its new head; on the meta device it has shapes and no weights."""
+    return build_network(
+        recipe.model.backbone,
+        recipe.model.weights if recipe.pretrained else "none",
+        recipe.model.head,
+        num_classes,
+        recipe.data.image_size,
+        recipe.seed,
+        group_norm=recipe.norm.kind == "group_norm",
+        meta=meta,
+    )
+
+
+def image_batches(
+    recipe: Recipe, prepared: Prepared, on_progress: Callable[[int, int], None]
+) -> ImageBatches:
+    """Every image decoded once, before anything trains; kept in memory where they fit."""
+    plan = prepared.plan
+    workers = num_workers(recipe.runtime.workers)
+    memory_bytes = int(recipe.runtime.image_memory_gb * 2**30)
+    store = ImageStore(prepared.splits, plan.preprocessing, memory_bytes)
+    store.scan(workers, on_progress)
+    return ImageBatches(store, plan.batch_size, plan.seed, workers, pin_memory=plan.machine.device == "cuda")
+
+
+def model_card(recipe: Recipe, prepared: Prepared) -> ModelCard:
+    return ModelCard(
+        backbone=recipe.model.backbone,
+        head=recipe.model.head.model_dump(mode="json"),
+        classes=prepared.splits.classes,
+        preprocessing=prepared.plan.preprocessing,
+        group_norm=prepared.plan.norm.to_group_norm,
+        task=recipe.task,
+    )
+
+
+def with_absolute_paths(recipe: Recipe) -> Recipe:
+    """The recipe as a run folder keeps it: usable from any directory."""
+    data, model = recipe.data, recipe.model
+    paths = {key: str(Path(value).absolute()) for key in ("path", "root") if (value := getattr(data, key, None))}
+    weights = model.weights
+    if weights not in ("default", "none"):
+        weights = str(Path(weights).absolute())
+    return recipe.model_copy(
+        update={
+            "data": data.model_copy(update=paths),
+            "model": model.model_copy(update={"weights": weights}),
+        }
+    )
+
+
+def _counts(splits: DataSplits) -> str:
+    counts = ", ".join(f"{len(indices):,} {stream}" for stream, indices in splits.streams.items())
+    return f"{splits.source}: {counts}; {len(splits.classes)} classes"

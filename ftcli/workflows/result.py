@@ -1,0 +1,52 @@
+"""What a training run comes to: the content of summary.json and of `ftcli train --json`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from ftcli.events import Scores
+from ftcli.findings import Finding
+
+VerdictKind = Literal["gain", "no_clear_gain", "below_floor", "probe_only", "scratch"]
+
+
+@dataclass(frozen=True)
+class Proof:
+    """Over all phases: how many tensors were frozen in at least one, and which of them moved while they were."""
+
+    checked: int
+    changed: int
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """floor and ceiling are measured on validation, test once at the end; null where they do not apply.
+
+    `floor` is the linear probe, `ceiling` the best epoch in which the backbone trained.
+    """
+
+    run: str
+    backbone: str
+    strategy: str
+    classes: tuple[str, ...]
+    floor: Scores | None
+    ceiling: Scores | None
+    test: Scores
+    verdict: str
+    verdict_kind: VerdictKind
+    frozen: Proof
+    findings: tuple[Finding, ...]
+    epochs_run: int
+    best_epoch: int
+    """The epoch (from 0) of best.safetensors."""
+    best_phase: str
+    weights: str
+    """Path of best.safetensors."""
+    predict_command: str
+    seconds: float
+    """From reading the first image to the last result, imports left out."""
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)

@@ -1,0 +1,34 @@
+"""Which run `--resume` means, and what a complete one has already said."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from ftcli.engine.run_folder import RunFolder
+from ftcli.events import Scores
+from ftcli.findings import Finding
+from ftcli.workflows.result import Proof, TrainResult
+
+
+def find_run(out: Path | None, name: str) -> RunFolder | None:
+    """The folder given, or the newest run of that name; None when there is nothing to go on with."""
+    if out is not None:
+        return RunFolder(out) if (out / "recipe.yaml").is_file() else None
+    runs = [path for path in Path("runs").glob(f"{name}*") if _is_run_of(path, name)]
+    return RunFolder(max(runs, key=lambda path: path.stat().st_mtime)) if runs else None
+
+
+def saved_result(run: RunFolder) -> TrainResult:
+    """The result of a run that is complete."""
+    values = json.loads(run.summary.read_text(encoding="utf-8"))
+    scores = {key: Scores(**values[key]) if values[key] else None for key in ("floor", "ceiling", "test")}
+    proof = Proof(**{**values["frozen"], "names": tuple(values["frozen"]["names"])})
+    findings = tuple(Finding(**finding) for finding in values["findings"])
+    rest = {"classes": tuple(values["classes"]), "frozen": proof, "findings": findings}
+    return TrainResult(**{**values, **scores, **rest})
+
+
+def _is_run_of(path: Path, name: str) -> bool:
+    suffix = path.name.removeprefix(name)
+    return (path / "recipe.yaml").is_file() and (not suffix or suffix.removeprefix("-").isdigit())

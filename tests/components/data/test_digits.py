@@ -1,0 +1,28 @@
+from __future__ import annotations
+
+import numpy as np
+from sklearn.datasets import load_digits
+
+from ftcli.components.data.digits import Digits, open_splits
+
+
+def test_the_digits_are_scikit_learns_scaled_to_bytes() -> None:
+    splits = open_splits(Digits(kind="digits"), seed=0)
+    assert splits.classes == tuple("0123456789")
+    assert splits.in_memory
+    assert (splits.examples[0].key, splits.examples[1796].key) == ("digits/0000", "digits/1796")
+
+    bunch = load_digits()
+    assert [e.label for e in splits.examples] == bunch.target.tolist()
+    image = splits.load(7)
+    assert (image.mode, image.size) == ("L", (8, 8))
+    assert np.array_equal(np.asarray(image), np.rint(bunch.images[7] * 255 / 16))
+    assert max(np.asarray(splits.load(i)).max() for i in range(20)) == 255
+
+
+def test_the_shares_hold() -> None:
+    splits = open_splits(Digits(kind="digits"), seed=0)
+    sizes = {stream: len(indices) for stream, indices in splits.streams.items()}
+    assert sum(sizes.values()) == 1797
+    assert abs(sizes["val"] - 270) <= 5
+    assert sizes["val"] == sizes["test"]

@@ -1,0 +1,112 @@
+"""What every source of data promises, asked of each registered kind."""
+
+from __future__ import annotations
+
+import pickle
+import struct
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from pydantic import TypeAdapter
+
+from ftcli.plan.data_splits import DataSplits, apply_split_record, split_record
+from ftcli.registry import implementation, kinds, union_of
+
+KINDS = list(kinds("data"))
+
+
+@pytest.fixture(scope="module")
+def recipes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
+    """A small set of real data for each kind, as its section of a recipe."""
+    root = tmp_path_factory.mktemp("data")
+    rng = np.random.default_rng(0)
+    lines = ["file_name,label"]
+    for name in ("zebra", "ant", "bee"):
+        (root / "images" / name).mkdir(parents=True)
+        for number in range(12):
+            file = root / "images" / name / f"{number}.png"
+            Image.fromarray(rng.integers(0, 255, (6, 5, 3), dtype=np.uint8)).save(file)
+            lines.append(f"images/{name}/{number}.png,{name}")
+    (root / "list.csv").write_text("\n".join(lines))
+    _write_mnist(root / "MNIST" / "raw")
+    return {
+        "csv": {"path": str(root / "list.csv")},
+        "digits": {},
+        "folder": {"path": str(root / "images")},
+        "torchvision": {"path": str(root), "name": "MNIST"},
+    }
+
+
+def _write_mnist(raw: Path) -> None:
+    raw.mkdir(parents=True)
+    for prefix, count in (("train", 80), ("t10k", 30)):
+        size = struct.pack(">I", count)
+        labels = bytes(i % 10 for i in range(count))
+        (raw / f"{prefix}-labels-idx1-ubyte").write_bytes(b"\0\0\x08\x01" + size + labels)
+        sides = struct.pack(">II", 28, 28)
+        (raw / f"{prefix}-images-idx3-ubyte").write_bytes(b"\0\0\x08\x03" + size + sides + bytes(784 * count))
+
+
+def _open(recipes: dict[str, dict[str, Any]], kind: str, seed: int = 0) -> DataSplits:
+    options = TypeAdapter(union_of("data")).validate_python({"kind": kind, **recipes[kind]})
+    splits = implementation(options, "open_splits")(options, seed)
+    assert isinstance(splits, DataSplits)
+    return splits
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_streams_are_disjoint_and_cover_everything(recipes: dict[str, Any], kind: str) -> None:
+    splits = _open(recipes, kind)
+    assert list(splits.streams) == ["train", "val", "test"]
+    together = [index for indices in splits.streams.values() for index in indices]
+    assert sorted(together) == list(range(len(splits.examples)))
+    assert all(list(indices) == sorted(indices) for indices in splits.streams.values())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_class_stands_in_every_stream_that_was_split_off(recipes: dict[str, Any], kind: str) -> None:
+    splits = _open(recipes, kind)
+    assert len(set(splits.classes)) == len(splits.classes)
+    assert {example.label for example in splits.examples} == set(range(len(splits.classes)))
+    for stream in splits.streams:
+        assert min(splits.count_per_class(stream).values()) > 0
+
+
+@pytest.mark.parametrize("kind", ["csv", "folder"])
+def test_classes_that_have_no_order_of_their_own_are_sorted(recipes: dict[str, Any], kind: str) -> None:
+    assert _open(recipes, kind).classes == ("ant", "bee", "zebra")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_keys_name_the_examples_for_good(recipes: dict[str, Any], kind: str) -> None:
+    keys = [example.key for example in _open(recipes, kind).examples]
+    assert len(set(keys)) == len(keys)
+    assert keys == [example.key for example in _open(recipes, kind, seed=7).examples]
+    assert not any(key.startswith("/") or ".." in key or "\\" in key for key in keys)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_seed_decides_the_split(recipes: dict[str, Any], kind: str) -> None:
+    assert _open(recipes, kind, seed=1).streams == _open(recipes, kind, seed=1).streams
+    assert _open(recipes, kind, seed=1).streams != _open(recipes, kind, seed=2).streams
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_record_brings_back_another_seeds_split(recipes: dict[str, Any], kind: str) -> None:
+    first = _open(recipes, kind, seed=1)
+    assert apply_split_record(_open(recipes, kind, seed=2), split_record(first)).streams == first.streams
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_images_load_here_and_in_another_process(recipes: dict[str, Any], kind: str) -> None:
+    splits = _open(recipes, kind)
+    for stream in splits.streams:
+        index = splits.streams[stream][-1]
+        image = splits.load(index)
+        assert isinstance(image, Image.Image)
+        assert min(image.size) > 0
+        there = pickle.loads(pickle.dumps(splits.load))(index)
+        assert np.array_equal(np.asarray(image), np.asarray(there))
