@@ -10,9 +10,14 @@ import sys
 from collections.abc import Callable
 from importlib import import_module
 from pkgutil import iter_modules
-from typing import Annotated, Any, Literal, Union, get_args
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+
+T = TypeVar("T")
+Many = Annotated[tuple[T, ...], Field(strict=False)]
+"""A list of a recipe; a tuple once it is read. Its items are as strict as everything else."""
 
 
 class Options(BaseModel):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import shlex
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -16,9 +16,7 @@ def init(
     data: Annotated[
         Path, typer.Argument(metavar="DIR", help="Class folders; or train, val and test; or a CSV manifest.")
     ],
-    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="The recipe to write.")] = Path(
-        "recipe.yaml"
-    ),
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="The recipe.")] = Path("recipe.yaml"),
     backbone: Annotated[
         str | None, typer.Option("--backbone", metavar="SOURCE/NAME", help="Default: a small one.")
     ] = None,
@@ -30,24 +28,23 @@ def init(
     _check_free(out)
     result = recipe_for(str(data), str(out), backbone)
     _write(out, result.text)
-    commands = [f"ftcli plan {shlex.quote(str(out))}", f"ftcli train {shlex.quote(str(out))}"]
     if as_json:
-        print(json.dumps({"recipe": str(out), **result.to_dict(), "next": commands}, indent=2))
+        print(json.dumps({"recipe": str(out), **result.to_dict()}, indent=2))
         return
     counts = ", ".join(f"{count:,} {stream}" for stream, count in result.data["counts"].items())
     print(f"wrote {out}: {len(result.data['classes'])} classes, {counts}; {result.backbone}")
-    print(f"next: {commands[0]}")
+    print(f"next: {result.next[0]}")
 
 
 def _check_free(out: Path) -> None:
     """Told before the images are looked at."""
     from ftcli.errors import MachineError
 
-    if out.exists():
+    if os.path.lexists(out):
         raise MachineError(f"{out} is there already", remedy="give another file with --out, or remove it")
-    if not out.parent.is_dir():
+    if not (os.path.isdir(out.parent) and os.access(out.parent, os.W_OK)):
         raise MachineError(
-            f"no folder {out.parent} to write {out.name} into", remedy="make it, or change --out"
+            f"no folder {out.parent} that can be written to", remedy="make it, or change --out"
         )
 
 

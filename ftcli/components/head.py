@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
-from ftcli.registry import Choice
+from ftcli.registry import Choice, Many
 
 if TYPE_CHECKING:
     from torch import nn
@@ -26,7 +26,7 @@ class MLP(Choice):
     """Linear, ReLU, dropout, Linear; with two hidden widths, three linear layers."""
 
     kind: Literal["mlp"]
-    hidden: tuple[Annotated[int, Field(gt=0)], ...] = Field(default=(512,), min_length=1, max_length=2)
+    hidden: Many[Annotated[int, Field(gt=0)]] = Field(default=(512,), min_length=1, max_length=2)
     """Widths of the hidden layers."""
     dropout: Dropout = 0.2
     """Dropout after each ReLU."""

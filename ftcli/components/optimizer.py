@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from torch.optim import Optimizer
 
 Rate = Annotated[float, Field(gt=0, le=10)]
+Decay = Annotated[float, Field(ge=0, lt=1)]
 
 
 class AdamW(Choice):
@@ -23,7 +24,7 @@ class AdamW(Choice):
     """The base LR: the head's, unless layer_lr says otherwise."""
     weight_decay: float = Field(default=1e-4, ge=0)
     """On weights only; never on biases and norms."""
-    betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = (0.9, 0.999)
+    betas: tuple[Decay, Decay] = Field(default=(0.9, 0.999), strict=False)
     """Decay of the running averages of the gradient and its square."""
     eps: float = Field(default=1e-8, gt=0)
     """Added to the denominator."""

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from ftcli.plan.lr_curve import LrCurve
-from ftcli.registry import Choice, Options
+from ftcli.registry import Choice, Many, Options
 
 
 class Warmup(Options):
@@ -76,7 +76,7 @@ class Step(_Schedule):
     """Multiply the LR by `gamma` at each milestone."""
 
     kind: Literal["step"]
-    milestones: tuple[Annotated[float, Field(gt=0)], ...] = Field(min_length=1)
+    milestones: Many[Annotated[float, Field(gt=0)]] = Field(min_length=1)
     """Epochs at which the LR drops."""
     gamma: float = Field(default=0.1, gt=0, lt=1)
     """The factor of each drop."""

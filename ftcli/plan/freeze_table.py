@@ -13,7 +13,7 @@ from ftcli.plan.training_plan import TrainingPlan
 
 @dataclass(frozen=True)
 class NormCount:
-    """How many BatchNorm layers there are, how many update their statistics, how many train gamma and beta."""
+    """BatchNorm layers: how many there are, update their statistics, train gamma and beta."""
 
     layers: int
     updates_stats: int
@@ -22,7 +22,7 @@ class NormCount:
 
 @dataclass(frozen=True)
 class Cell:
-    """One stage in one phase. LRs are peaks, the lowest and highest among the stage's layers; None when frozen."""
+    """One stage in one phase. LRs are peaks, the lowest and highest of its layers; None when frozen."""
 
     phase: str
     trainable: int
@@ -46,7 +46,7 @@ class StageRow:
 
 @dataclass(frozen=True)
 class PhaseColumn:
-    """A phase over the whole network. Epochs count from 0; `end_epoch` is the first that no longer belongs to it."""
+    """A phase over the whole network. Epochs count from 0; `end_epoch` is the first after it."""
 
     name: str
     start_epoch: int

@@ -11,7 +11,7 @@ from ftcli.plan.norm_policy import NormPolicy
 from ftcli.plan.phase import Plateau
 from ftcli.plan.preprocessing import Preprocessing
 from ftcli.plan.training_plan import Decision, Floor, Machine, Precision, TrainingPlan
-from ftcli.planner.advise import findings_of
+from ftcli.planner.notice import findings_of
 from ftcli.planner.choose import choose_augment, choose_layer_lr, choose_precision
 from ftcli.planner.phases import compile_phases
 from ftcli.recipe.schema import Recipe

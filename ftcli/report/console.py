@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from io import TextIOWrapper
-from typing import TextIO
+from typing import IO
 
 from rich.console import Console, RenderableType
 
 
-def console_for(stream: TextIO) -> Console:
+def console_for(stream: IO[str]) -> Console:
     """A console on `stream`: colours on a terminal (unless NO_COLOR is set), plain lines everywhere else."""
-    if isinstance(stream, TextIOWrapper):
-        stream.reconfigure(errors="backslashreplace")  # a name that the stream cannot encode is no reason to stop
+    if isinstance(stream, TextIOWrapper):  # a name that the stream cannot encode is no reason to stop
+        stream.reconfigure(errors="backslashreplace")
     on_terminal = stream.isatty()
     return Console(
         file=stream, force_terminal=on_terminal, markup=False, emoji=False, highlight=False, soft_wrap=False

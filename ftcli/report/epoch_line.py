@@ -8,6 +8,7 @@ from ftcli.events import EpochDone
 from ftcli.report import numbers
 from ftcli.report.layout import unbroken
 from ftcli.report.safe_text import shorten
+from ftcli.report.style import GOOD, STRONG
 
 _PHASE_WIDTH = 10
 _HEADERS = ("epoch", "phase", "LR head", "LR low", "loss", "val loss", "acc", "F1", "img/s", "s")
@@ -16,7 +17,7 @@ _WIDTHS = (5, -_PHASE_WIDTH, 8, 8, 7, 8, 6, 5, 7, 5)
 
 
 def epoch_header() -> Text:
-    return unbroken(Text(_aligned(_HEADERS), style="bold"))
+    return unbroken(Text(_aligned(_HEADERS), style=STRONG))
 
 
 def epoch_line(done: EpochDone) -> Text:
@@ -34,7 +35,7 @@ def epoch_line(done: EpochDone) -> Text:
         f"{done.seconds:.1f}" if done.seconds < 999.95 else f"{done.seconds:,.0f}",
     )
     mark = " *" if done.best else ""
-    return unbroken(Text(_aligned(cells) + mark, style="green" if done.best else ""))
+    return unbroken(Text(_aligned(cells) + mark, style=GOOD if done.best else ""))
 
 
 def _aligned(cells: tuple[str, ...]) -> str:

@@ -12,8 +12,9 @@ from ftcli.findings import Finding, Severity
 from ftcli.report.errors import printable
 from ftcli.report.layout import heading
 from ftcli.report.safe_text import plain
+from ftcli.report.style import BAD, CAUTION, QUIET, STRONG
 
-STYLES: dict[Severity, str] = {"error": "bold red", "warning": "yellow", "info": "cyan"}
+STYLES: dict[Severity, str] = {"error": BAD, "warning": CAUTION, "info": QUIET}
 _ORDER: tuple[Severity, ...] = ("error", "warning", "info")
 
 
@@ -37,7 +38,7 @@ def finding_line(finding: Finding) -> str:
 
 
 def _told(finding: Finding) -> Text:
-    told = Text.assemble(plain(finding.where, "bold"), ": ", plain(finding.message))
+    told = Text.assemble(plain(finding.where, STRONG), ": ", plain(finding.message))
     if finding.remedy:
-        told.append("\n").append_text(plain(finding.remedy, "dim"))
+        told.append("\n").append_text(plain(finding.remedy, QUIET))
     return told

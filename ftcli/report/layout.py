@@ -1,4 +1,4 @@
-"""Building blocks of a page: a table, labelled lines, a line that is never broken, the widest of several that fits."""
+"""Building blocks of a page: tables, labelled lines, lines that are never broken, layouts that fit."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
+
+from ftcli.report.style import QUIET, STRONG
 
 _BOUNDLESS = 10_000
 
@@ -36,9 +38,9 @@ def table(*, footer: bool = False) -> Table:
         show_footer=footer,
         pad_edge=False,
         padding=(0, 1, 0, 0),
-        header_style="bold",
-        footer_style="bold",
-        border_style="dim",
+        header_style=STRONG,
+        footer_style=STRONG,
+        border_style=QUIET,
     )
 
 
@@ -51,7 +53,7 @@ def add_columns(to: Table, columns: Iterable[tuple[str, str]]) -> None:
 def labelled(lines: Iterable[tuple[str, RenderableType]]) -> Table:
     """Labels on the left, text on the right that wraps under itself."""
     grid = Table.grid(padding=(0, 2, 0, 0))
-    grid.add_column(style="dim", no_wrap=True)
+    grid.add_column(style=QUIET, no_wrap=True)
     grid.add_column(overflow="fold")
     for label, text in lines:
         grid.add_row(Text(f"  {label}"), text)
@@ -66,4 +68,4 @@ def unbroken(text: Text) -> Text:
 
 
 def heading(text: str) -> Text:
-    return Text(text, style="bold")
+    return Text(text, style=STRONG)

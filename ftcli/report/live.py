@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TextIO
+from typing import IO
 
 from rich.console import Console
 from rich.live import Live
@@ -19,9 +19,13 @@ _REFRESHES_PER_SECOND = 4
 
 
 @contextmanager
-def listener_for(console: Console, *, json: bool = False) -> Iterator[Listener]:
-    """The listener that suits where `console` writes; with `json`, plain lines even on a terminal."""
-    if console.file.isatty() and not console.is_dumb_terminal and not json:
+def listener_for(console: Console | None = None, *, as_json: bool = False) -> Iterator[Listener]:
+    """The listener that suits where `console` (default: on stderr) writes.
+
+    `as_json`: plain lines even on a terminal, for a program reads the result.
+    """
+    console = console or console_for(sys.stderr)
+    if console.file.isatty() and not console.is_dumb_terminal and not as_json:
         with terminal_listener(console) as listener:
             yield listener
     else:
@@ -34,7 +38,7 @@ def terminal_listener(console: Console) -> Iterator[Listener]:
 
     Leaving the context, by an exception too, gives the cursor back.
     """
-    narrator, footer = Narrator(announces_work=False), Footer()
+    narrator, footer = Narrator(in_pipe=False), Footer()
     live = Live(
         footer,
         console=console,
@@ -53,9 +57,9 @@ def terminal_listener(console: Console) -> Iterator[Listener]:
         yield listen
 
 
-def plain_listener(stream: TextIO) -> Listener:
+def plain_listener(stream: IO[str]) -> Listener:
     """Whole lines without control codes, each written out at once."""
-    narrator, console = Narrator(announces_work=True), console_for(stream)
+    narrator, console = Narrator(in_pipe=True), console_for(stream)
     gone = False
 
     def listen(event: Event) -> None:

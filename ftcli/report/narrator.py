@@ -16,16 +16,20 @@ from ftcli.report.findings import STYLES, finding_line
 from ftcli.report.layout import unbroken
 from ftcli.report.plan_table import plan_view
 from ftcli.report.safe_text import listed, plain
+from ftcli.report.style import BAD, GOOD, QUIET, STRONG
 
 _HEADER_EVERY = 25
 """Epochs after which the header is repeated, so that one is always on the screen."""
 
 
 class Narrator:
-    """Tells each event in no, one or several lines. `announces_work`: where no progress bar can show it."""
+    """Tells each event in no, one or several lines.
 
-    def __init__(self, *, announces_work: bool, clock: Callable[[], float] = time.monotonic) -> None:
-        self._announces_work = announces_work
+    `in_pipe`: a finding stays one line, and work is announced, for there is no bar to show it.
+    """
+
+    def __init__(self, *, in_pipe: bool, clock: Callable[[], float] = time.monotonic) -> None:
+        self._in_pipe = in_pipe
         self._clock = clock
         self._layer_map: LayerMap | None = None
         self._work: tuple[str, float] | None = None
@@ -49,25 +53,26 @@ class Narrator:
             case PhaseProved():
                 yield proof_line(event.checked, len(event.changed), event.changed, f" in phase {event.phase}")
             case Noticed():
-                yield unbroken(Text(finding_line(event.finding), style=STYLES[event.finding.severity]))
+                line = Text(finding_line(event.finding), style=STYLES[event.finding.severity])
+                yield unbroken(line) if self._in_pipe else line
 
     def _working(self, event: Working) -> Iterator[Text]:
         """A line when something begins, and one when it is done, with the time it took."""
         finished = event.done == event.total
         if self._work is None or self._work[0] != event.what:
             self._work = (event.what, self._clock())
-            if self._announces_work and not finished:
+            if self._in_pipe and not finished:
                 total = "" if event.total is None else f", {event.total:,} in all"
                 yield unbroken(plain(f"{event.what}{total}"))
         if finished:
             seconds = self._clock() - self._work[1]
             self._work = None
-            yield unbroken(plain(f"{event.what}: {event.done:,} in {numbers.duration(seconds)}", "dim"))
+            yield unbroken(plain(f"{event.what}: {event.done:,} in {numbers.duration(seconds)}", QUIET))
 
     def _phase_started(self, event: PhaseStarted) -> Text:
         phase = event.phase
         when = numbers.epochs(event.epoch, phase.end_epoch)
-        line = plain(f"phase {event.index}: {phase.name}", "bold cyan")
+        line = plain(f"phase {event.index}: {phase.name}", STRONG)
         line.append(f", epochs {when}", "default")
         if self._layer_map is not None:
             names = [name for group in phase.groups for name in group.params]
@@ -81,8 +86,8 @@ def proof_line(checked: int, changed: int, names: tuple[str, ...], where: str = 
     """Whether what was frozen stayed, to the last bit; by name what did not."""
     line = f"proof: {changed:,} of {checked:,} frozen tensors changed{where}"
     if not changed:
-        return plain(line, "green")
-    return plain(f"{line}: {listed(names, 200)}" if names else line, "bold red")
+        return plain(line, GOOD)
+    return plain(f"{line}: {listed(names, 200)}" if names else line, BAD)
 
 
 def _plan_ready(event: PlanReady) -> Iterator[RenderableType]:
@@ -90,4 +95,4 @@ def _plan_ready(event: PlanReady) -> Iterator[RenderableType]:
     yield Text("")
     yield unbroken(plain(f"run folder {event.run}"))
     for note in event.notes:
-        yield plain(note, "dim")
+        yield plain(note, QUIET)

@@ -13,6 +13,7 @@ from ftcli.report import numbers
 from ftcli.report.layout import FirstThatFits, add_columns, table
 from ftcli.report.safe_text import plain, shorten
 from ftcli.report.stage_table import norm_legend, norm_text
+from ftcli.report.style import GOOD, QUIET
 
 _ALL, _SOME, _NONE = "●", "◐", "·"
 _ASCII = str.maketrans({_ALL: "#", _SOME: "+", _NONE: "."})
@@ -49,7 +50,7 @@ def _phases(
         cells = _cells(index, phase, short, name_width)
         phases.add_row(*(cells[header] for header, _ in columns))
     used = {norm_text(phase.batch_norm, short=True) for phase in freeze.phases} if short else set()
-    return Group(phases, *(Text(line, style="dim") for line in norm_legend(used)))
+    return Group(phases, *(Text(line, style=QUIET) for line in norm_legend(used)))
 
 
 def _cells(index: int, phase: PhaseColumn, short: bool, name_width: int) -> dict[str, Text | str]:
@@ -67,7 +68,7 @@ def _cells(index: int, phase: PhaseColumn, short: bool, name_width: int) -> dict
 
 
 class _Grid:
-    """Marks instead of numbers, for the phases from `start` on; ASCII where the terminal has no other marks."""
+    """Marks for the phases from `start` on; ASCII where the terminal has no others."""
 
     def __init__(self, freeze: FreezeTable, start: int) -> None:
         self.freeze = freeze
@@ -77,7 +78,7 @@ class _Grid:
         yield Text("")
         yield self._table(options.ascii_only)
         legend = f"a column a phase: {_ALL} trains  {_SOME} in part  {_NONE} frozen"
-        yield Text(legend.translate(_ASCII) if options.ascii_only else legend, style="dim")
+        yield Text(legend.translate(_ASCII) if options.ascii_only else legend, style=QUIET)
 
     def _table(self, ascii_only: bool) -> Table:
         grid = table(footer=True)
@@ -93,4 +94,4 @@ class _Grid:
 
 def _mark(cell: Cell, ascii_only: bool) -> Text:
     mark = _ALL if cell.trainable_share == 1 else _SOME if cell.trainable else _NONE
-    return Text(mark.translate(_ASCII) if ascii_only else mark, style="green" if cell.trainable else "dim")
+    return Text(mark.translate(_ASCII) if ascii_only else mark, style=GOOD if cell.trainable else QUIET)

@@ -29,7 +29,8 @@ def plan_header(plan: TrainingPlan) -> RenderableType:
         "best epoch": _selection(plan),
         "device": f"{plan.machine.device}, {plan.precision}, seed {plan.seed}",
     }
-    return Group(heading("Training plan"), labelled((label, plain(text)) for label, text in lines.items()), Text(""))
+    told = labelled((label, plain(text)) for label, text in lines.items())
+    return Group(heading("Training plan"), told, Text(""))
 
 
 def _backbone(plan: TrainingPlan) -> str:
@@ -39,7 +40,8 @@ def _backbone(plan: TrainingPlan) -> str:
 
 
 def _strategy(plan: TrainingPlan) -> str:
-    return f"{plan.strategy}, {_plural(len(plan.phases), 'phase')}, {_plural(plan.epochs, 'epoch')} (counted from 0)"
+    phases, epochs = _plural(len(plan.phases), "phase"), _plural(plan.epochs, "epoch")
+    return f"{plan.strategy}, {phases}, {epochs} (counted from 0)"
 
 
 def _data(plan: TrainingPlan) -> str:

@@ -1,4 +1,4 @@
-"""A TrainingPlan as a page before training, and as JSON: what trains, when, how fast, under which BatchNorm mode."""
+"""A TrainingPlan as a page and as JSON: what trains, when, how fast, under which BatchNorm mode."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from ftcli.report.layout import FirstThatFits, heading, labelled
 from ftcli.report.phase_table import phase_table
 from ftcli.report.plan_header import plan_header
 from ftcli.report.safe_text import plain
+from ftcli.report.style import QUIET
 
 
 def plan_view(plan: TrainingPlan) -> RenderableType:
@@ -64,8 +65,8 @@ def plan_json(plan: TrainingPlan) -> dict[str, Any]:
 
 
 def _page(plan: TrainingPlan, freeze: FreezeTable) -> RenderableType:
-    parts = plan_header(plan), _table(freeze), _plateau(plan.phases), _decisions(plan), findings_view(plan.findings)
-    return Group(*parts)
+    notes = _plateau(plan.phases), _decisions(plan), findings_view(plan.findings)
+    return Group(plan_header(plan), _table(freeze), *notes)
 
 
 def _table(freeze: FreezeTable) -> RenderableType:
@@ -79,11 +80,12 @@ def _plateau(phases: Iterable[Phase]) -> RenderableType:
     if not patience:
         return Group()
     epochs = ", ".join(map(str, sorted(patience)))
-    return Text(f"a phase ends sooner after {epochs} epochs without improvement", style="dim")
+    return Text(f"a phase ends sooner after {epochs} epochs without improvement", style=QUIET)
 
 
 def _decisions(plan: TrainingPlan) -> RenderableType:
-    decisions = [*plan.decisions, *map(_features, (phase for phase in plan.phases if not phase.trains_backbone))]
+    probes = [phase for phase in plan.phases if not phase.trains_backbone]
+    decisions = [*plan.decisions, *map(_features, probes)]
     if not decisions:
         return Group()
     lines = [(decision.what, plain(f"{decision.value} - {decision.why}")) for decision in decisions]

@@ -14,8 +14,9 @@ from rich.text import Text
 from ftcli.events import EpochDone, Event, PhaseStarted, PlanReady, StepDone, Working
 from ftcli.report import numbers
 from ftcli.report.safe_text import shorten
+from ftcli.report.style import QUIET
 
-_BAR_WIDTH = 24
+_BAR_WIDTH = 20
 _RECENT = 5
 """Epochs whose mean length is the pace."""
 
@@ -50,7 +51,7 @@ class Footer:
                 self._num_epochs = event.plan.epochs
 
     def seconds_left(self) -> float | None:
-        """To the end of the run, were every epoch as long as the recent ones of this phase. None: not known yet."""
+        """Were every epoch as long as the recent ones of this phase. None: not known yet."""
         if self._step is None or self._num_epochs is None:
             return None
         in_epoch = self._clock() - self._epoch_started
@@ -79,18 +80,18 @@ class Footer:
         self._epoch_started = self._clock()
 
     def _epoch_rows(self, step: StepDone) -> list[tuple[RenderableType, ...]]:
-        name = Text(f"epoch {step.epoch} {shorten(self._phase, 16)}")
+        name = Text(f"epoch {step.epoch} {shorten(self._phase, 10)}")
         told = Text(f"{_of(step.step, step.num_steps)} steps, loss {step.loss:.4f}")
         rows: list[tuple[RenderableType, ...]] = [(name, _bar(step.step, step.num_steps), told)]
         if self._num_epochs is not None:
             done = step.epoch + step.step / max(step.num_steps, 1)
-            rows.append((Text("run"), _bar(done, self._num_epochs), Text(self._times(), style="dim")))
+            rows.append((Text("run"), _bar(done, self._num_epochs), Text(self._times(), style=QUIET)))
         return rows
 
     def _times(self) -> str:
-        so_far = f"{numbers.duration(self._clock() - self._started)} so far"
+        so_far = numbers.duration(self._clock() - self._started)
         left = self.seconds_left()
-        return so_far if left is None else f"{so_far}, {numbers.duration(left)} left at this pace"
+        return so_far if left is None else f"{so_far}, about {numbers.duration(left)} left"
 
 
 def _bar(done: float, total: float | None) -> ProgressBar:

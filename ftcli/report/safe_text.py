@@ -1,4 +1,4 @@
-"""Text from elsewhere (class names, file names, stage names) made safe to show: no markup, no control codes."""
+"""Text from elsewhere (names of classes, files, stages) made safe to show: no markup, no control codes."""
 
 from __future__ import annotations
 

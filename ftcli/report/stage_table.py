@@ -1,4 +1,4 @@
-"""The plan's table when its phases fit side by side: a row for each stage, a block of columns for each phase."""
+"""The plan's table when its phases fit side by side: a row a stage, a block of columns a phase."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from ftcli.plan.freeze_table import Cell, FreezeTable, NormCount, PhaseColumn
 from ftcli.report import numbers
 from ftcli.report.layout import add_columns, table
 from ftcli.report.safe_text import plain, shorten
+from ftcli.report.style import QUIET, STRONG
 
 _MODES = {
     (False, False): ("eval", "eval"),
@@ -36,7 +37,9 @@ class _Column:
 
 
 _COUNT = _Column("trainable", ">", lambda c: numbers.count(c.trainable), lambda p: numbers.count(p.trainable))
-_SHARE = _Column("share", ">", lambda c: numbers.share(c.trainable_share), lambda p: numbers.share(p.trainable_share))
+_SHARE = _Column(
+    "share", ">", lambda c: numbers.share(c.trainable_share), lambda p: numbers.share(p.trainable_share)
+)
 _LR = _Column("peak LR", "<", lambda c: numbers.rate_range(c.lr_low, c.lr_high))
 _DECAY = _Column("decay", "<", lambda c: decay_text(c))
 _NORM = _Column("BatchNorm", "<", lambda c: norm_text(c.batch_norm))
@@ -50,7 +53,7 @@ NARROW = (_SHARE, _LR, _SHORT_NORM)
 
 
 def stage_table(freeze: FreezeTable, columns: tuple[_Column, ...]) -> RenderableType:
-    """Side by side: the stages, and each phase under its name. Ends with the totals and a legend where one is due."""
+    """The stages, and each phase under its name; totals below, and a legend where one is due."""
     grid = Table.grid(padding=(0, 2, 0, 0), pad_edge=False)
     grid.show_header = True
     grid.add_column(Text(" \n "))
@@ -97,7 +100,7 @@ def _phase_block(freeze: FreezeTable, index: int, columns: tuple[_Column, ...]) 
         shown.footer = column.total(freeze.phases[index])
     for row in freeze.stages:
         cell = row.phases[index]
-        style = "" if cell.trainable else "dim"
+        style = "" if cell.trainable else QUIET
         block.add_row(*(column.cell(cell) for column in columns), style=style)
     return block
 
@@ -105,8 +108,8 @@ def _phase_block(freeze: FreezeTable, index: int, columns: tuple[_Column, ...]) 
 def _phase_heading(phase: PhaseColumn) -> Text:
     epochs = "epoch" if phase.end_epoch - phase.start_epoch == 1 else "epochs"
     when = f"{epochs} {numbers.epochs(phase.start_epoch, phase.end_epoch)}"
-    name = plain(shorten(phase.name, _LONGEST_NAME), "bold cyan")
-    return name.append("\n").append(f"{when}, {numbers.count(phase.trainable)} train", "dim")
+    name = plain(shorten(phase.name, _LONGEST_NAME), STRONG)
+    return name.append("\n").append(f"{when}, {numbers.count(phase.trainable)} train", QUIET)
 
 
 def _legend(freeze: FreezeTable, columns: tuple[_Column, ...]) -> list[Text]:
@@ -117,4 +120,4 @@ def _legend(freeze: FreezeTable, columns: tuple[_Column, ...]) -> list[Text]:
     if _DECAY not in columns:
         values = sorted({decay_text(cell) for cell in cells if any(cell.weight_decay)})
         lines.append(f"weight decay: {', '.join(values) or 'none'} on the weights that train")
-    return [Text(line, style="dim") for line in lines]
+    return [Text(line, style=QUIET) for line in lines]

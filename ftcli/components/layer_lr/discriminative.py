@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from ftcli.errors import Problem, RecipeError
 from ftcli.plan.layer_map import HEAD, LayerMap
-from ftcli.registry import Choice
+from ftcli.registry import Choice, Many
 
 Rate = Annotated[float, Field(gt=0, le=10)]
 
@@ -28,7 +28,7 @@ class Discriminative(Choice):
     """LR of the first stage."""
     highest: Rate | None = None
     """LR of the head."""
-    divisors: tuple[Annotated[float, Field(ge=1)], ...] | None = Field(default=None, min_length=1)
+    divisors: Many[Annotated[float, Field(ge=1)]] | None = Field(default=None, min_length=1)
     """Divisors of the base LR from the first stage up; the stem shares the first."""
 
     @model_validator(mode="after")

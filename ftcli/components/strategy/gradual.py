@@ -10,7 +10,7 @@ from ftcli.errors import Problem, RecipeError
 from ftcli.plan import freeze_mask
 from ftcli.plan.layer_map import HEAD, LayerMap
 from ftcli.plan.phase import Plateau, Stretch
-from ftcli.registry import Choice, Options
+from ftcli.registry import Choice, Many, Options
 
 from ._common import mask_at, too_few_epochs
 
@@ -34,7 +34,7 @@ class Gradual(Choice):
     """Epochs between two stages."""
     to_stage: str | None = None
     """The lowest stage ever unfrozen; default the stem."""
-    schedule: tuple[Unfreeze, ...] | None = Field(default=None, min_length=1)
+    schedule: Many[Unfreeze] | None = Field(default=None, min_length=1)
     """An explicit schedule instead: which stage from which epoch on."""
     on: Literal["epoch", "plateau"] = "epoch"
     """plateau: unfreeze when the checkpoint metric stops improving, instead of every n epochs."""

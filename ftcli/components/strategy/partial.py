@@ -10,7 +10,7 @@ from ftcli.plan import freeze_mask
 from ftcli.plan.freeze_mask import FreezeMask
 from ftcli.plan.layer_map import LayerMap
 from ftcli.plan.phase import Stretch
-from ftcli.registry import Choice
+from ftcli.registry import Choice, Many
 
 from ._common import mask_at
 
@@ -23,7 +23,7 @@ class Partial(Choice):
     """How many stages of the backbone train, counted from the head. Stages, not layers: see `ftcli models show`."""
     from_stage: str | None = None
     """The lowest stage that trains; every one above it does too."""
-    train: tuple[str, ...] | None = Field(default=None, min_length=1)
+    train: Many[str] | None = Field(default=None, min_length=1)
     """Stage names, or globs over stage or parameter names (`layer4.1.*`)."""
 
     @model_validator(mode="after")

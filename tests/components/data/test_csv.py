@@ -32,7 +32,7 @@ def test_columns_and_root_can_be_named(pets: Path, tmp_path: Path) -> None:
     text = rows(header="bild, art")
     splits = opened(tmp_path, text, image_column="bild", label_column="art", root=str(pets))
     assert splits.classes == ("cat", "dog")
-    with pytest.raises(DataError, match="line 2: no file 'cats/000.png'") as caught:
+    with pytest.raises(DataError, match=r"line 2: no file 'cats/000\.png'") as caught:
         opened(tmp_path, rows())
     assert str(tmp_path) in str(caught.value.remedy)
 
@@ -52,8 +52,15 @@ def test_the_split_column_is_used_when_there_is_one(pets: Path) -> None:
 
 def test_a_split_that_no_row_names_is_taken_from_train(pets: Path) -> None:
     lines = rows().splitlines()
-    text = "\n".join([lines[0] + ",split", *(f"{x},{'test' if x.startswith('cats/00') and i < 3 else 'train'}"
-                                            for i, x in enumerate(lines[1:]))])
+    text = "\n".join(
+        [
+            lines[0] + ",split",
+            *(
+                f"{x},{'test' if x.startswith('cats/00') and i < 3 else 'train'}"
+                for i, x in enumerate(lines[1:])
+            ),
+        ]
+    )
     splits = opened(pets, text)
     assert splits.count_per_class("test") == {"cat": 3, "dog": 0}
     assert splits.count_per_class("val") == {"cat": 1, "dog": 3}

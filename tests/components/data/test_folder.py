@@ -109,7 +109,12 @@ def test_train_val_and_test_folders(tmp_path: Path, make_images: MakeImages, val
     splits = opened(tmp_path)
     assert list(splits.streams) == ["train", "val", "test"]
     assert splits.count_per_class("train") == {"a": 5, "b": 5}
-    assert keys(splits, "val") == [f"{val}/a/000.png", f"{val}/a/001.png", f"{val}/b/000.png", f"{val}/b/001.png"]
+    assert keys(splits, "val") == [
+        f"{val}/a/000.png",
+        f"{val}/a/001.png",
+        f"{val}/b/000.png",
+        f"{val}/b/001.png",
+    ]
     assert splits.count_per_class("test") == {"a": 3, "b": 3}
 
 
@@ -182,7 +187,7 @@ def test_what_is_no_folder(tmp_path: Path) -> None:
             opened(tmp_path / name)
         assert remedy in str(caught.value.remedy)
     (tmp_path / "empty").mkdir()
-    with pytest.raises(DataError, match="^no images$"):
+    with pytest.raises(DataError, match=r"^no images$"):
         opened(tmp_path / "empty")
 
 

@@ -18,7 +18,9 @@ def unsplit(counts: dict[str, int], order: random.Random | None = None) -> DataS
     if order:
         order.shuffle(examples)
     streams = {TRAIN: tuple(range(len(examples)))}
-    return DataSplits("paper", tuple(counts), tuple(examples), streams, load=lambda index: pytest.fail("opened"))
+    return DataSplits(
+        "paper", tuple(counts), tuple(examples), streams, load=lambda index: pytest.fail("opened")
+    )
 
 
 def assignment(splits: DataSplits) -> dict[str, str]:

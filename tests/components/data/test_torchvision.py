@@ -125,8 +125,10 @@ def test_food_is_read_by_its_meta_files(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", OFFICIAL)
 def test_missing_data_are_told_with_the_remedy(tmp_path: Path, name: str) -> None:
-    """This also asks every dataset for its splits by their names: torchvision refuses a wrong one differently."""
-    with pytest.raises(DataError, match=f"cannot open {name}: .*([Nn]ot found|No such file|[Cc]ouldn't find)") as caught:
+    """This also checks the names of the official splits: torchvision tells a wrong one with other words."""
+    with pytest.raises(
+        DataError, match=f"cannot open {name}: .*([Nn]ot found|No such file|[Cc]ouldn't find)"
+    ) as caught:
         opened(name, tmp_path)
     assert "data.download to true" in str(caught.value.remedy)
     assert list(tmp_path.rglob("*")) == []

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 from ftcli.findings import Finding
 from ftcli.plan.layer_map import HEAD
-from ftcli.plan.phase import Phase
 from ftcli.plan.training_plan import TrainingPlan
 from ftcli.recipe.schema import Recipe
 
@@ -70,8 +69,3 @@ def _never_trained(plan: TrainingPlan) -> Iterator[Finding]:
             "no phase ever trains these stages",
             "extend the schedule if that is not meant",
         )
-
-
-def lowest_group_lr(plan: TrainingPlan, phase: Phase) -> float:
-    """The peak LR of the lowest stage that trains in a phase."""
-    return plan.optimizer.lr * min(phase.groups, key=lambda group: group.layer).lr_scale

@@ -1,0 +1,129 @@
+"""Backbones of torchvision: its image classifiers that end in one linear layer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torchvision.models as zoo
+from torch import nn
+from torchvision.models import WeightsEnum
+
+from ftcli.plan.preprocessing import IMAGENET, Preprocessing
+
+from . import _torchvision_depth as depth
+from ._depth import Depth
+from ._errors import no_default_weights, no_such_model, not_fetched, unsupported, wrong_size
+from ._opened import Opened, build
+from ._weights import is_file, load_weights
+
+
+class _Family(NamedTuple):
+    head_path: str
+    depth: Callable[[Any], Depth]
+
+
+_FAMILIES: dict[type[nn.Module], _Family] = {
+    zoo.AlexNet: _Family("classifier.6", depth.alexnet),
+    zoo.ConvNeXt: _Family("classifier.2", depth.pyramid),
+    zoo.DenseNet: _Family("classifier", depth.densenet),
+    zoo.EfficientNet: _Family("classifier.1", depth.efficientnet),
+    zoo.MaxVit: _Family("classifier.5", depth.maxvit),
+    zoo.MNASNet: _Family("classifier.1", depth.mnasnet),
+    zoo.MobileNetV2: _Family("classifier.1", depth.mobilenet),
+    zoo.MobileNetV3: _Family("classifier.3", depth.mobilenet),
+    zoo.RegNet: _Family("fc", depth.regnet),
+    zoo.ResNet: _Family("fc", depth.resnet),
+    zoo.ShuffleNetV2: _Family("fc", depth.shufflenet),
+    zoo.SwinTransformer: _Family("head", depth.pyramid),
+    zoo.VGG: _Family("classifier.6", depth.vgg),
+    zoo.VisionTransformer: _Family("heads.head", depth.vision_transformer),
+}
+_AUXILIARY = "it trains with auxiliary classifiers beside its head"
+_CONVOLUTION = "its classifier is a convolution, not a linear layer"
+_UNSUPPORTED = {
+    "googlenet": _AUXILIARY,
+    "inception_v3": _AUXILIARY,
+    "squeezenet1_0": _CONVOLUTION,
+    "squeezenet1_1": _CONVOLUTION,
+}
+
+
+def names() -> list[str]:
+    """Every model that `open_model` takes."""
+    return [name for name in zoo.list_models(module=zoo) if name not in _UNSUPPORTED]
+
+
+def default_weights(name: str) -> WeightsEnum | None:
+    """torchvision's best weights of that name; a pretrained model's preprocessing is theirs."""
+    return getattr(zoo.get_model_weights(name), "DEFAULT", None)
+
+
+def preprocessing(name: str) -> Preprocessing:
+    """What the default weights were evaluated with; ImageNet's usual where there are none."""
+    weights = default_weights(name)
+    if weights is None:
+        return IMAGENET
+    transforms = weights.transforms()
+    return Preprocessing(
+        image_size=transforms.crop_size[0],
+        resize_size=transforms.resize_size[0],
+        interpolation=transforms.interpolation.value,
+        mean=tuple(transforms.mean),
+        std=tuple(transforms.std),
+        antialias=bool(transforms.antialias),
+    )
+
+
+def open_model(
+    name: str, weights: str = "default", image_size: int | None = None, *, meta: bool = False
+) -> Opened:
+    """See `open_backbone`. A vision transformer's size is part of its weights and is not changed."""
+    if name in _UNSUPPORTED:
+        raise unsupported(f"torchvision/{name}", _UNSUPPORTED[name])
+    if name not in names():
+        raise no_such_model("torchvision", name, names())
+    own = preprocessing(name)
+    size = image_size or own.image_size
+    default = _pretrained(name, size, own.image_size) if weights == "default" else None
+    from_file = is_file(weights)
+    model = _construct(name, size, None if meta else default, meta=meta)
+    family = _FAMILIES[type(model)]
+    note = f"{default} of torchvision" if default else "random"
+    if from_file:
+        path = Path(weights)
+        note = f"file {path.name}" if meta else load_weights(model, path, family.head_path)
+    return Opened(model, family.head_path, family.depth(model), own.at_size(size), note)
+
+
+def _pretrained(name: str, size: int, own_size: int) -> WeightsEnum:
+    default = default_weights(name)
+    if default is None:
+        raise no_default_weights("torchvision", name)
+    if size != own_size and _size_options(name, size):
+        raise wrong_size(name, size, f"its pretrained weights are for {own_size}")
+    return default
+
+
+def _construct(name: str, size: int, weights: WeightsEnum | None, *, meta: bool) -> nn.Module:
+    options = _size_options(name, size)
+    try:
+        return build(lambda: zoo.get_model(name, weights=weights, **options), meta=meta)
+    except (AssertionError, ValueError) as error:
+        if not options:
+            raise
+        raise wrong_size(name, size, str(error)) from error
+    except (OSError, RuntimeError) as error:
+        if weights is None:
+            raise
+        raise not_fetched(f"{weights} of torchvision", error) from error
+
+
+def _size_options(name: str, size: int) -> dict[str, Any]:
+    """What a model that is made for one image size calls it; nothing for one that takes any."""
+    if name.startswith("vit_"):
+        return {"image_size": size}
+    if name.startswith("maxvit_"):
+        return {"input_size": (size, size)}
+    return {}

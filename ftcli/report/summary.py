@@ -1,0 +1,114 @@
+"""What a command came to: a training run, an evaluation, predictions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from ftcli.events import Scores
+from ftcli.report import numbers
+from ftcli.report.findings import findings_view
+from ftcli.report.layout import add_columns, labelled, table, unbroken
+from ftcli.report.narrator import proof_line
+from ftcli.report.safe_text import plain, shorten
+from ftcli.report.style import BAD, CAUTION, GOOD, QUIET, STRONG
+from ftcli.workflows.result import TrainResult, VerdictKind
+
+_VERDICT_STYLES: dict[VerdictKind, str] = {
+    "gain": f"bold {GOOD}",
+    "no_clear_gain": f"bold {CAUTION}",
+    "below_floor": BAD,
+    "probe_only": STRONG,
+    "scratch": STRONG,
+}
+_MOST_CLASSES = 40
+_NAME_WIDTH = 32
+
+
+def summary_view(result: TrainResult) -> RenderableType:
+    """The verdict first, then the scores it rests on, the proof, and what to do with the model."""
+    style = _VERDICT_STYLES[result.verdict_kind]
+    verdict = Text.assemble(("verdict: ", STRONG), plain(result.verdict, style))
+    proof = proof_line(result.frozen.checked, result.frozen.changed, result.frozen.names)
+    best = f"best epoch {result.best_epoch}, phase {result.best_phase}; {result.epochs_run} run"
+    return Group(
+        Text(""),
+        verdict,
+        Text(""),
+        _scores(result),
+        Text(""),
+        proof,
+        plain(f"{best} in {numbers.duration(result.seconds)}"),
+        unbroken(plain(f"model: {result.weights}")),
+        findings_view(result.findings),
+        Text(""),
+        Text("To use it:"),
+        unbroken(plain(result.predict_command, STRONG)),
+    )
+
+
+def evaluate_view(evaluation: Mapping[str, Any]) -> RenderableType:
+    """Scores of a run on one split, then each class; of very many classes those with the lowest F1."""
+    lines = [
+        ("split", plain(f"{evaluation['split']}, {evaluation['num_examples']:,} examples")),
+        ("accuracy", Text(numbers.accuracy(evaluation["accuracy"]), style=STRONG)),
+        ("macro F1", Text(f"{evaluation['macro_f1']:.3f}", style=STRONG)),
+        ("loss", Text(f"{evaluation['loss']:.4f}")),
+    ]
+    run = unbroken(plain(f"run: {evaluation['run']}"))
+    return Group(run, labelled(lines), Text(""), _per_class(evaluation["per_class"]))
+
+
+def predict_view(predictions: Sequence[Mapping[str, Any]]) -> RenderableType:
+    """A line for each image: label, probability, the runner-up, and the file's name, which is never cut."""
+    width = max((len(shorten(p["label"], _NAME_WIDTH)) for p in predictions), default=0)
+    return Group(*(_prediction(p, width) for p in predictions))
+
+
+def _scores(result: TrainResult) -> Table:
+    rows: list[tuple[str, Scores | None, str]] = [
+        ("floor", result.floor, "linear probe, on validation"),
+        ("ceiling", result.ceiling, "best fine-tuned epoch, on validation"),
+        ("test", result.test, "the best epoch, measured once"),
+    ]
+    scores, headers = table(), ("", "accuracy", "macro F1", "loss", "n", "")
+    add_columns(scores, zip(headers, "<>>>><", strict=True))
+    for name, score, meaning in rows:
+        if score is not None:
+            style = STRONG if name == "test" else ""
+            scores.add_row(name, *_cells(score), Text(meaning, style="dim not bold"), style=style)
+    return scores
+
+
+def _cells(score: Scores) -> tuple[str, ...]:
+    f1, loss = f"{score.macro_f1:.3f}", f"{score.loss:.4f}"
+    return numbers.accuracy(score.accuracy), f1, loss, numbers.count(score.num_examples)
+
+
+def _per_class(classes: Sequence[Mapping[str, Any]]) -> RenderableType:
+    shown = list(classes)
+    if len(shown) > _MOST_CLASSES:
+        shown = sorted(shown, key=lambda c: c["f1"])[:_MOST_CLASSES]
+    scores = table()
+    add_columns(scores, [("class", "<"), *((name, ">") for name in ("precision", "recall", "F1", "support"))])
+    for c in shown:
+        rates = (f"{c[key]:.3f}" for key in ("precision", "recall", "f1"))
+        scores.add_row(plain(shorten(c["class"], _NAME_WIDTH)), *rates, numbers.count(c["support"]))
+    if len(shown) == len(classes):
+        return scores
+    note = f"the {len(shown)} lowest F1 of {len(classes):,} classes; --json has all"
+    return Group(scores, Text(note, style=QUIET))
+
+
+def _prediction(prediction: Mapping[str, Any], width: int) -> Text:
+    label = shorten(prediction["label"], _NAME_WIDTH).ljust(width)
+    line = plain(label, STRONG).append(f"  {numbers.accuracy(prediction['probability']):>6}", "default")
+    others = [top for top in prediction["top"] if top["label"] != prediction["label"]]
+    if others:
+        second = f"{shorten(others[0]['label'], _NAME_WIDTH)} {numbers.accuracy(others[0]['probability'])}"
+        line.append(f"  then {second:<{width + 7}}", QUIET)
+    return unbroken(line.append("  ").append_text(plain(prediction["image"], "default")))

@@ -1,0 +1,151 @@
+"""From a recipe and a layer map to phases: what trains, what must not move, and how fast."""
+
+import json
+
+import pytest
+
+from ftcli.errors import MachineError, RecipeError
+from ftcli.plan.preprocessing import IMAGENET
+from ftcli.plan.training_plan import Machine
+from ftcli.planner.compile import DataFacts, check_device, compile_plan
+from ftcli.recipe.schema import Recipe
+from tests.maps import resnet, transformer
+
+
+def recipe(**sections):
+    content = {"data": "digits", "model": {"backbone": "torchvision/resnet18"}, "strategy": "full", **sections}
+    return Recipe.model_validate_json(json.dumps(content))
+
+
+def plan(num_train=1000, layer_map=None, machine=None, **sections):
+    facts = DataFacts(("a", "b"), num_train, IMAGENET)
+    return compile_plan(recipe(**sections), layer_map or resnet(), facts, machine or Machine("cpu"))
+
+
+def peak_lrs(phase, optimizer):
+    return {group.stage: optimizer.lr * group.lr_scale for group in phase.groups}
+
+
+@pytest.mark.parametrize("norm", ["train", "freeze_stats", "freeze", "freeze_affine"])
+@pytest.mark.parametrize("strategy", ["feature_extraction", "partial", "full", "lp_ft"])
+def test_batch_norm_of_a_frozen_stage_is_in_eval_mode_whatever_the_policy(strategy, norm):
+    for phase in plan(strategy=strategy, norm=norm).phases:
+        training = {resnet().by_name[name].stage for name in phase.mask.trainable}
+        for bn in phase.batch_norms:
+            if bn.stage not in training:
+                assert not bn.updates_stats
+                assert not bn.trains_affine
+            else:
+                assert bn.updates_stats == (norm in ("train", "freeze_affine"))
+                assert bn.trains_affine == (norm in ("train", "freeze_stats"))
+
+
+def test_every_parameter_is_trained_in_one_group_or_frozen():
+    for phase in plan(strategy={"kind": "gradual"}, norm="freeze").phases:
+        grouped = [name for group in phase.groups for name in group.params]
+        assert len(grouped) == len(set(grouped))
+        assert set(grouped) == phase.mask.trainable
+        frozen = {name for name in phase.frozen_tensors if name in resnet().by_name}
+        assert frozen == set(resnet().by_name) - set(grouped)
+
+
+def test_statistics_that_must_not_move_are_among_the_frozen_tensors():
+    (phase,) = plan(strategy="full", norm="freeze_stats").phases
+    assert set(phase.frozen_tensors) == {name for bn in resnet().batch_norms for name in bn.buffers}
+    (phase,) = plan(strategy="full", norm="train").phases
+    assert phase.frozen_tensors == ()
+
+
+def test_default_lr_is_a_tenth_for_a_pretrained_backbone():
+    made = plan(strategy="full")
+    assert peak_lrs(made.phases[0], made.optimizer) == pytest.approx(
+        {"stem": 1e-4, "layer1": 1e-4, "layer2": 1e-4, "layer3": 1e-4, "layer4": 1e-4, "head": 1e-3}
+    )
+    assert [d.what for d in made.decisions] == ["norm", "layer_lr", "augment", "precision"]
+    scratch = plan(strategy="scratch")
+    assert set(peak_lrs(scratch.phases[0], scratch.optimizer).values()) == {1e-3}
+    assert scratch.norm.kind == "train"
+    assert scratch.floor == "none"
+
+
+def test_the_curve_of_lp_ft_starts_anew():
+    head, body = plan(strategy={"kind": "lp_ft", "head_epochs": 2}, train={"epochs": 12}).phases
+    assert (head.start_epoch, head.end_epoch, body.start_epoch, body.end_epoch) == (0, 2, 2, 12)
+    assert head.lr_factor(2) == pytest.approx(0.0)
+    assert body.lr_factor(2) == pytest.approx(0.1)
+    assert body.lr_factor(3) == pytest.approx(1.0)
+    assert body.lr_factor(12) == pytest.approx(0.0)
+
+
+def test_the_curve_of_gradual_spans_the_run():
+    phases = plan(strategy="gradual", train={"epochs": 12}).phases
+    assert {phase.curve_start for phase in phases} == {0}
+    assert phases[0].lr_factor(0.6) == pytest.approx(0.55)
+    assert phases[-1].lr_factor(12) == pytest.approx(0.0)
+
+
+def test_a_warmup_that_does_not_fit_into_its_phase():
+    with pytest.raises(RecipeError) as caught:
+        plan(strategy={"kind": "lp_ft", "head_epochs": 2}, schedule={"kind": "cosine", "warmup": 3})
+    assert caught.value.problems[0].path == "schedule.warmup"
+    assert "phase 'head'" in caught.value.problems[0].message
+
+
+def test_features_are_cached_when_the_backbone_is_frozen_and_images_stay_the_same():
+    (probe,) = plan(strategy="feature_extraction").phases
+    assert probe.from_features
+    (augmented,) = plan(strategy="feature_extraction", augment="light").phases
+    assert not augmented.from_features
+    assert "augmented" in augmented.from_features_reason
+    assert not plan(strategy="full", augment="none").phases[0].from_features
+
+
+def test_steps_count_accumulated_batches():
+    made = plan(num_train=1000, train={"batch_size": 32, "accumulation": 4})
+    assert (made.batches_per_epoch, made.steps_per_epoch) == (32, 8)
+
+
+def test_fingerprint_holds_what_decides_the_numbers():
+    made = plan()
+    assert made.fingerprint() == plan().fingerprint()
+    assert made.fingerprint() == made.with_findings(()).fingerprint()
+    for other in (plan(seed=1), plan(num_train=999), plan(optimizer={"kind": "adamw", "lr": 1e-4})):
+        assert other.fingerprint() != made.fingerprint()
+
+
+def test_precision_auto():
+    assert plan().precision == "fp32"
+    assert plan(machine=Machine("cuda", bf16=True)).precision == "bf16"
+    assert plan(machine=Machine("cuda", bf16=False)).precision == "fp32"
+    assert plan(train={"precision": "bf16"}).precision == "bf16"
+
+
+def test_asking_for_what_the_machine_has_not():
+    with pytest.raises(MachineError) as caught:
+        check_device(recipe(runtime={"device": "cuda"}), cuda_available=False)
+    assert caught.value.exit_code == 3
+    with pytest.raises(RecipeError):
+        check_device(recipe(train={"precision": "fp16"}), cuda_available=False)
+    check_device(recipe(runtime={"device": "cuda"}, train={"precision": "fp16"}), cuda_available=True)
+
+
+@pytest.mark.parametrize(
+    ("sections", "where"),
+    [
+        ({"optimizer": {"kind": "adamw", "lr": 0.01}, "layer_lr": "uniform"}, "optimizer.lr"),
+        ({"norm": "group_norm", "layer_map": transformer()}, "norm.kind"),
+        ({"norm": "freeze", "layer_map": transformer()}, "norm.kind"),
+        ({"norm": "train", "train": {"batch_size": 4}}, "train.batch_size"),
+        (
+            {"strategy": {"kind": "gradual", "schedule": [{"stage": "layer4", "epoch": 1}]}},
+            "stem, layer1, layer2, layer3",
+        ),
+    ],
+)
+def test_findings(sections, where):
+    assert where in [finding.where for finding in plan(**sections).findings]
+
+
+def test_a_plain_recipe_has_no_findings():
+    assert plan().findings == ()
+    assert plan(strategy="feature_extraction").findings == ()
