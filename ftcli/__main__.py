@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import sys
+from io import TextIOWrapper
 
 
 def main() -> None:
     from ftcli.cli.app import call
     from ftcli.cli.outcome import run
 
-    sys.stdout.reconfigure(errors="backslashreplace")  # a file name may hold what the terminal cannot show
+    if isinstance(sys.stdout, TextIOWrapper):  # a file name may hold what the terminal cannot show
+        sys.stdout.reconfigure(errors="backslashreplace")
     sys.exit(run(call, sys.argv[1:]))
 
 

@@ -53,7 +53,7 @@ def union_of(section: str) -> Any:
     choices = kinds(section)
     classes = tuple(dict.fromkeys(choices.values()))
     default = next((kind for kind, c in choices.items() if not c.model_fields["kind"].is_required()), None)
-    union = Annotated[Union[classes], Field(discriminator="kind")]
+    union = Annotated[Union[classes], Field(discriminator="kind")]  # type: ignore[valid-type]
 
     def complete(value: Any) -> Any:
         if isinstance(value, str):

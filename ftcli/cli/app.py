@@ -22,11 +22,11 @@ COMMANDS = {
     "recipes": "The example recipes: ls, show, cp.",
     "schema": "Print the JSON Schema of a recipe, for editors.",
 }
-"""In the order of `ftcli --help`, which imports none of them; a test holds each line to the command's docstring."""
+"""In the order of `ftcli --help`, which imports none of them; a test compares each with the docstring."""
 
 
 class LazyGroup(TyperGroup):
-    """Knows its commands by name only. `ftcli/cli/NAME.py` has a function NAME, or an `app` with subcommands."""
+    """Knows its commands by name. `ftcli/cli/NAME.py` has a function NAME, or an `app` with subcommands."""
 
     def list_commands(self, ctx: Any) -> list[str]:
         return list(COMMANDS)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -23,12 +22,10 @@ def train(
     """Train as a recipe says."""
     from ftcli.cli.output import print_json, print_view
     from ftcli.cli.recipe_file import opened
-    from ftcli.report.console import console_for
     from ftcli.report.live import listener_for
     from ftcli.report.summary import summary_view
 
-    console = console_for(sys.stderr if as_json else sys.stdout)
-    with opened(recipe, overrides) as loaded, listener_for(console, json=as_json) as listener:
+    with opened(recipe, overrides) as loaded, listener_for(as_json=as_json) as listener:
         from ftcli.workflows.train import train as run_recipe
 
         result = run_recipe(loaded, out=out, resume=resume, listener=listener)

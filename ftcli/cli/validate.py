@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ftcli.cli.options import AsJson, Overrides
+from ftcli.cli.output import print_json
 
 if TYPE_CHECKING:
     from ftcli.errors import UsageError
@@ -22,7 +22,7 @@ def validate(
     """Check recipes; every mistake is told with its place."""
     checked = [(path, _mistakes(path, overrides or [])) for path in recipes]
     if as_json:
-        print(json.dumps({"recipes": [_result(path, error) for path, error in checked]}, indent=2))
+        print_json({"recipes": [_result(path, error) for path, error in checked]})
     else:
         for path, error in checked:
             _show(path, error)

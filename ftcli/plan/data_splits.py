@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from hashlib import sha256
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ftcli.errors import DataError
@@ -39,8 +40,8 @@ class DataSplits:
     examples: tuple[Example, ...]
     streams: Mapping[str, tuple[int, ...]]
     load: Callable[[int], Image]
-    in_memory: bool = False
-    """The images need no reading from disk and no scan."""
+    files: tuple[Path, ...] | None = None
+    """Where each example's image lies; None when they are not in files of their own."""
 
     def labels(self, stream: str) -> list[int]:
         return [self.examples[i].label for i in self.streams[stream]]

@@ -15,7 +15,7 @@ from pydantic_core import ErrorDetails
 
 from ftcli.errors import Problem
 from ftcli.recipe.schema import Recipe
-from ftcli.recipe.shape import choices_at, classes_at, kinds_of, sections
+from ftcli.recipe.shape import choices_at, classes_at, sections
 from ftcli.recipe.yaml_source import join
 from ftcli.registry import Choice, Options
 
@@ -31,8 +31,8 @@ _EXPECTED = {
     "greater_than_equal": "a number of at least {ge:g}",
     "less_than": "a number below {lt:g}",
     "less_than_equal": "a number of at most {le:g}",
-    "too_short": "at least {min_length} values",
-    "too_long": "at most {max_length} values",
+    "too_short": "a list of at least {min_length}",
+    "too_long": "a list of at most {max_length}",
     "string_pattern_mismatch": "text of the form {pattern}",
     "tuple_type": "a list",
     "list_type": "a list",
@@ -77,7 +77,12 @@ def _validate(data: dict[str, Any]) -> tuple[Recipe | None, list[ErrorDetails]]:
     try:
         return Recipe.model_validate(_with_tuples(data)), []
     except ValidationError as error:
-        return None, error.errors(include_url=False)
+        return None, [details for details in error.errors(include_url=False) if not _is_echo(details)]
+
+
+def _is_echo(details: ErrorDetails) -> bool:
+    """pydantic counts only the items that are right, and calls a list with a wrong one too short as well."""
+    return details["type"] == "too_short" and len(details["input"]) >= details["ctx"]["min_length"]
 
 
 def _with_tuples(value: Any) -> Any:
@@ -194,18 +199,24 @@ def _home(spot: _Spot) -> str:
     section = spot.path.removesuffix(spot.key).rstrip(".")
     siblings = [kind for kind, choice in choices_at(section).items() if spot.key in choice.model_fields]
     if siblings and issubclass(spot.owner, Choice):
-        return f"it is an option of {', '.join(siblings)}, not of {', '.join(kinds_of(spot.owner))}"
+        return f"it is an option of {', '.join(siblings)}"
     near = _did_you_mean(spot.key, keys)
     if near:
         return near
-    elsewhere = [
-        join(path, spot.key)
-        for path, classes in sections().items()
-        if "[]" not in path and any(spot.key in c.model_fields for c in classes)
-    ]
+    elsewhere = _paths_to(spot.key)
     if elsewhere and spot.key != "kind":
         return f"did you mean {' or '.join(elsewhere)}?"
     return f"allowed: {', '.join(keys)}"
+
+
+def _paths_to(key: str) -> list[str]:
+    """The recipe paths that end in `key`, those of the least depth."""
+    paths = [
+        join(path, key)
+        for path, classes in sections().items()
+        if "[]" not in path and any(key in c.model_fields for c in classes)
+    ]
+    return [path for path in paths if path.count(".") == min(p.count(".") for p in paths)]
 
 
 def _did_you_mean(word: str, words: Iterable[str]) -> str | None:

@@ -11,13 +11,8 @@ from ftcli.recipe.yaml_source import add_resolvers
 
 
 def dump_recipe(recipe: Recipe) -> str:
-    """YAML for the run folder: what a run used, whatever the defaults become later.
-
-    Only `data` is written as it was given: a column of a manifest that was asked for must be there, one that
-    is the default may be (csv: `split_column`).
-    """
+    """YAML for the run folder: what a run used, whatever the defaults become later."""
     data = recipe.model_dump(mode="json")
-    data["data"] = recipe.data.model_dump(mode="json", exclude_unset=True)
     return str(yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110))
 
 

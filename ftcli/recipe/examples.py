@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -26,7 +25,7 @@ class Example:
         return self.text.partition("\n")[0].lstrip("# ")
 
     def as_copy(self, path: Path) -> str:
-        """The text for a copy at `path`: its commands name that file, the schema beside the examples is left out."""
+        """The text for a copy at `path`: its commands name that file, the schema is left out."""
         lines = self.text.replace(f"recipes/{self.name}.yaml", str(path)).splitlines(keepends=True)
         return "".join(line for line in lines if not line.startswith(_EDITOR_LINE))
 
@@ -37,18 +36,19 @@ def examples_folder() -> Path:
     return installed if installed.is_dir() else _PACKAGE.parent / "recipes"
 
 
-def examples() -> Iterator[Example]:
+def examples() -> list[Example]:
     """Every example recipe, by name."""
     folder = examples_folder()
-    for path in sorted(folder.glob("*/*.yaml")):
-        name = path.relative_to(folder).with_suffix("").as_posix()
-        yield Example(name, path, path.read_text(encoding="utf-8"))
+    return [
+        Example(path.relative_to(folder).with_suffix("").as_posix(), path, path.read_text(encoding="utf-8"))
+        for path in sorted(folder.glob("*/*.yaml"))
+    ]
 
 
 def find_example(name: str) -> Example:
     """The example of that name; the folder may be left out. Raises UsageError that names the nearest."""
     wanted = name.removesuffix(".yaml")
-    every = list(examples())
+    every = examples()
     for example in every:
         if wanted in (example.name, example.path.stem):
             return example

@@ -13,6 +13,8 @@ from ftcli.recipe.check import check
 from ftcli.recipe.schema import Recipe
 from ftcli.recipe.yaml_source import MAX_BYTES, Document, Found, Place, nearest_place, parse
 
+_START = "ftcli recipes ls: examples to start from"
+
 
 @dataclass(frozen=True)
 class Source:
@@ -52,7 +54,7 @@ def load(path: str | Path, overrides: Sequence[str] = ()) -> LoadedRecipe:
     recipe, problems = check(document.data)
     found += [_located(problem, document) for problem in problems]
     if recipe is None or found:
-        raise RecipeError(*(each.problem for each in sorted(found)))
+        raise RecipeError(*(each.problem for each in sorted(found, key=lambda each: each.place)))
     return LoadedRecipe(recipe, Source(document.places))
 
 
@@ -67,9 +69,7 @@ def _text(path: Path) -> str:
         with path.open("rb") as file:
             raw = file.read(MAX_BYTES + 1)
     except FileNotFoundError as error:
-        raise UsageError(
-            f"there is no recipe {path}", remedy="ftcli recipes ls: examples to start from"
-        ) from error
+        raise UsageError(f"there is no recipe {path}", remedy=_START) from error
     except (OSError, ValueError) as error:
         raise UsageError(f"cannot read the recipe {path}: {getattr(error, 'strerror', error)}") from error
     if len(raw) > MAX_BYTES:
@@ -86,10 +86,8 @@ def _text(path: Path) -> str:
 def _no_mapping(document: Document) -> Problem:
     where = document.places[""].text
     if document.data is None:
-        return Problem("", "the recipe is empty", "ftcli recipes ls: examples to start from", where)
-    return Problem(
-        "", "expected a mapping with data, model and strategy at the top", "ftcli recipes ls", where
-    )
+        return Problem("", "the recipe is empty", _START, where)
+    return Problem("", "expected a mapping with data, model and strategy at the top", _START, where)
 
 
 def _name_from(path: Path) -> str:

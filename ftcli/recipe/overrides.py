@@ -2,8 +2,8 @@
 
 The value is YAML (`strategy.train=[layer4, fc]`; nothing after the `=` is null) and replaces what stood at
 the path, a whole section too. Missing sections are made; a section in its short form (`strategy: full`) is
-written out. Setting `strategy.kind` keeps the section's other options, so that one which the new kind does not
-have is told and not lost; `strategy=full` starts the section anew.
+written out. Setting `strategy.kind` keeps the section's other options, so that one which the new kind does
+not have is told and not lost; `strategy=full` starts the section anew.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 from ftcli.errors import RecipeError
@@ -62,21 +63,21 @@ def _apply_one(document: Document, override: str, place: Place) -> list[Found]:
 
 def _put(document: Document, steps: list[str | int], value: Any, place: Place) -> None:
     here, path = document.data, ""
-    for step, following in zip(steps, [*steps[1:], None], strict=True):
+    for step, following in pairwise(steps):
         _check(here, step, path)
         path = join(path, step)
-        if following is None:
-            here[step] = value
-            _forget_places_in(document.places, path)
-            document.places[path] = place
-            return
         inner = here.get(step) if isinstance(here, dict) else here[step]
         if inner is None and isinstance(following, str):
-            inner, document.places[path] = {}, place
+            here[step] = inner = {}
+            document.places[path] = place
         elif isinstance(inner, str) and choices_at(path):
-            inner = {"kind": inner}
-        here[step] = inner
+            here[step] = inner = {"kind": inner}
         here = inner
+    _check(here, steps[-1], path)
+    path = join(path, steps[-1])
+    here[steps[-1]] = value
+    _forget_places_in(document.places, path)
+    document.places[path] = place
 
 
 def _check(here: Any, step: str | int, path: str) -> None:

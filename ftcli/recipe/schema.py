@@ -21,7 +21,7 @@ class Model(Options):
 
 
 class EarlyStopping(Options):
-    """Stop when the checkpoint metric has stopped improving. Counted anew in each phase."""
+    """End the run when the checkpoint metric stops improving; counted in the last phase only."""
 
     patience: int = Field(default=5, ge=1)
     """Epochs without improvement."""

@@ -40,10 +40,10 @@ def classes_at(path: str) -> Classes:
 
 def choices_at(path: str) -> dict[str, type[Choice]]:
     """The choices of a section with kinds, by kind; empty for anything else."""
-    return {kind: c for c in classes_at(path) if issubclass(c, Choice) for kind in kinds_of(c)}
+    return {kind: c for c in classes_at(path) if issubclass(c, Choice) for kind in _kinds_of(c)}
 
 
-def kinds_of(choice: type[Choice]) -> tuple[str, ...]:
+def _kinds_of(choice: type[Choice]) -> tuple[str, ...]:
     return get_args(choice.model_fields["kind"].annotation)
 
 

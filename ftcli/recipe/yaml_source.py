@@ -20,7 +20,7 @@ from ftcli.errors import Problem, RecipeError
 MAX_BYTES = 64 * 1024
 """A recipe is a page or two."""
 MAX_DEPTH = 32
-MAX_PARTS = 10_000
+MAX_PARTS = 2_000
 """Mappings, lists and scalars, with every alias written out: an alias bomb passes this at once."""
 
 _TAG = "tag:yaml.org,2002:"
@@ -43,7 +43,7 @@ class Place:
     text: str
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True)
 class Found:
     """A problem, and its place for the order of telling."""
 

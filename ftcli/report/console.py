@@ -5,7 +5,7 @@ from __future__ import annotations
 from io import TextIOWrapper
 from typing import IO
 
-from rich.console import Console, RenderableType
+from rich.console import Console, Group, RenderableType
 
 
 def console_for(stream: IO[str]) -> Console:
@@ -23,11 +23,10 @@ def show(console: Console, *views: RenderableType) -> None:
 
     Off a terminal no line ends in the spaces that rich fills its tables with.
     """
+    page = Group(*views)
     if console.is_terminal:
-        for view in views:
-            console.print(view, crop=False)
+        console.print(page, crop=False)
         return
     with console.capture() as captured:
-        for view in views:
-            console.print(view, crop=False)
+        console.print(page, crop=False)
     console.file.write("".join(f"{line.rstrip()}\n" for line in captured.get().splitlines()))

@@ -32,7 +32,7 @@ def epoch_line(done: EpochDone) -> Text:
         numbers.accuracy(done.val.accuracy),
         f"{done.val.macro_f1:.3f}",
         f"{done.images_per_second:,.0f}",
-        f"{done.seconds:.1f}" if done.seconds < 999.95 else f"{done.seconds:,.0f}",
+        f"{done.seconds:.1f}" if done.seconds < 999.95 else f"{done.seconds:.0f}",
     )
     mark = " *" if done.best else ""
     return unbroken(Text(_aligned(cells) + mark, style=GOOD if done.best else ""))

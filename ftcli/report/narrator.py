@@ -71,9 +71,8 @@ class Narrator:
 
     def _phase_started(self, event: PhaseStarted) -> Text:
         phase = event.phase
-        when = numbers.epochs(event.epoch, phase.end_epoch)
-        line = plain(f"phase {event.index}: {phase.name}", STRONG)
-        line.append(f", epochs {when}", "default")
+        line = Text.assemble(plain(f"phase {event.index}: {phase.name}", STRONG))
+        line.append(f", {numbers.when(event.epoch, phase.end_epoch)}")
         if self._layer_map is not None:
             names = [name for group in phase.groups for name in group.params]
             stages = len({group.stage for group in phase.groups})

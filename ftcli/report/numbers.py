@@ -42,6 +42,11 @@ def epochs(start: int, end: int) -> str:
     return str(start) if end - start == 1 else f"{start}-{end - 1}"
 
 
+def when(start: int, end: int) -> str:
+    """ "epochs 3-9", "epoch 3"."""
+    return f"epoch{'s' if end - start > 1 else ''} {epochs(start, end)}"
+
+
 def duration(seconds: float) -> str:
     """ "0.8 s", "42 s", "3 min 20 s", "1 h 05 min"."""
     if seconds < 9.95:

@@ -21,6 +21,9 @@ from ftcli.report.plan_header import plan_header
 from ftcli.report.safe_text import plain
 from ftcli.report.style import QUIET
 
+_MOST_SIDE_BY_SIDE = 3
+"""Phases beside each other on the widest of terminals."""
+
 
 def plan_view(plan: TrainingPlan) -> RenderableType:
     """Header, table, decisions and findings. Fits 80 columns, and tells more where there are more."""
@@ -70,6 +73,8 @@ def _page(plan: TrainingPlan, freeze: FreezeTable) -> RenderableType:
 
 
 def _table(freeze: FreezeTable) -> RenderableType:
+    if len(freeze.phases) > _MOST_SIDE_BY_SIDE:
+        return phase_table(freeze)
     layouts = (stage_table.FULL, stage_table.SHORT, stage_table.SHARES, stage_table.NARROW)
     side_by_side = (stage_table.stage_table(freeze, columns) for columns in layouts)
     return FirstThatFits(*side_by_side, phase_table(freeze))

@@ -13,7 +13,7 @@ from ftcli.plan.freeze_table import Cell, FreezeTable, NormCount, PhaseColumn
 from ftcli.report import numbers
 from ftcli.report.layout import add_columns, table
 from ftcli.report.safe_text import plain, shorten
-from ftcli.report.style import QUIET, STRONG
+from ftcli.report.style import QUIET
 
 _MODES = {
     (False, False): ("eval", "eval"),
@@ -106,10 +106,9 @@ def _phase_block(freeze: FreezeTable, index: int, columns: tuple[_Column, ...]) 
 
 
 def _phase_heading(phase: PhaseColumn) -> Text:
-    epochs = "epoch" if phase.end_epoch - phase.start_epoch == 1 else "epochs"
-    when = f"{epochs} {numbers.epochs(phase.start_epoch, phase.end_epoch)}"
-    name = plain(shorten(phase.name, _LONGEST_NAME), STRONG)
-    return name.append("\n").append(f"{when}, {numbers.count(phase.trainable)} train", QUIET)
+    when = numbers.when(phase.start_epoch, phase.end_epoch)
+    name = plain(shorten(phase.name, _LONGEST_NAME))
+    return name.append("\n").append(f"{when}, {numbers.count(phase.trainable)} train", f"{QUIET} not bold")
 
 
 def _legend(freeze: FreezeTable, columns: tuple[_Column, ...]) -> list[Text]:

@@ -80,7 +80,7 @@ def _scores(result: TrainResult) -> Table:
     for name, score, meaning in rows:
         if score is not None:
             style = STRONG if name == "test" else ""
-            scores.add_row(name, *_cells(score), Text(meaning, style="dim not bold"), style=style)
+            scores.add_row(name, *_cells(score), Text(meaning, style=f"{QUIET} not bold"), style=style)
     return scores
 
 
@@ -106,9 +106,9 @@ def _per_class(classes: Sequence[Mapping[str, Any]]) -> RenderableType:
 
 def _prediction(prediction: Mapping[str, Any], width: int) -> Text:
     label = shorten(prediction["label"], _NAME_WIDTH).ljust(width)
-    line = plain(label, STRONG).append(f"  {numbers.accuracy(prediction['probability']):>6}", "default")
+    line = Text.assemble((label, STRONG), f"  {numbers.accuracy(prediction['probability']):>6}")
     others = [top for top in prediction["top"] if top["label"] != prediction["label"]]
     if others:
         second = f"{shorten(others[0]['label'], _NAME_WIDTH)} {numbers.accuracy(others[0]['probability'])}"
         line.append(f"  then {second:<{width + 7}}", QUIET)
-    return unbroken(line.append("  ").append_text(plain(prediction["image"], "default")))
+    return unbroken(line.append("  ").append_text(plain(prediction["image"])))

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ftcli.engine.batches import ImageBatches
-from ftcli.engine.build import build_network
+from ftcli.engine.build import build_network, with_group_norm
 from ftcli.engine.images import ImageStore
 from ftcli.engine.network import Network
 from ftcli.engine.placement import find_machine, num_workers, place
@@ -57,16 +57,17 @@ def open_splits(recipe: Recipe) -> DataSplits:
 
 def open_network(recipe: Recipe, num_classes: int, *, meta: bool = False) -> Network:
     """The backbone with its new head; on the meta device it has shapes and no weights."""
-    return build_network(
+    network = build_network(
         recipe.model.backbone,
-        recipe.model.weights if recipe.pretrained else "none",
+        recipe.model.weights,
         recipe.model.head,
         num_classes,
-        recipe.data.image_size,
-        recipe.seed,
-        group_norm=recipe.norm.kind == "group_norm",
+        image_size=recipe.data.image_size,
+        seed=recipe.seed,
+        pretrained=recipe.pretrained,
         meta=meta,
     )
+    return with_group_norm(network) if recipe.norm.kind == "group_norm" else network
 
 
 def image_batches(

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ftcli.engine.build import build_network
+from ftcli.engine.build import build_network, with_group_norm
 from ftcli.engine.images import center_crop, normalise, prepare
 from ftcli.engine.network import Network
 from ftcli.engine.placement import find_machine, place, place_images
@@ -46,13 +46,28 @@ def load_saved(run: Path) -> SavedModel:
         raise MachineError(what, where=str(run), remedy="give the folder that `ftcli train` named at its end")
     state, card = load_model(path)
     head = kinds("head")[card.head["kind"]].model_validate(card.head, strict=False)
-    size, classes = card.preprocessing.image_size, len(card.classes)
-    network = build_network(card.backbone, "none", head, classes, size, 0, group_norm=card.group_norm)
-    try:
-        network.model.load_state_dict(state)
-    except RuntimeError as error:
-        remedy = "the backbone of this version of the library is another one: install the versions in environment.json"
-        raise ModelError(f"the weights do not fit {card.backbone}: {error}", where=str(path), remedy=remedy) from error
+    network = build_network(
+        card.backbone,
+        "none",
+        head,
+        len(card.classes),
+        image_size=card.preprocessing.image_size,
+        seed=0,
+        pretrained=False,
+    )
+    network = with_group_norm(network) if card.group_norm else network
+    _load_state(network, state, path)
     device = find_machine("auto").device
     place(network.model, device).eval()
     return SavedModel(card, network, device)
+
+
+def _load_state(network: Network, state: dict[str, Tensor], path: Path) -> None:
+    try:
+        network.model.load_state_dict(state)
+    except RuntimeError as error:
+        raise ModelError(
+            f"the weights do not fit this version's {network.backbone}: {error}",
+            where=str(path),
+            remedy="install the versions that environment.json names",
+        ) from error

@@ -142,8 +142,9 @@ def _proof(progress: Progress) -> Proof:
 def _predict_command(run: RunFolder, splits: DataSplits) -> str:
     """A command that works as it stands: on a test image, which is saved first when the data has no files."""
     index = splits.streams["test"][0]
-    path = splits.path(index) if splits.path else None
-    if path is None:
+    if splits.files is not None:
+        path = splits.files[index]
+    else:
         path = run.path / "example.png"
         splits.load(index).save(path)
     return shlex.join(["ftcli", "predict", str(run.path), str(path)])

@@ -66,3 +66,10 @@ def test_what_is_there_is_never_overwritten(pets: Path, taken: str) -> None:
 def test_a_folder_that_is_not_there_is_told_before_the_images_are_looked_at(pets: Path) -> None:
     with pytest.raises(MachineError, match="no folder gone"):
         call(["init", "no-such-data", "--out", "gone/mine.yaml"])
+
+
+def test_a_file_that_appears_meanwhile_is_left_alone(pets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ftcli.cli.init._check_free", lambda out: out.write_text("precious"))
+    with pytest.raises(MachineError, match=r"cannot write mine\.yaml: File exists"):
+        call(["init", "pets", "--out", "mine.yaml"])
+    assert Path("mine.yaml").read_text() == "precious"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from time import perf_counter
+from time import process_time
 
 import pytest
 
@@ -111,7 +111,7 @@ def test_what_is_told_while_the_rest_is_read(text: str, at: str, message: str) -
             "x:1:4",
             f"more than {MAX_DEPTH} levels deep",
         ),
-        (BOMB, None, "more than 10,000 values"),
+        (BOMB, None, "more than 2,000 values"),
         ("a: b: c", "x:1:5", "mapping values are not allowed here"),
         ("a:\n\t- b", "x:2:1", "found character '\\t'"),
         ("a: [1, 2", "x:1:9", "not valid YAML"),
@@ -130,7 +130,7 @@ def test_what_ends_the_reading(text: str, at: str | None, message: str) -> None:
 
 
 def test_an_alias_bomb_is_refused_at_once() -> None:
-    start = perf_counter()
+    start = process_time()
     with pytest.raises(RecipeError):
         parse(BOMB, "x")
-    assert perf_counter() - start < 0.1
+    assert process_time() - start < 0.1

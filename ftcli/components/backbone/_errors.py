@@ -10,8 +10,9 @@ from ftcli.errors import ModelError
 
 def no_such_model(source: str, name: str, names: Iterable[str]) -> ModelError:
     near = get_close_matches(name, list(names), n=3, cutoff=0.5)
-    remedy = f"nearest: {', '.join(f'{source}/{one}' for one in near)}" if near else None
-    return ModelError(f"{source} has no model {name!r}", remedy=remedy or f"ftcli models ls --source {source}")
+    nearest = ", ".join(f"{source}/{one}" for one in near)
+    remedy = f"nearest: {nearest}" if near else f"see ftcli models ls --source {source}"
+    return ModelError(f"{source} has no model {name!r}", remedy=remedy)
 
 
 def no_default_weights(source: str, name: str) -> ModelError:
@@ -28,8 +29,10 @@ def not_fetched(what: str, error: Exception) -> ModelError:
 
 def wrong_size(name: str, image_size: int, why: str) -> ModelError:
     """The network cannot be made for images of that many pixels."""
-    return ModelError(f"{name} cannot take images of {image_size} pixels: {why}", remedy="change data.image_size")
+    what = f"{name} cannot take images of {image_size} pixels: {why}"
+    return ModelError(what, remedy="change data.image_size")
 
 
 def unsupported(name: str, why: str) -> ModelError:
-    return ModelError(f"{name} cannot be fine-tuned here: {why}", remedy="choose another backbone: ftcli models ls")
+    remedy = "choose another backbone: ftcli models ls"
+    return ModelError(f"{name} cannot be fine-tuned here: {why}", remedy=remedy)

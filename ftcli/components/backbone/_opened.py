@@ -27,6 +27,11 @@ class Opened:
     weights: str
     """A sentence for the user: where the weights are from."""
 
+    @property
+    def num_features(self) -> int:
+        """Width of what reaches the head."""
+        return int(self.model.get_submodule(self.head_path).in_features)  # type: ignore[arg-type]
+
 
 def build(constructor: Callable[[], Model], *, meta: bool) -> Model:
     """The constructed model; with `meta`, without memory or values for its tensors."""

@@ -1,92 +1,69 @@
-"""Depth of torchvision's families, written as timm writes its own: torchvision declares none."""
+"""Depth of torchvision's families, written as timm writes its own: torchvision declares none.
+
+A pattern is held against parameter names; it ends in a dot where a number would otherwise go on (1, 10).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from itertools import groupby
 from typing import Any
 
 from torch import nn
 
-from ._depth import JOINS_PREVIOUS, Depth, Matcher
+from ._depth import JOINS_PREVIOUS, Depth, Patterns
 
 
 def resnet(model: Any) -> Depth:
-    stem = r"^(?:conv1|bn1)\."
-    return Depth(
-        stages={"stem": stem, "blocks": r"^layer(\d+)"}, layers={"stem": stem, "blocks": r"^layer(\d+)\.(\d+)"}
-    )
+    return _depth(r"^(?:conv1|bn1)\.", r"^layer(\d+)", r"^layer(\d+)\.(\d+)")
 
 
 def efficientnet(model: Any) -> Depth:
     """features: the stem, a module a stage, and last a 1x1 convolution, which joins the last stage."""
-    last = (rf"^features\.{len(model.features) - 1}\.", JOINS_PREVIOUS)
-    stem = r"^features\.0\."
-    return Depth(
-        stages={"stem": stem, "blocks": [last, (r"^features\.(\d+)", None)]},
-        layers={"stem": stem, "blocks": [last, (r"^features\.(\d+)\.(\d+)", None)]},
-    )
+    last = (_features([len(model.features) - 1]), JOINS_PREVIOUS)
+    stages, layers = (r"^features\.(\d+)", None), (r"^features\.(\d+)\.(\d+)", None)
+    return _depth(_features([0]), [last, stages], [last, layers])
 
 
 def mobilenet(model: Any) -> Depth:
     """features is a row of blocks; those of one width are a stage, as in the tables of the papers."""
     last = len(model.features) - 1
-    blocks = list(range(1, last))
-    stages: dict[str, str] = {"stem": r"^features\.0\."}
-    for _, members in groupby(blocks, key=lambda index: model.features[index].out_channels):
-        stages[f"stage{len(stages)}"] = _features(list(members))
-    return Depth(
-        stages=stages,
-        layers={
-            "stem": r"^features\.0\.",
-            "blocks": [(rf"^features\.{last}\.", JOINS_PREVIOUS), (r"^features\.(\d+)", None)],
-        },
-    )
+    stages: dict[str, Patterns] = {"stem": _features([0])}
+    for _, block in groupby(range(1, last), key=lambda index: model.features[index].out_channels):
+        stages[f"stage{len(stages)}"] = _features(block)
+    layers = [(_features([last]), JOINS_PREVIOUS), (r"^features\.(\d+)", None)]
+    return Depth(stages, {"stem": _features([0]), "blocks": layers})
 
 
 def densenet(model: Any) -> Depth:
     """A transition comes after its block and belongs to it."""
-    stem = r"^features\.(?:conv0|norm0)\."
-    return Depth(
-        stages={"stem": stem, "blocks": r"^features\.(?:denseblock|transition)(\d+)"},
-        layers={
-            "stem": stem,
-            "blocks": [
-                (r"^features\.denseblock(\d+)\.denselayer(\d+)", None),
-                (r"^features\.transition(\d+)", JOINS_PREVIOUS),
-            ],
-        },
-    )
+    transition = (r"^features\.transition(\d+)", JOINS_PREVIOUS)
+    layers = [(r"^features\.denseblock(\d+)\.denselayer(\d+)", None), transition]
+    return _depth(r"^features\.(?:conv0|norm0)\.", r"^features\.(?:denseblock|transition)(\d+)", layers)
 
 
 def pyramid(model: Any) -> Depth:
-    """ConvNeXt and Swin: features alternates blocks (odd) and downsampling (even), which belongs to what follows."""
-    stem = r"^features\.0\."
-    odd = range(1, len(model.features), 2)
-    downsampling = [(rf"^features\.{index - 1}\.", (index, 0)) for index in odd if index > 1]
-    return Depth(
-        stages={"stem": stem, "blocks": [(_features([index - 1, index]), (index,)) for index in odd]},
-        layers={"stem": stem, "blocks": [*downsampling, (r"^features\.(\d+)\.(\d+)", None)]},
-    )
+    """ConvNeXt and Swin: odd features are blocks, even ones downsample and belong to what follows."""
+    blocks = range(1, len(model.features), 2)
+    stages = [(_features([index - 1, index]), (index,)) for index in blocks]
+    downsampling = [(_features([index - 1]), (index, 0)) for index in blocks]
+    return _depth(_features([0]), stages, [*downsampling, (r"^features\.(\d+)\.(\d+)", None)])
 
 
 def vision_transformer(model: Any) -> Depth:
     """Every block is a stage."""
-    blocks: Matcher = {
-        "stem": r"^(?:class_token|conv_proj|encoder\.pos_embedding)",
-        "blocks": r"^encoder\.layers\.encoder_layer_(\d+)",
-    }
-    return Depth(stages=blocks, layers=blocks)
+    block = r"^encoder\.layers\.encoder_layer_(\d+)"
+    return _depth(r"^(?:class_token|conv_proj|encoder\.pos_embedding)", block, block)
 
 
 def vgg(model: Any) -> Depth:
-    """Stages end at a pooling; a layer is a convolution with its norm. The stem is the first convolution."""
-    convolutions = _convolutions(model.features)
-    stages: dict[str, str] = {"stem": _features(convolutions[0][1])}
-    for number, members in groupby(convolutions[1:], key=lambda convolution: convolution[0]):
-        stages[f"block{number}"] = _features([index for _, modules in members for index in modules])
-    layers = [(_features(modules), (order,)) for order, (_, modules) in enumerate(convolutions[1:])]
-    return Depth(stages=stages, layers={"stem": stages["stem"], "blocks": layers})
+    """A layer is a convolution with its norm, a stage ends at a pooling; the stem is the first layer."""
+    first, *others = _convolutions(model.features)
+    stages: dict[str, Patterns] = {"stem": _features(first[1])}
+    for number, block in groupby(others, key=lambda convolution: convolution[0]):
+        stages[f"block{number}"] = _features(index for _, modules in block for index in modules)
+    layers = [(_features(modules), (order,)) for order, (_, modules) in enumerate(others)]
+    return Depth(stages, {"stem": stages["stem"], "blocks": layers})
 
 
 def _convolutions(features: nn.Sequential) -> list[tuple[int, list[int]]]:
@@ -105,37 +82,31 @@ def _convolutions(features: nn.Sequential) -> list[tuple[int, list[int]]]:
 
 def alexnet(model: Any) -> Depth:
     """Every convolution is a stage."""
-    convolutions: Matcher = {"stem": r"^features\.0\.", "blocks": r"^features\.(\d+)"}
-    return Depth(stages=convolutions, layers=convolutions)
+    return _depth(_features([0]), r"^features\.(\d+)", r"^features\.(\d+)")
 
 
 def mnasnet(model: Any) -> Depth:
     """layers: 0 to 7 are the stem, 8 to 13 a stage each, 14 and 15 the last convolution and its norm."""
-    stem, last = r"^layers\.[0-7]\.", (r"^layers\.1[45]\.", JOINS_PREVIOUS)
-    return Depth(
-        stages={"stem": stem, "blocks": [last, (r"^layers\.(\d+)", None)]},
-        layers={"stem": stem, "blocks": [last, (r"^layers\.(\d+)\.(\d+)", None)]},
-    )
+    last = (r"^layers\.1[45]\.", JOINS_PREVIOUS)
+    stages, layers = (r"^layers\.(\d+)", None), (r"^layers\.(\d+)\.(\d+)", None)
+    return _depth(r"^layers\.[0-7]\.", [last, stages], [last, layers])
 
 
 def shufflenet(model: Any) -> Depth:
-    stem = r"^conv1\."
-    return Depth(
-        stages={"stem": stem, "blocks": r"^stage(\d+)"}, layers={"stem": stem, "blocks": r"^stage(\d+)\.(\d+)"}
-    )
+    return _depth(r"^conv1\.", r"^stage(\d+)", r"^stage(\d+)\.(\d+)")
 
 
 def regnet(model: Any) -> Depth:
-    stem, stage = r"^stem\.", r"^trunk_output\.block(\d+)"
-    return Depth(
-        stages={"stem": stem, "blocks": stage}, layers={"stem": stem, "blocks": rf"{stage}\.block\d+-(\d+)"}
-    )
+    return _depth(r"^stem\.", r"^trunk_output\.block(\d+)", r"^trunk_output\.block(\d+)\.block\d+-(\d+)")
 
 
 def maxvit(model: Any) -> Depth:
-    stem, stage = r"^stem\.", r"^blocks\.(\d+)"
-    return Depth(stages={"stem": stem, "blocks": stage}, layers={"stem": stem, "blocks": rf"{stage}\.layers\.(\d+)"})
+    return _depth(r"^stem\.", r"^blocks\.(\d+)", r"^blocks\.(\d+)\.layers\.(\d+)")
 
 
-def _features(indices: Sequence[int]) -> str:
+def _depth(stem: str, stages: Patterns, layers: Patterns) -> Depth:
+    return Depth({"stem": stem, "blocks": stages}, {"stem": stem, "blocks": layers})
+
+
+def _features(indices: Iterable[int]) -> str:
     return rf"^features\.(?:{'|'.join(map(str, indices))})\."

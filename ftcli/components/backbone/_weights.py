@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
@@ -17,17 +17,21 @@ from ftcli.errors import ModelError
 _WRAPPERS = ("state_dict", "model_state_dict", "model")
 _PREFIXES = ("module.", "_orig_mod.")
 """What DataParallel and torch.compile put before every name."""
+_RECENT = ".num_batches_tracked"
+"""A BatchNorm buffer that files from before torch 0.4.1 do not have; nothing depends on it."""
 
 
 def load_weights(model: nn.Module, path: Path, head_path: str) -> str:
     """Put a file's tensors into the model, all but the classifier's, which the new head replaces.
 
-    Returns the note for the user. Raises ModelError when a tensor is missing, unknown or of another shape.
+    Returns the note for the user. Raises ModelError when a tensor is missing, unknown or of another shape;
+    so it does for a model on the meta device, which then stays as it is.
     """
     tensors = read_tensors(path)
     backbone = {name: tensor for name, tensor in tensors.items() if not _below(name, head_path)}
     _check(model, backbone, head_path, path)
-    model.load_state_dict(backbone, strict=False)
+    if not any(parameter.is_meta for parameter in model.parameters()):
+        model.load_state_dict(backbone, strict=False)
     left_out = "" if len(backbone) == len(tensors) else ", the classifier left out"
     return f"file {path.name}: {len(backbone)} tensors{left_out}"
 
@@ -37,12 +41,13 @@ def is_file(weights: str) -> bool:
     if weights in ("default", "none"):
         return False
     if not Path(weights).is_file():
-        raise ModelError("no such weights file", where=weights, remedy="weights: default, none, or a file's path")
+        remedy = "weights: default, none, or the path of a file"
+        raise ModelError("no such weights file", where=weights, remedy=remedy)
     return True
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
-    """Names and tensors of a .safetensors, .pth or .pt file, out of the dict that training scripts wrap them in."""
+    """Names and tensors of a .safetensors, .pth or .pt file, out of the dict that scripts wrap them in."""
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
@@ -63,7 +68,7 @@ def _unknown_kind(path: Path) -> ModelError:
 
 
 def _refused(path: Path) -> ModelError:
-    what = "the file holds more than tensors, or is no file of torch.save; it was not opened, as it could run code"
+    what = "the file holds more than tensors, or is not of torch.save; opened further, it could run code"
     remedy = "save its state_dict alone: torch.save(model.state_dict(), path), or as .safetensors"
     return ModelError(what, where=str(path), remedy=remedy)
 
@@ -83,27 +88,24 @@ def _unwrapped(content: Any, path: Path) -> dict[str, Tensor]:
 
 def _check(model: nn.Module, tensors: Mapping[str, Tensor], head_path: str, path: Path) -> None:
     expected = {name: t.shape for name, t in model.state_dict().items() if not _below(name, head_path)}
-    missing = [n for n in expected if n not in tensors and not n.endswith("num_batches_tracked")]  # new in torch 0.4.1
-    unknown = [name for name in tensors if name not in expected]
-    reshaped = [
-        f"{name} {tuple(tensors[name].shape)} instead of {tuple(shape)}"
-        for name, shape in expected.items()
-        if name in tensors and tensors[name].shape != shape
-    ]
-    wrong = [
-        f"{len(names)} {what}: {_first(names)}"
-        for what, names in (("missing", missing), ("not the model's", unknown), ("of another shape", reshaped))
-        if names
-    ]
-    if wrong:
-        what = f"the weights do not fit the model; tensors {'; '.join(wrong)}"
+    wrong = {
+        "missing": [name for name in expected if name not in tensors and not name.endswith(_RECENT)],
+        "not the model's": [name for name in tensors if name not in expected],
+        "of another shape": [
+            f"{name} {tuple(tensor.shape)} instead of {tuple(expected[name])}"
+            for name, tensor in tensors.items()
+            if name in expected and tensor.shape != expected[name]
+        ],
+    }
+    told = [f"{len(names)} {what}: {_first(names)}" for what, names in wrong.items() if names]
+    if told:
+        what = f"the weights do not fit the model; tensors {'; '.join(told)}"
         remedy = "model.backbone must name the model that the weights are of"
         raise ModelError(what, where=str(path), remedy=remedy)
 
 
-def _first(names: Iterable[str], count: int = 3) -> str:
-    listed = list(names)
-    return ", ".join(listed[:count]) + (", ..." if len(listed) > count else "")
+def _first(names: list[str], count: int = 3) -> str:
+    return ", ".join(names[:count]) + (", ..." if len(names) > count else "")
 
 
 def _below(name: str, path: str) -> bool:

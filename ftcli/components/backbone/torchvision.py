@@ -51,18 +51,24 @@ _UNSUPPORTED = {
 
 
 def names() -> list[str]:
-    """Every model that `open_model` takes."""
+    """Every model that `open_model` takes, without the tags of its weights."""
     return [name for name in zoo.list_models(module=zoo) if name not in _UNSUPPORTED]
 
 
-def default_weights(name: str) -> WeightsEnum | None:
-    """torchvision's best weights of that name; a pretrained model's preprocessing is theirs."""
-    return getattr(zoo.get_model_weights(name), "DEFAULT", None)
+def tags(name: str) -> list[str]:
+    """The weights that a model has: NAME.TAG opens it with them. Empty for one that has none."""
+    return [member.name for member in zoo.get_model_weights(_architecture(name))]
+
+
+def default_tag(name: str) -> str | None:
+    """The tag of the weights that NAME stands for; None where there are none."""
+    weights = _weights_of(name)
+    return weights.name if weights else None
 
 
 def preprocessing(name: str) -> Preprocessing:
     """What the default weights were evaluated with; ImageNet's usual where there are none."""
-    weights = default_weights(name)
+    weights = _weights_of(name)
     if weights is None:
         return IMAGENET
     transforms = weights.transforms()
@@ -79,41 +85,57 @@ def preprocessing(name: str) -> Preprocessing:
 def open_model(
     name: str, weights: str = "default", image_size: int | None = None, *, meta: bool = False
 ) -> Opened:
-    """See `open_backbone`. A vision transformer's size is part of its weights and is not changed."""
-    if name in _UNSUPPORTED:
-        raise unsupported(f"torchvision/{name}", _UNSUPPORTED[name])
-    if name not in names():
-        raise no_such_model("torchvision", name, names())
+    """See `open_backbone`. NAME.TAG takes the weights of that tag, NAME those that torchvision prefers.
+
+    The pretrained vision transformers take images of their own size only.
+    """
     own = preprocessing(name)
     size = image_size or own.image_size
-    default = _pretrained(name, size, own.image_size) if weights == "default" else None
     from_file = is_file(weights)
+    default = _pretrained(name, size, own.image_size) if weights == "default" else None
     model = _construct(name, size, None if meta else default, meta=meta)
     family = _FAMILIES[type(model)]
     note = f"{default} of torchvision" if default else "random"
     if from_file:
-        path = Path(weights)
-        note = f"file {path.name}" if meta else load_weights(model, path, family.head_path)
+        note = load_weights(model, Path(weights), family.head_path)
     return Opened(model, family.head_path, family.depth(model), own.at_size(size), note)
 
 
+def _architecture(name: str) -> str:
+    """The name without its tag. Raises ModelError for one that is not to be had."""
+    architecture = name.partition(".")[0]
+    if architecture in _UNSUPPORTED:
+        raise unsupported(f"torchvision/{architecture}", _UNSUPPORTED[architecture])
+    if architecture not in names():
+        raise no_such_model("torchvision", name, names())
+    return architecture
+
+
+def _weights_of(name: str) -> WeightsEnum | None:
+    weights = zoo.get_model_weights(_architecture(name))
+    tag = name.partition(".")[2]
+    if tag and tag not in weights.__members__:
+        raise no_such_model("torchvision", name, [f"{_architecture(name)}.{known}" for known in tags(name)])
+    return getattr(weights, tag or "DEFAULT", None)
+
+
 def _pretrained(name: str, size: int, own_size: int) -> WeightsEnum:
-    default = default_weights(name)
-    if default is None:
+    weights = _weights_of(name)
+    if weights is None:
         raise no_default_weights("torchvision", name)
     if size != own_size and _size_options(name, size):
-        raise wrong_size(name, size, f"its pretrained weights are for {own_size}")
-    return default
+        raise wrong_size(f"torchvision/{name}", size, f"its pretrained weights are for {own_size}")
+    return weights
 
 
 def _construct(name: str, size: int, weights: WeightsEnum | None, *, meta: bool) -> nn.Module:
     options = _size_options(name, size)
     try:
-        return build(lambda: zoo.get_model(name, weights=weights, **options), meta=meta)
+        return build(lambda: zoo.get_model(_architecture(name), weights=weights, **options), meta=meta)
     except (AssertionError, ValueError) as error:
         if not options:
             raise
-        raise wrong_size(name, size, str(error)) from error
+        raise wrong_size(f"torchvision/{name}", size, str(error)) from error
     except (OSError, RuntimeError) as error:
         if weights is None:
             raise

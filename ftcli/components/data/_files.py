@@ -62,12 +62,13 @@ def _open_nth(files: tuple[Path, ...], index: int) -> Image:
 def _walk(folder: Path) -> Iterator[tuple[Path, list[str], list[str]]]:
     """Each folder from `folder` down, with the names of the folders and files in it, hidden ones left out.
 
-    Links are followed, but not back to a folder that was met before: they may go round in circles.
+    Links are followed, but neither up to a folder around this one nor to one that was met before.
     """
-    met = {os.path.realpath(folder)}
+    start = folder.resolve()
+    met = {start, *start.parents}
     for parent, folders, files in os.walk(folder, followlinks=True, onerror=_cannot_read):
         visible = sorted(name for name in folders if _is_visible(name))
-        real = {name: os.path.realpath(os.path.join(parent, name)) for name in visible}
+        real = {name: Path(os.path.realpath(os.path.join(parent, name))) for name in visible}
         folders[:] = [name for name in visible if real[name] not in met]
         met.update(real.values())
         yield Path(parent), folders, [name for name in files if _is_visible(name)]

@@ -17,6 +17,9 @@ from ._common import STREAM_NAMES, DataOptions, SourcePath, complete
 from ._files import name_of, opener
 
 
+DEFAULT_SPLIT_COLUMN = "split"
+
+
 class Manifest(DataOptions):
     """A CSV file with a header. A val or test that no row names is split off train."""
 
@@ -29,8 +32,8 @@ class Manifest(DataOptions):
     """The column of file names."""
     label_column: str = "label"
     """The column of class names."""
-    split_column: str | None = "split"
-    """The column of train, val (valid, validation) or test; used when there is one. null: not even then."""
+    split_column: str | None = DEFAULT_SPLIT_COLUMN
+    """The column of train, val (valid, validation) or test; may be missing under its default name. null: never read."""
 
 
 @dataclass(frozen=True, order=True)
@@ -54,7 +57,8 @@ def open_splits(options: Manifest, seed: int) -> DataSplits:
         classes=classes,
         examples=tuple(Example(row.key, label[row.label]) for row in rows),
         streams={s: tuple(i for i, row in enumerate(rows) if row.stream == s) for s in streams},
-        load=opener([row.file for row in rows]),
+        load=opener(row.file for row in rows),
+        files=tuple(row.file for row in rows),
     )
     return complete(splits, options.split, seed)
 
@@ -100,7 +104,7 @@ def _lines(options: Manifest, manifest: Path) -> Iterator[tuple[int, dict[str, s
 
 def _check_header(options: Manifest, header: list[str]) -> None:
     wanted = [options.image_column, options.label_column]
-    if options.split_column is not None and "split_column" in options.model_fields_set:
+    if options.split_column not in (None, DEFAULT_SPLIT_COLUMN):
         wanted.append(options.split_column)
     for name in wanted:
         if name not in header:

@@ -31,7 +31,6 @@ def open_splits(options: Digits, seed: int) -> DataSplits:
         examples=tuple(Example(f"digits/{i:04d}", int(label)) for i, label in enumerate(bunch.target)),
         streams={TRAIN: tuple(range(len(pixels)))},
         load=partial(_image, pixels),
-        in_memory=True,
     )
     return complete(splits, options.split, seed)
 

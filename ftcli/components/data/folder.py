@@ -41,7 +41,8 @@ def open_splits(options: Folder, seed: int) -> DataSplits:
         classes=classes,
         examples=tuple(Example(key, label[name]) for key, _, name, _ in found),
         streams={s: tuple(i for i, row in enumerate(found) if row[1] == s) for s in streams},
-        load=opener([path for *_, path in found]),
+        load=opener(path for *_, path in found),
+        files=tuple(path for *_, path in found),
     )
     return complete(splits, options.split, seed)
 

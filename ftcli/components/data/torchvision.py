@@ -48,7 +48,6 @@ OFFICIAL: dict[str, Requests] = {
     "StanfordCars": _NAMED,
 }
 """The splits that a dataset's authors made."""
-_IN_MEMORY = frozenset({"CIFAR10", "CIFAR100", "FashionMNIST", "KMNIST", "MNIST", "STL10", "SVHN"})
 
 
 def _known(name: str) -> str:
@@ -83,7 +82,6 @@ def open_splits(options: Torchvision, seed: int) -> DataSplits:
         examples=tuple(Example(f"{options.name}/{s}/{i:06d}", labels[s][i]) for s, i in places),
         streams={s: tuple(n for n, place in enumerate(places) if place[0] == s) for s in datasets},
         load=partial(_load, datasets, tuple(places)),
-        in_memory=options.name in _IN_MEMORY,
     )
     return complete(splits, options.split, seed)
 
@@ -97,16 +95,19 @@ def _open(options: Torchvision, arguments: dict[str, Any]) -> Any:
     try:
         return dataset(Path(options.path), download=options.download, **arguments)
     except Exception as error:  # RuntimeError when missing; OSError, AssertionError, ... when damaged
-        what = f"torchvision cannot open {options.name}: {error or type(error).__name__}"
+        what = f"torchvision cannot open {options.name}: {str(error) or type(error).__name__}"
         remedy = "set data.path to the folder that holds it, or data.download to true"
         raise DataError(what, where=options.path, remedy=None if options.download else remedy) from error
 
 
 def _labels(dataset: Any) -> list[int]:
     """Class numbers without opening an image; torchvision has four names for them."""
+    import numpy as np
+
     for name in ("targets", "labels", "_labels"):
         if hasattr(dataset, name):
-            return [int(label) for label in getattr(dataset, name)]
+            labels: list[int] = np.asarray(getattr(dataset, name)).tolist()
+            return labels
     return [int(label) for _, label in dataset._samples]
 
 

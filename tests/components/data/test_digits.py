@@ -9,7 +9,6 @@ from ftcli.components.data.digits import Digits, open_splits
 def test_the_digits_are_scikit_learns_scaled_to_bytes() -> None:
     splits = open_splits(Digits(kind="digits"), seed=0)
     assert splits.classes == tuple("0123456789")
-    assert splits.in_memory
     assert (splits.examples[0].key, splits.examples[1796].key) == ("digits/0000", "digits/1796")
 
     bunch = load_digits()

@@ -33,9 +33,15 @@ def test_a_photo_taken_sideways_is_turned_upright(tmp_path: Path) -> None:
 
 
 def test_damaged_exif_does_not_spoil_good_pixels(tmp_path: Path) -> None:
-    path = tmp_path / "a.jpg"
-    Image.new("RGB", (8, 8), "red").save(path, exif=b"Exif\0\0nonsense that is no TIFF header")
-    assert open_image(path).size == (8, 8)
+    Image.new("RGB", (8, 4), "red").save(tmp_path / "a.jpg", exif=b"Exif\0\0nonsense that is no TIFF header")
+    assert open_image(tmp_path / "a.jpg").size == (8, 4)
+
+    exif = Image.Exif()
+    exif[ORIENTATION] = 6
+    exif[0x010E] = "a description"
+    text_as_number = exif.tobytes().replace(b"\x01\x0e\x00\x02", b"\x01\x55\x00\x02")
+    Image.new("RGB", (8, 4), "red").save(tmp_path / "b.jpg", exif=text_as_number)
+    assert open_image(tmp_path / "b.jpg").size == (4, 8)
 
 
 def test_warnings_of_the_decoder_stay_off_the_screen(tmp_path: Path) -> None:

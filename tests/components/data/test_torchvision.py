@@ -50,7 +50,6 @@ def test_fashion_mnist_keeps_its_test_set(tmp_path: Path) -> None:
     write_fashion_mnist(tmp_path)
     splits = opened("FashionMNIST", tmp_path)
     assert splits.classes[:2] == ("T-shirt/top", "Trouser")
-    assert splits.in_memory
     assert {stream: len(i) for stream, i in splits.streams.items()} == {"train": 50, "val": 10, "test": 20}
     test = [splits.examples[i] for i in splits.streams["test"]]
     assert test[13].key == "FashionMNIST/test/000013"
@@ -71,7 +70,6 @@ def test_an_official_val_is_used_and_files_are_opened_like_any(tmp_path: Path) -
     assert splits.classes == ("banded", "dotted")
     assert splits.count_per_class("val") == {"banded": 2, "dotted": 2}
     assert splits.count_per_class("test") == {"banded": 3, "dotted": 3}
-    assert not splits.in_memory
 
     broken = tmp_path / "dtd" / "dtd" / "images" / "dotted" / "dotted_8.jpg"
     broken.write_text("<html>")

@@ -1,0 +1,27 @@
+"""A network ready for a plan: the tensors, and what is known of their order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import nn
+
+from ftcli.plan.layer_map import LayerMap
+from ftcli.plan.preprocessing import Preprocessing
+
+
+@dataclass(frozen=True)
+class Network:
+    """`model` turns images (B, 3, S, S), preprocessed as `preprocessing` says, into logits (B, C)."""
+
+    model: nn.Module
+    layer_map: LayerMap
+    module_layers: dict[str, int]
+    """Module name to layer index; containers of several layers have none."""
+    head_path: str
+    """The module name of the new head."""
+    preprocessing: Preprocessing
+    backbone: str
+    """SOURCE/NAME."""
+    weights_note: str
+    """Where the backbone's weights are from, for the user."""

@@ -1,0 +1,36 @@
+"""What would change the answer: the next sizes up and down, and the other domain."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from ftcli.planner.domain import DISTANCES, Domain
+from ftcli.planner.tables import TRUSTED, Case, winning_row
+
+
+def changes(case: Case) -> Iterator[str]:
+    """Neighbours of the case that get another answer, and which."""
+    now = winning_row(case).trains
+    larger = (replace(case, num_images=size) for size in _sizes(case) if size > case.num_images)
+    smaller = (replace(case, num_images=size - 1) for size in _sizes(case)[::-1] if size <= case.num_images)
+    other = replace(case, domain=Domain(DISTANCES["close" if case.domain.is_far else "far"]))
+    for words, neighbours in (
+        ("with {:,} images or more", larger),
+        ("with {:,} images or fewer", smaller),
+        (f"with a {other.domain.word} domain", [other]),
+    ):
+        found = next((n for n in neighbours if winning_row(n).trains != now), None)
+        if found is not None:
+            row = winning_row(found)
+            yield f"{words.format(found.num_images)}: {row.trains} (table {row.table})"
+
+
+def _sizes(case: Case) -> list[int]:
+    """The numbers of images, of which every class has one, at which some row begins; ascending."""
+    classes = case.num_classes
+    rows = [row for table in TRUSTED for row in table.rows]
+    starts = {row.images.low for row in rows}
+    if classes is not None:
+        starts |= {row.per_class.low * classes for row in rows if row.per_class is not None}
+    return sorted(int(start) for start in starts if start > (classes or 1))

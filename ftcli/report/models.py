@@ -1,0 +1,58 @@
+"""The list of backbones and the card of one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import RenderableType
+from rich.text import Text
+
+from ftcli.report import numbers
+from ftcli.report.layout import add_columns, heading, labelled, table
+from ftcli.report.safe_text import plain
+from ftcli.workflows.models import BackboneCard, ListedBackbone
+
+
+def backbone_lines(backbones: Sequence[ListedBackbone]) -> list[str]:
+    """One line a backbone, for grep: its name, and the tag of its weights or a dash."""
+    width = max((len(backbone.name) for backbone in backbones), default=0)
+    return [f"{backbone.name:{width}}  {backbone.weights or '-'}" for backbone in backbones]
+
+
+def backbone_views(card: BackboneCard) -> list[RenderableType]:
+    """The facts, then the stages by the names that a recipe uses."""
+    return [heading(card.name), labelled(_facts(card)), Text(), _stages(card)]
+
+
+def _facts(card: BackboneCard) -> list[tuple[str, RenderableType]]:
+    images = card.preprocessing
+    values = (
+        ("parameters", f"{numbers.count(card.parameters)} without the head"),
+        ("head", f"at {card.head_path}, {numbers.count(card.features)} features"),
+        ("weights", card.weights or "none; give a file, or train from scratch"),
+        ("tags", _tags(card)),
+        ("images", f"resize to {images.resize_size} ({images.interpolation}), crop {images.image_size}"),
+        ("normalise", f"mean {_channels(images.mean)}, std {_channels(images.std)}"),
+    )
+    return [(label, plain(value)) for label, value in values if value]
+
+
+def _tags(card: BackboneCard) -> str:
+    """Every set of weights and how to name one; nothing where there is no choice."""
+    if len(card.tags) < 2:
+        return ""
+    architecture = card.name.partition(".")[0]
+    return f"{', '.join(card.tags)}; name one as {architecture}.TAG"
+
+
+def _channels(values: Sequence[float]) -> str:
+    return " ".join(f"{value:.3g}" for value in values)
+
+
+def _stages(card: BackboneCard) -> RenderableType:
+    stages = table()
+    add_columns(stages, [("stage", "<"), ("layers", ">"), ("parameters", ">"), ("BatchNorm layers", ">")])
+    for stage in card.stages:
+        norms = numbers.count(stage.batch_norms) if stage.batch_norms else "-"
+        stages.add_row(plain(stage.name), str(stage.layers), numbers.count(stage.parameters), norms)
+    return stages

@@ -1,0 +1,148 @@
+"""What every backbone promises, whatever its family and source."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import pytest
+import torch
+
+from ftcli.components.head import Linear
+from ftcli.engine.build import build_network
+from ftcli.engine.network import Network
+from ftcli.plan.layer_map import HEAD
+
+IMAGE_SIZE = {
+    "torchvision/resnet18": 32,
+    "torchvision/efficientnet_b0": 32,
+    "torchvision/mobilenet_v2": 32,
+    "torchvision/mobilenet_v3_small": 32,
+    "torchvision/densenet121": 32,
+    "torchvision/convnext_tiny": 32,
+    "torchvision/vit_b_32": 64,
+    "torchvision/swin_t": 32,
+    "torchvision/mnasnet0_5": 32,
+    "torchvision/shufflenet_v2_x0_5": 32,
+    "torchvision/regnet_x_400mf": 32,
+    "torchvision/alexnet": 64,
+    "torchvision/vgg11_bn": 32,
+    "torchvision/maxvit_t": 224,
+    "timm/test_resnet": 32,
+    "timm/test_efficientnet": 32,
+    "timm/mobilenetv2_050": 32,
+    "timm/mobilenetv3_small_050": 32,
+    "timm/densenet121": 32,
+    "timm/test_convnext": 32,
+    "timm/test_vit": 32,
+    "timm/swin_s3_tiny_224": 32,
+    "timm/test_byobnet": 32,
+}
+"""A small model of each family, and pixels that are enough for it."""
+
+LARGE = ("torchvision/alexnet", "torchvision/vgg11_bn", "torchvision/maxvit_t", "timm/densenet121")
+EVERY = pytest.mark.parametrize("backbone", IMAGE_SIZE)
+SMALL_AND_LARGE = pytest.mark.parametrize(
+    "backbone",
+    [pytest.param(name, marks=pytest.mark.slow if name in LARGE else ()) for name in IMAGE_SIZE],
+)
+CLASSES = 7
+
+
+@cache
+def opened(backbone: str, meta: bool) -> Network:
+    size = IMAGE_SIZE[backbone]
+    return build_network(
+        backbone, "none", Linear(), CLASSES, image_size=size, seed=0, pretrained=False, meta=meta
+    )
+
+
+def image_batch(backbone: str) -> torch.Tensor:
+    size = IMAGE_SIZE[backbone]
+    return torch.randn(2, 3, size, size, generator=torch.Generator().manual_seed(0))
+
+
+@EVERY
+def test_it_opens_without_values(backbone: str) -> None:
+    network = opened(backbone, meta=True)
+    assert all(tensor.is_meta for tensor in network.model.state_dict().values())
+
+
+@EVERY
+def test_every_tensor_has_its_layer(backbone: str) -> None:
+    network = opened(backbone, meta=True)
+    layer_map = network.layer_map
+    shapes = {name: tuple(tensor.shape) for name, tensor in network.model.named_parameters()}
+    assert {p.name: p.shape for p in layer_map.parameters} == shapes
+    buffers = {name for norm in layer_map.batch_norms for name in norm.buffers}
+    buffers |= {name for name, _ in layer_map.buffers}
+    assert buffers == {name for name, _ in network.model.named_buffers()}
+
+
+@EVERY
+def test_layers_run_from_the_stem_to_the_head(backbone: str) -> None:
+    layers = opened(backbone, meta=True).layer_map.layers
+    assert [layer.index for layer in layers] == list(range(len(layers)))
+    assert len({layer.name for layer in layers}) == len(layers)
+    assert (layers[0].stage, layers[-1].stage) == ("stem", HEAD)
+    stages = [layer.stage for layer in layers]
+    runs = [stage for i, stage in enumerate(stages) if i == 0 or stage != stages[i - 1]]
+    assert len(runs) == len(set(runs)), "a stage is one run of layers"
+    assert {p.layer for p in opened(backbone, meta=True).layer_map.parameters} == set(range(len(layers)))
+
+
+@EVERY
+def test_the_head_is_the_new_module_and_nothing_else(backbone: str) -> None:
+    network = opened(backbone, meta=True)
+    head = {p.name for p in network.layer_map.in_stages([HEAD])}
+    assert head == {f"{network.head_path}.weight", f"{network.head_path}.bias"}
+
+
+@EVERY
+def test_only_containers_of_several_layers_have_none(backbone: str) -> None:
+    network = opened(backbone, meta=True)
+    layer_of = {p.name: p.layer for p in network.layer_map.parameters}
+    for name, module in network.model.named_modules():
+        below = {layer_of[f"{name}.{field}".strip(".")] for field, _ in module.named_parameters()}
+        if name in network.module_layers:
+            assert below <= {network.module_layers[name]}
+        else:
+            assert len(below) > 1
+
+
+@SMALL_AND_LARGE
+def test_layers_compute_in_their_order(backbone: str) -> None:
+    """The first module of each layer to run does so after the first one of the layer below."""
+    network = opened(backbone, meta=False)
+    seen: list[int] = []
+    hooks = []
+    for name, module in network.model.named_modules():
+        if name in network.module_layers and list(module.parameters(recurse=False)):
+            layer = network.module_layers[name]
+            hooks.append(module.register_forward_pre_hook(lambda *_, layer=layer: seen.append(layer)))
+    network.model.eval()
+    with torch.no_grad():
+        network.model(image_batch(backbone))
+    for hook in hooks:
+        hook.remove()
+    first = list(dict.fromkeys(seen))
+    assert first == sorted(first)
+    assert first[-1] == network.layer_map.layers[-1].index
+
+
+@SMALL_AND_LARGE
+def test_it_classifies_and_every_parameter_gets_a_gradient(backbone: str) -> None:
+    network = opened(backbone, meta=False)
+    network.model.train()
+    logits = network.model(image_batch(backbone))
+    assert logits.shape == (2, CLASSES)
+    logits.square().sum().backward()
+    without = [name for name, p in network.model.named_parameters() if p.grad is None]
+    assert not without
+
+
+@SMALL_AND_LARGE
+def test_meta_and_real_agree(backbone: str) -> None:
+    meta, real = opened(backbone, meta=True), opened(backbone, meta=False)
+    assert meta.layer_map == real.layer_map
+    assert meta.module_layers == real.module_layers
+    assert meta.preprocessing == real.preprocessing

@@ -1,0 +1,165 @@
+"""Advice: who wins, why, and everything that follows from it."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import yaml
+
+from ftcli.planner.advice_recipe import recipe_text
+from ftcli.planner.advise import Advice, recommend
+from ftcli.planner.backbone_sizes import SIZES
+from ftcli.planner.cautions import overfitting
+from ftcli.planner.domain import DISTANCES, parse_domain
+from ftcli.planner.tables import Case
+from ftcli.recipe.check import check
+from ftcli.recipe.schema import Recipe
+
+RESNET18 = "torchvision/resnet18"
+
+
+def advice(
+    images: int, domain: str = "close", classes: int | None = None, backbone: str = RESNET18
+) -> Advice:
+    return recommend(Case(images, parse_domain(domain), classes), backbone)
+
+
+def recipe(told: Advice) -> Recipe:
+    found, problems = check(yaml.safe_load(recipe_text(told)))
+    assert not problems
+    assert found is not None
+    return found
+
+
+def test_where_all_agree_it_is_said() -> None:
+    told = advice(500, "close", 10)
+    assert told.chosen.table == "B"
+    assert told.why == "no table disagrees"
+    assert [fired.table for fired in told.tables] == ["B", "A", "D", "C"]
+    assert all(fired.agrees for fired in told.tables)
+
+
+def test_where_they_disagree_the_winner_and_its_ground_are_named() -> None:
+    told = advice(50_000, "food", 20)
+    assert told.why == (
+        "A and C disagree; table B wins, for it knows the images per class, which say more than totals"
+    )
+    assert [(fired.table, fired.agrees) for fired in told.tables] == [
+        ("B", True),
+        ("A", False),
+        ("D", True),
+        ("C", False),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("images", "domain", "classes", "winner"),
+    [
+        (5_000, "close", 10, "B"),
+        (5_000, "close", None, "A"),
+        (5_000, "far", None, "D"),
+        (500_000, "close", None, "D"),
+    ],
+)
+def test_the_order_of_trust(images: int, domain: str, classes: int | None, winner: str) -> None:
+    assert advice(images, domain, classes).chosen.table == winner
+
+
+def test_a_row_that_leaves_a_choice_does_not_disagree_with_it() -> None:
+    fired = {f.table: f.agrees for f in advice(2_000_000, "far", 100).tables}
+    assert fired == {"B": True, "A": True, "D": True, "C": False}
+
+
+def test_a_silent_table_says_nothing() -> None:
+    silent = {f.table for f in advice(5_000, "far").tables if f.row is None}
+    assert silent == {"A", "B"}
+
+
+def test_norm_follows_the_recipe_s_own_policy() -> None:
+    assert advice(1_795, "close").norm.kind == "freeze_stats"
+    assert advice(1_795, "close").norm.reason == "1,257 training examples, fewer than 5,000"
+    assert advice(10_000, "close").norm.kind == "train"
+    assert advice(5_000, "far").norm.kind == "train"
+    assert advice(500, "far").norm.kind == "freeze_stats"
+    assert advice(2_000_000, "far", 100).norm.reason == "no pretrained statistics to keep"
+
+
+@pytest.mark.parametrize(("num_train", "trainable", "warns"), [(1_000, 591_234, True), (1_000, 5_130, False)])
+def test_many_parameters_to_an_example_are_warned_of(num_train: int, trainable: int, warns: bool) -> None:
+    found = overfitting(num_train, trainable)
+    assert (found is not None) is warns
+    if found:
+        assert found.message.startswith("1,000 training examples against 591,234 trainable parameters")
+
+
+@pytest.mark.parametrize(
+    ("images", "domain", "classes", "trainable"),
+    [
+        (500, "close", 10, 5_130),
+        (500, "close", 5, 2_565),
+        (5_000, "close", None, 2_099_712 + 8_393_728 + 5_130),
+        (5_000, "far", 10, 11_176_512 + 5_130),
+    ],
+)
+def test_what_trains_is_counted(images: int, domain: str, classes: int | None, trainable: int) -> None:
+    assert advice(images, domain, classes).trainable == trainable
+    assert advice(images, domain, classes, "timm/unheard_of").trainable is None
+
+
+def test_a_small_validation_set_and_a_missing_number_of_classes_are_told() -> None:
+    assert {finding.where for finding in advice(200).findings} == {"--classes", "data.split"}
+    assert not advice(20_000, "close", 2_000).findings
+
+
+def test_what_would_change_the_answer() -> None:
+    assert advice(3_000, "close").changes == (
+        "with 10,000 images or more: everything (table A)",
+        "with 999 images or fewer: the head (table A)",
+    )
+    assert advice(5_000, "pets", 10).changes == (
+        "with 10,000 images or more: the head and the last 2 stages (table B)",
+        "with a far domain: everything (table B)",
+    )
+
+
+@pytest.mark.parametrize("backbone", [RESNET18, "torchvision/resnet50", "timm/vit_small_patch16_224"])
+@pytest.mark.parametrize("domain", DISTANCES)
+@pytest.mark.parametrize("images", [50, 900, 5_000, 50_000, 3_000_000])
+def test_every_advice_is_a_valid_recipe(images: int, domain: str, backbone: str) -> None:
+    for classes in (None, 2, 25):
+        told = advice(images, domain, classes, backbone)
+        written = recipe(told)
+        assert written.strategy.kind == told.chosen.strategy
+        assert written.optimizer.lr == told.chosen.rates.head
+        assert (written.train.epochs, written.train.batch_size) == (told.epochs, told.batch_size)
+        assert json.loads(json.dumps(told.to_dict())) == told.to_dict()
+
+
+def test_a_recipe_cites_its_rule_and_carries_the_numbers() -> None:
+    text = recipe_text(advice(5_000, "chest-xray", 2))
+    assert (
+        "# Table B: any size, very different: everything, with augmentation, LRs 1e-5 / 1e-4 / 1e-3." in text
+    )
+    written = recipe(advice(5_000, "chest-xray", 2))
+    assert written.layer_lr.divisors == (100.0, 100.0, 10.0, 10.0)
+    assert (written.augment.kind, written.augment.flip) == ("standard", False)
+    assert written.norm.domain == "far"
+    assert recipe(advice(5_000, "close")).layer_lr.backbone_divisor == 10.0
+    assert recipe(advice(5_000, "far", 2, "timm/vit_small_patch16_224")).layer_lr.lowest == 1e-5
+
+
+def test_the_sizes_are_those_of_the_networks() -> None:
+    import torch
+    from torchvision.models import get_model
+
+    for name, size in SIZES.items():
+        with torch.device("meta"):
+            network = get_model(name.removeprefix("torchvision/"))
+        counted = {stage: 0 for stage, _ in size.stages}
+        for parameter, tensor in network.named_parameters():
+            prefix = parameter.split(".")[0]
+            if prefix != "fc":
+                counted[prefix if prefix in counted else "stem"] += tensor.numel()
+        assert tuple(counted.items()) == size.stages
+        assert network.fc.in_features == size.num_features
