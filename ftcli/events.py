@@ -26,7 +26,7 @@ class Scores:
 
 @dataclass(frozen=True)
 class PlanReady:
-    """Before anything is computed. `run` is the run folder, `notes` what was found out on the way (weights used ...)."""
+    """Before anything is computed. `run` is the run folder, `notes` what was found out so far (weights ...)."""
 
     plan: TrainingPlan
     run: str
@@ -52,7 +52,7 @@ class PhaseStarted:
 
 @dataclass(frozen=True)
 class StepDone:
-    """`step` of `num_steps` optimizer steps in this epoch, counted from 1; loss is the mean over the step's examples."""
+    """`step` of `num_steps` in this epoch, counted from 1; loss is the mean over the step's examples."""
 
     epoch: int
     step: int
@@ -100,7 +100,5 @@ class Noticed:
     finding: Finding
 
 
-Event = (
-    PlanReady | Working | PhaseStarted | StepDone | EpochDone | PhaseProved | CheckpointSaved | Noticed
-)
+Event = PlanReady | Working | PhaseStarted | StepDone | EpochDone | PhaseProved | CheckpointSaved | Noticed
 Listener = Callable[[Event], None]

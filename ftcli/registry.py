@@ -14,7 +14,6 @@ from typing import Annotated, Any, Literal, TypeVar, Union, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-
 T = TypeVar("T")
 Many = Annotated[tuple[T, ...], Field(strict=False)]
 """A list of a recipe; a tuple once it is read. Its items are as strict as everything else."""
@@ -53,7 +52,7 @@ def union_of(section: str) -> Any:
     choices = kinds(section)
     classes = tuple(dict.fromkeys(choices.values()))
     default = next((kind for kind, c in choices.items() if not c.model_fields["kind"].is_required()), None)
-    union = Annotated[Union[classes], Field(discriminator="kind")]  # type: ignore[valid-type]
+    union = Annotated[Union[classes], Field(discriminator="kind")]  # type: ignore[valid-type]  # noqa: UP007
 
     def complete(value: Any) -> Any:
         if isinstance(value, str):
@@ -63,7 +62,7 @@ def union_of(section: str) -> Any:
         return value
 
     short = Literal[tuple(choices)]  # type: ignore[valid-type]
-    return Annotated[union, BeforeValidator(complete, json_schema_input_type=Union[short, union])]
+    return Annotated[union, BeforeValidator(complete, json_schema_input_type=short | union)]
 
 
 def implementation(options: Choice, function: str) -> Callable[..., Any]:

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
 
 def inspect_freeze(
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="A recipe, or a backbone such as timm/resnet50.")],
+    model: Annotated[
+        str, typer.Argument(metavar="MODEL", help="A recipe, or a backbone such as timm/resnet50.")
+    ],
     strategy: Annotated[str, typer.Option(help="The strategy to show a bare backbone under.")] = "full",
     overrides: Overrides = None,
     as_json: AsJson = False,

@@ -11,7 +11,9 @@ from ftcli.cli.options import AsJson
 
 
 def predict(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, or a model file that ftcli wrote.")],
+    run: Annotated[
+        Path, typer.Argument(metavar="RUN", help="A run folder, or a model file that ftcli wrote.")
+    ],
     images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Image files.")],
     as_json: AsJson = False,
 ) -> None:

@@ -34,9 +34,7 @@ class Auto(Choice):
     """The least batch size whose statistics are worth following on a far domain."""
 
 
-def policy(
-    options: Fixed | Auto, *, num_train: int | None, batch_size: int, pretrained: bool
-) -> NormPolicy:
+def policy(options: Fixed | Auto, *, num_train: int | None, batch_size: int, pretrained: bool) -> NormPolicy:
     """The policy that holds. num_train is None where the data is not known."""
     if isinstance(options, Fixed):
         return replace(POLICIES[options.kind], reason="the recipe says so")

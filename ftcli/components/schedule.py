@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
@@ -44,9 +45,7 @@ def _expand_warmup(value: Any) -> Any:
     return value
 
 
-WarmupField = Annotated[
-    Warmup, BeforeValidator(_expand_warmup, json_schema_input_type=float | str | Warmup)
-]
+WarmupField = Annotated[Warmup, BeforeValidator(_expand_warmup, json_schema_input_type=float | str | Warmup)]
 
 
 class _Schedule(Choice):
@@ -113,14 +112,14 @@ def curve(options: Cosine | Linear | Step | Constant | OneCycle, span: float) ->
             peak_at=options.peak_at,
             initial_factor=options.initial_factor,
         )
-    step = isinstance(options, Step)
-    return LrCurve(
+    made = LrCurve(
         shape=options.kind,
         epochs=span,
         warmup=options.warmup.length(span),
         warmup_factor=options.warmup.start_factor,
         final_factor=getattr(options, "final_factor", 0.0),
-        milestones=options.milestones if step else (),
-        gamma=options.gamma if step else 0.1,
         per_epoch=options.per == "epoch",
     )
+    if isinstance(options, Step):
+        return replace(made, milestones=options.milestones, gamma=options.gamma)
+    return made

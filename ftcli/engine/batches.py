@@ -1,9 +1,12 @@
-"""Batches of a stream, the same for any number of workers: order from (seed, epoch), augmentation from (seed, epoch, example)."""
+"""Batches of a stream, the same for any number of workers.
+
+The order comes from (seed, epoch), the augmentation of an example from (seed, epoch, example).
+"""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,7 +61,7 @@ class ImageBatches:
         """Every example once, in order, as evaluation sees it."""
         indices = self.store.splits.streams[stream]
         size = self.batch_size
-        batches = [indices[start : start + size] for start in range(0, len(indices), size)]
+        batches = [list(indices[start : start + size]) for start in range(0, len(indices), size)]
         return self._load(_Images(self.store, None, self.seed, 0), batches)
 
     def training(self, epoch: int, augment_options: Any) -> Iterator[Batch]:
@@ -75,7 +78,7 @@ class ImageBatches:
             return None
         return v2.Compose(augment.transforms(augment_options, self.store.preprocessing))
 
-    def _load(self, images: _Images, batches: Sequence[Sequence[int]]) -> Iterator[Batch]:
+    def _load(self, images: _Images, batches: list[list[int]]) -> Iterator[Batch]:
         workers = 0 if self.store.in_memory else self.workers
         loader: DataLoader[Any] = DataLoader(
             images,

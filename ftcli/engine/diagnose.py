@@ -52,7 +52,9 @@ def _moved(work: Work, pretrained: State) -> dict[str, float]:
         names = [p.name for p in work.network.layer_map.in_stages([stage])]
         if stage == HEAD or not names:
             continue
-        change = sum((now[n].cpu().double() - pretrained[n].cpu().double()).square().sum().item() for n in names)
+        change = sum(
+            (now[n].cpu().double() - pretrained[n].cpu().double()).square().sum().item() for n in names
+        )
         size = sum(pretrained[n].double().square().sum().item() for n in names)
         moved[stage] = (change / size) ** 0.5 if size else 0.0
     return moved

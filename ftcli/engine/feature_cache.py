@@ -34,7 +34,9 @@ class FeatureCache:
     """uint8 images (B, 3, S, S) -> logits (B, C), through the whole network."""
     _kept: dict[tuple[str, str], FeatureBatches] = field(default_factory=dict)
 
-    def get(self, network: Network, stream: str, batches: Callable[[], Iterable[Batch]]) -> FeatureBatches | None:
+    def get(
+        self, network: Network, stream: str, batches: Callable[[], Iterable[Batch]]
+    ) -> FeatureBatches | None:
         """The stream's features, or None where the network cannot be cut before its head.
 
         The cut is proved on the first batch: the head on the features gives the logits of the whole, bit for bit.

@@ -24,7 +24,9 @@ def replace_file(path: Path, write: Callable[[Path], None]) -> None:
         _flush(path.parent)
     except OSError as error:
         reason = error.strerror or str(error)
-        raise MachineError(f"cannot write: {reason}", where=str(path), remedy="check the path and its disk") from error
+        raise MachineError(
+            f"cannot write: {reason}", where=str(path), remedy="check the path and its disk"
+        ) from error
     finally:
         aside.unlink(missing_ok=True)
 

@@ -229,7 +229,7 @@ def _has_settled(plan: TrainingPlan, progress: Progress, phase: Phase) -> bool:
 
 def _prove(work: Work, progress: Progress, phase: Phase) -> None:
     after = proof.digests(work.network.model, phase.frozen_tensors)
-    changed = proof.changed(progress.digests, after)
+    changed = proof.changed(progress.digests or {}, after)
     result = PhaseProved(phase.name, len(phase.frozen_tensors), changed)
     progress.leave_phase(result)
     work.tell(result)

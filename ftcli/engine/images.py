@@ -1,4 +1,4 @@
-"""Images from where they are stored to uint8 tensors of the preprocessing's size, each decoded once where memory allows."""
+"""Images from where they are stored to uint8 tensors, each decoded once where memory allows."""
 
 from __future__ import annotations
 
@@ -20,12 +20,15 @@ SHOWN_ERRORS = 10
 
 
 def prepare(image: Image, preprocessing: Preprocessing) -> Tensor:
-    """An image as RGB uint8 (3, H, W), its shorter side `resize_size` pixels: what is common to training and evaluation.
+    """An image as RGB uint8 (3, H, W), its shorter side `resize_size` pixels.
 
+    Training and evaluation have this in common.
     Resized by PIL as the pretrained weights' own transforms do; training crops are cut from the result.
     """
     mode = InterpolationMode(preprocessing.interpolation)
-    resized = F.resize(to_rgb(image), [preprocessing.resize_size], interpolation=mode, antialias=preprocessing.antialias)
+    resized = F.resize(
+        to_rgb(image), [preprocessing.resize_size], interpolation=mode, antialias=preprocessing.antialias
+    )
     return F.pil_to_tensor(resized)
 
 
@@ -50,7 +53,9 @@ class ImageStore:
         errors: list[DataError] = []
         used = 0
         with ThreadPoolExecutor(max(workers, 1)) as pool:
-            for done, (index, result) in enumerate(zip(indices, pool.map(self._try, indices), strict=True), 1):
+            for done, (index, result) in enumerate(
+                zip(indices, pool.map(self._try, indices), strict=True), 1
+            ):
                 on_progress(done, len(indices))
                 if isinstance(result, DataError):
                     errors.append(result)

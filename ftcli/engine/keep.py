@@ -31,8 +31,12 @@ class RunKeeper:
         if best:
             save_model(self.run.best, state, self.card)
         tensors = {MODEL + name: tensor for name, tensor in state.items()}
-        tensors |= {f"{MOMENT}{name}/{key}": t for name, kept in remembered.items() for key, t in kept.items()}
-        save_tensors(self.run.last, tensors, {"fingerprint": self.fingerprint, "progress": progress.to_dict()})
+        tensors |= {
+            f"{MOMENT}{name}/{key}": t for name, kept in remembered.items() for key, t in kept.items()
+        }
+        save_tensors(
+            self.run.last, tensors, {"fingerprint": self.fingerprint, "progress": progress.to_dict()}
+        )
         self.run.write_metrics(progress.rows)
 
 

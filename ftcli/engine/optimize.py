@@ -41,7 +41,11 @@ def set_lr(optimizer: Optimizer, factor: float) -> None:
 def moments(optimizer: Optimizer) -> Moments:
     """What the optimizer remembers, by parameter name; plain numbers become tensors."""
     return {
-        name: {key: torch.as_tensor(value) for key, value in optimizer.state[parameter].items() if value is not None}
+        name: {
+            key: torch.as_tensor(value)
+            for key, value in optimizer.state[parameter].items()
+            if value is not None
+        }
         for group in optimizer.param_groups
         for name, parameter in zip(group["names"], group["params"], strict=True)
         if parameter in optimizer.state

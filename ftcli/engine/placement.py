@@ -23,13 +23,16 @@ def find_machine(device: Literal["auto", "cpu", "cuda"]) -> Machine:
 def num_workers(asked: int | Literal["auto"]) -> int:
     """Processes (or threads) that decode images."""
     if asked == "auto":
-        return min(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1, MAX_WORKERS)
+        return min(
+            len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+            MAX_WORKERS,
+        )
     return asked
 
 
 def place(model: nn.Module, device: str) -> nn.Module:
     """On the device, convolutions in channels_last: faster on CPU and GPU alike."""
-    return model.to(device=device, memory_format=torch.channels_last)
+    return model.to(device).to(memory_format=torch.channels_last)
 
 
 def place_images(images_BCHW: Tensor, device: str) -> Tensor:

@@ -19,7 +19,7 @@ def digests(model: nn.Module, names: Iterable[str]) -> Digests:
 
 def digest(tensor: Tensor) -> str:
     raw = tensor.detach().to("cpu").contiguous().flatten().view(torch.uint8)
-    return hashlib.sha256(raw.numpy()).hexdigest()
+    return hashlib.sha256(raw.numpy().data).hexdigest()
 
 
 def changed(before: Digests, after: Digests) -> tuple[str, ...]:

@@ -81,8 +81,12 @@ def open_run_folder(path: Path) -> RunFolder:
     """A folder that a run has left. Raises MachineError when it is none."""
     run = RunFolder(path)
     if not run.recipe.is_file():
-        what = "is not a run folder: it has no recipe.yaml" if path.is_dir() else "there is no such run folder"
-        raise MachineError(what, where=str(path), remedy="give the folder that `ftcli train` named at its end")
+        what = (
+            "is not a run folder: it has no recipe.yaml" if path.is_dir() else "there is no such run folder"
+        )
+        raise MachineError(
+            what, where=str(path), remedy="give the folder that `ftcli train` named at its end"
+        )
     return run
 
 

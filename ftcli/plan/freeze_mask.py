@@ -92,9 +92,7 @@ def last_stages(layer_map: LayerMap, count: int) -> FreezeMask:
 def matching(layer_map: LayerMap, pattern: str) -> FreezeMask:
     """A stage name, or a glob over stage names (`layer*`) or parameter names (`layer4.1.*`)."""
     found = frozenset(
-        p.name
-        for p in layer_map.parameters
-        if fnmatchcase(p.stage, pattern) or fnmatchcase(p.name, pattern)
+        p.name for p in layer_map.parameters if fnmatchcase(p.stage, pattern) or fnmatchcase(p.name, pattern)
     )
     if not found:
         raise NoSuchStage(pattern, nearest_names(layer_map, pattern))

@@ -1,4 +1,7 @@
-"""Groups of parameter names for the optimizer: one LR and one weight decay each, every trainable name in exactly one."""
+"""Groups of parameter names for the optimizer: one LR and one weight decay each.
+
+Every name that trains is in exactly one.
+"""
 
 from __future__ import annotations
 

@@ -50,6 +50,8 @@ class TrainingPlan:
     layer_map: LayerMap
     classes: tuple[str, ...]
     num_train: int
+    data_known: bool
+    """False where the data was not at hand: classes and num_train are then assumed."""
     preprocessing: Preprocessing
     pretrained: bool
     strategy: str
@@ -88,7 +90,8 @@ class TrainingPlan:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for plan.json: sets become sorted lists."""
-        return json.loads(json.dumps(asdict(self), default=_plain))  # type: ignore[no-any-return]
+        plain: dict[str, Any] = json.loads(json.dumps(asdict(self), default=_plain))
+        return plain
 
     def fingerprint(self) -> str:
         """SHA-256 of everything that decides the numbers of a run; advice and reasons left out."""

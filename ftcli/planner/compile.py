@@ -10,9 +10,9 @@ from ftcli.plan.layer_map import LayerMap
 from ftcli.plan.norm_policy import NormPolicy
 from ftcli.plan.phase import Plateau
 from ftcli.plan.preprocessing import Preprocessing
-from ftcli.plan.training_plan import Decision, Floor, Machine, Precision, TrainingPlan
-from ftcli.planner.notice import findings_of
+from ftcli.plan.training_plan import Decision, Floor, Machine, TrainingPlan
 from ftcli.planner.choose import choose_augment, choose_layer_lr, choose_precision
+from ftcli.planner.notice import findings_of
 from ftcli.planner.phases import compile_phases
 from ftcli.recipe.schema import Recipe
 from ftcli.registry import implementation
@@ -44,10 +44,13 @@ def compile_plan(recipe: Recipe, layer_map: LayerMap, facts: DataFacts, machine:
         layer_map=layer_map,
         classes=facts.classes,
         num_train=facts.num_train or ASSUMED_NUM_TRAIN,
+        data_known=facts.num_train is not None,
         preprocessing=facts.preprocessing,
         pretrained=recipe.pretrained,
         strategy=recipe.strategy.kind,
-        phases=compile_phases(recipe, layer_map, stretches, scales, policy, same_images=augment.value.kind == "none"),
+        phases=compile_phases(
+            recipe, layer_map, stretches, scales, policy, same_images=augment.value.kind == "none"
+        ),
         epochs=recipe.train.epochs,
         batch_size=recipe.train.batch_size,
         accumulation=recipe.train.accumulation,
@@ -82,7 +85,9 @@ def check_device(recipe: Recipe, cuda_available: bool) -> None:
     on_cuda = cuda_available and recipe.runtime.device != "cpu"
     if recipe.train.precision == "fp16" and not on_cuda:
         raise RecipeError(
-            Problem("train.precision", "fp16 needs CUDA: its loss scaling has no CPU kernels", "use bf16 or fp32")
+            Problem(
+                "train.precision", "fp16 needs CUDA: its loss scaling has no CPU kernels", "use bf16 or fp32"
+            )
         )
 
 

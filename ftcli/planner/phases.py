@@ -78,7 +78,9 @@ def _curve(recipe: Recipe, phase: str, span: int) -> LrCurve:
         return schedule.curve(recipe.schedule, span)
     except ValueError as error:
         raise RecipeError(
-            Problem("schedule.warmup", f"{error} (phase {phase!r})", 'shorten it, or give a share such as "10%"')
+            Problem(
+                "schedule.warmup", f"{error} (phase {phase!r})", 'shorten it, or give a share such as "10%"'
+            )
         ) from error
 
 
@@ -114,9 +116,7 @@ def _frozen_tensors(
     )
 
 
-def _from_features(
-    layer_map: LayerMap, train_layers: frozenset[int], same_images: bool
-) -> tuple[bool, str]:
+def _from_features(layer_map: LayerMap, train_layers: frozenset[int], same_images: bool) -> tuple[bool, str]:
     head = {layer.index for layer in layer_map.layers if layer.stage == HEAD}
     if not train_layers <= head:
         return False, "the backbone trains"

@@ -46,7 +46,8 @@ def _strategy(plan: TrainingPlan) -> str:
 
 def _data(plan: TrainingPlan) -> str:
     named = listed(plan.classes, _CLASSES_WIDTH)
-    return f"{plan.num_train:,} training examples, {len(plan.classes)} classes: {named}"
+    counts = f"{plan.num_train:,} training examples, {len(plan.classes)} classes"
+    return f"{counts}: {named}" if plan.data_known else f"not at hand; {counts} assumed"
 
 
 def _augment(options: Mapping[str, Any]) -> str:

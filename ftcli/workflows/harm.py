@@ -30,7 +30,9 @@ def _batch_norm(evidence: HarmEvidence) -> Finding:
 def _learning_rate(work: Work, evidence: HarmEvidence) -> Finding:
     stage, moved = max(evidence.moved.items(), key=lambda item: item[1])
     base = work.plan.optimizer.lr
-    rates = [base * group.lr_scale for phase in work.plan.phases for group in phase.groups if group.stage == stage]
+    rates = [
+        base * group.lr_scale for phase in work.plan.phases for group in phase.groups if group.stage == stage
+    ]
     lr = max(rates, default=0.0)
     if moved < SMALL_MOVE:
         return Finding(

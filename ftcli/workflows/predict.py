@@ -20,7 +20,9 @@ def predict(run: Path, images: Sequence[Path]) -> list[dict[str, Any]]:
     for start in range(0, len(images), BATCH):
         paths = images[start : start + BATCH]
         probabilities_BC = model.probabilities([open_image(path) for path in paths])
-        results += [_result(path, row, model.card.classes) for path, row in zip(paths, probabilities_BC, strict=True)]
+        results += [
+            _result(path, row, model.card.classes) for path, row in zip(paths, probabilities_BC, strict=True)
+        ]
     return results
 
 

@@ -40,7 +40,9 @@ def prepare(recipe: Recipe) -> Prepared:
     place(network.model, machine.device)
     facts = DataFacts(splits.classes, len(splits.streams["train"]), network.preprocessing)
     plan = compile_plan(recipe, network.layer_map, facts, machine)
-    return Prepared(splits, network, plan, choose_augment(recipe).value, (network.weights_note, _counts(splits)))
+    return Prepared(
+        splits, network, plan, choose_augment(recipe).value, (network.weights_note, _counts(splits))
+    )
 
 
 def machine_for(recipe: Recipe) -> Machine:
@@ -96,7 +98,9 @@ def model_card(recipe: Recipe, prepared: Prepared) -> ModelCard:
 def with_absolute_paths(recipe: Recipe) -> Recipe:
     """The recipe as a run folder keeps it: usable from any directory."""
     data, model = recipe.data, recipe.model
-    paths = {key: str(Path(value).absolute()) for key in ("path", "root") if (value := getattr(data, key, None))}
+    paths = {
+        key: str(Path(value).absolute()) for key in ("path", "root") if (value := getattr(data, key, None))
+    }
     weights = model.weights
     if weights not in ("default", "none"):
         weights = str(Path(weights).absolute())

@@ -25,8 +25,14 @@ def probe(recipe: Recipe, prepared: Prepared, work: Work) -> Scores:
     facts = DataFacts(plan.classes, plan.num_train, plan.preprocessing)
     probe_plan = compile_plan(probe_recipe, plan.layer_map, facts, plan.machine)
     none = kinds("augment")["none"](kind="none")
-    before = {name: tensor.clone() for name, tensor in work.network.model.state_dict().items() if name in _head(work)}
-    probing = Work(replace(probe_plan, precision=plan.precision), work.network, work.batches, none, _quiet(work, epochs))
+    before = {
+        name: tensor.clone()
+        for name, tensor in work.network.model.state_dict().items()
+        if name in _head(work)
+    }
+    probing = Work(
+        replace(probe_plan, precision=plan.precision), work.network, work.batches, none, _quiet(work, epochs)
+    )
     probing.features = work.features
     progress = Progress()
     fit(probing, progress)

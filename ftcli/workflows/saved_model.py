@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
+from PIL.Image import Image
 from torch import Tensor
 
 from ftcli.engine.build import build_network, with_group_norm
@@ -31,7 +34,7 @@ class SavedModel:
         return logits.float()
 
     @torch.inference_mode()
-    def probabilities(self, images: list) -> Tensor:  # type: ignore[type-arg]
+    def probabilities(self, images: Sequence[Image]) -> Tensor:
         """PIL images -> (B, C), preprocessed as in training."""
         size = self.card.preprocessing.image_size
         prepared = [center_crop(prepare(image, self.card.preprocessing), size) for image in images]
@@ -42,10 +45,14 @@ def load_saved(run: Path) -> SavedModel:
     """The best model of a run folder, or of a .safetensors file that ftcli wrote; in eval mode."""
     path = RunFolder(run).best if run.is_dir() else run
     if not path.exists():
-        what = "the run has no best.safetensors yet" if run.is_dir() else "there is no such run folder or model file"
+        what = (
+            "the run has no best.safetensors yet"
+            if run.is_dir()
+            else "there is no such run folder or model file"
+        )
         raise MachineError(what, where=str(run), remedy="give the folder that `ftcli train` named at its end")
     state, card = load_model(path)
-    head = kinds("head")[card.head["kind"]].model_validate(card.head, strict=False)
+    head: Any = kinds("head")[card.head["kind"]].model_validate(card.head)
     network = build_network(
         card.backbone,
         "none",

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ftcli.engine.fit import Work, fit
-from ftcli.engine.keep import RunKeeper, resume as resume_from
+from ftcli.engine.keep import RunKeeper
+from ftcli.engine.keep import resume as resume_from
 from ftcli.engine.progress import Progress
 from ftcli.engine.run_folder import RunFolder, new_run_folder
 from ftcli.engine.weights_file import load_model
@@ -51,7 +52,9 @@ def train(recipe: Recipe, *, out: Path | None, resume: bool, listener: Listener)
     if run is not None and run.summary.exists():
         return saved_result(run)
     prepared = prepare(recipe)
-    resumed = resume_from(run.last, prepared.plan.fingerprint(), prepared.network) if run is not None else None
+    resumed = (
+        resume_from(run.last, prepared.plan.fingerprint(), prepared.network) if run is not None else None
+    )
     if run is None:
         run = new_run_folder(out, recipe.name)
     if resumed is None:

@@ -8,14 +8,15 @@ from ftcli.events import Scores
 from ftcli.workflows.result import VerdictKind
 
 
-def verdict_of(
-    floor: Scores | None, ceiling: Scores | None, pretrained: bool
-) -> tuple[VerdictKind, str]:
+def verdict_of(floor: Scores | None, ceiling: Scores | None, pretrained: bool) -> tuple[VerdictKind, str]:
     """Compared on validation accuracy; a difference within its own standard error is not a difference."""
     if not pretrained:
         return "scratch", "trained from scratch: no pretrained features to measure a floor or a ceiling on"
     if floor is None or ceiling is None:
-        return "probe_only", "a linear probe: this is the floor; run a fine-tuning strategy to see the ceiling"
+        return (
+            "probe_only",
+            "a linear probe: this is the floor; run a fine-tuning strategy to see the ceiling",
+        )
     points = 100 * (ceiling.accuracy - floor.accuracy)
     error = 100 * sqrt(_variance(floor) + _variance(ceiling))
     if abs(points) <= error:

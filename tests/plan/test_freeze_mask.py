@@ -57,7 +57,12 @@ def test_numbers_of_the_worked_example():
         for i in range(4)
         for kind, shape in (("weight", (512, 512)), ("bias", (512,)))
     ]
-    for name, shape in {"0.weight": (128, 512), "0.bias": (128,), "2.weight": (2, 128), "2.bias": (2,)}.items():
+    for name, shape in {
+        "0.weight": (128, 512),
+        "0.bias": (128,),
+        "2.weight": (2, 128),
+        "2.bias": (2,),
+    }.items():
         parameters.append(Parameter(f"head.{name}", shape, 4, "head", is_norm=False))
     layer_map = LayerMap("toy/mlp", tuple(layers), tuple(parameters))
     head = layer_map.numel(freeze_mask.head(layer_map).trainable)

@@ -11,7 +11,9 @@ def test_stages_in_the_order_of_depth():
 
 def test_weight_decay_is_for_weights():
     decaying = {p.name for p in resnet(1).parameters if p.decays}
-    assert decaying == {f"{n}.weight" for n in ("stem", "layer1.0", "layer2.0", "layer3.0", "layer4.0", "head")}
+    assert decaying == {
+        f"{n}.weight" for n in ("stem", "layer1.0", "layer2.0", "layer3.0", "layer4.0", "head")
+    }
 
 
 def test_what_is_not_a_layer_map():

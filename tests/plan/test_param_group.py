@@ -13,7 +13,9 @@ def test_every_trainable_name_is_in_exactly_one_group():
 
 def test_norms_and_biases_do_not_decay():
     layer_map = resnet()
-    groups = group_parameters(layer_map, freeze_mask.everything(layer_map), dict.fromkeys(range(99), 1.0), 0.1)
+    groups = group_parameters(
+        layer_map, freeze_mask.everything(layer_map), dict.fromkeys(range(99), 1.0), 0.1
+    )
     for group in groups:
         decays = {layer_map.by_name[name].decays for name in group.params}
         assert decays == {group.weight_decay > 0}

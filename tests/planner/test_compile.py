@@ -13,7 +13,12 @@ from tests.maps import resnet, transformer
 
 
 def recipe(**sections):
-    content = {"data": "digits", "model": {"backbone": "torchvision/resnet18"}, "strategy": "full", **sections}
+    content = {
+        "data": "digits",
+        "model": {"backbone": "torchvision/resnet18"},
+        "strategy": "full",
+        **sections,
+    }
     return Recipe.model_validate_json(json.dumps(content))
 
 

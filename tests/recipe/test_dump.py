@@ -30,7 +30,6 @@ def test_it_loads_back_equal(write: Write, overrides: tuple[str, ...]) -> None:
     recipe = load_recipe(write(RECIPE), overrides)
     again = load_recipe(write(dump_recipe(recipe), "other.yaml"))
     assert again == recipe
-    assert again.data.model_fields_set == recipe.data.model_fields_set
 
 
 @pytest.mark.parametrize("example", examples(), ids=lambda e: e.name)
@@ -43,4 +42,4 @@ def test_defaults_are_written_out(write: Write) -> None:
     data = yaml.safe_load(dump_recipe(load_recipe(write(RECIPE))))
     assert data["optimizer"]["lr"] == 1e-3
     assert data["train"]["batch_size"] == 32
-    assert data["data"] == {"kind": "digits"}
+    assert data["data"] == {"kind": "digits", "image_size": None, "split": {"val": 0.15, "test": 0.15}}

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -48,28 +48,29 @@ def is_file(weights: str) -> bool:
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
     """Names and tensors of a .safetensors, .pth or .pt file, out of the dict that scripts wrap them in."""
+    if path.suffix in (".pth", ".pt"):
+        return _unwrapped(_unpickled(path), path)
+    if path.suffix != ".safetensors":
+        what = f"weights of an unknown kind: {path.suffix or 'no suffix'}"
+        raise ModelError(what, where=str(path), remedy="give a .safetensors, .pth or .pt file")
     try:
-        if path.suffix == ".safetensors":
-            return load_file(path)
-        if path.suffix not in (".pth", ".pt"):
-            raise _unknown_kind(path)
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except UnpicklingError as error:
+        return load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise ModelError(f"cannot read the weights: {error}", where=str(path)) from error
+
+
+def _unpickled(path: Path) -> Any:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch's remarks on pickles; whether it opens is what counts
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # a damaged or hostile file can end in any
         raise _refused(path) from error
-    except (OSError, SafetensorError, RuntimeError, EOFError, ValueError) as error:
-        reason = str(error).strip().partition("\n")[0]
-        raise ModelError(f"cannot read the weights: {reason}", where=str(path)) from error
-    return _unwrapped(content, path)
-
-
-def _unknown_kind(path: Path) -> ModelError:
-    what = f"weights of an unknown kind: {path.suffix or 'no suffix'}"
-    return ModelError(what, where=str(path), remedy="give a .safetensors, .pth or .pt file")
 
 
 def _refused(path: Path) -> ModelError:
-    what = "the file holds more than tensors, or is not of torch.save; opened further, it could run code"
-    remedy = "save its state_dict alone: torch.save(model.state_dict(), path), or as .safetensors"
+    what = "the weights are not opened: the file is damaged, or holds more than tensors and could run code"
+    remedy = "save the state_dict alone: torch.save(model.state_dict(), path), or as .safetensors"
     return ModelError(what, where=str(path), remedy=remedy)
 
 

@@ -16,7 +16,6 @@ from ftcli.plan.data_splits import TRAIN, DataSplits, Example
 from ._common import STREAM_NAMES, DataOptions, SourcePath, complete
 from ._files import name_of, opener
 
-
 DEFAULT_SPLIT_COLUMN = "split"
 
 

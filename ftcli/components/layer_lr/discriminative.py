@@ -64,7 +64,9 @@ def _by_stage(options: Discriminative, layer_map: LayerMap, base_lr: float) -> d
 def _divided(divisors: tuple[float, ...], layer_map: LayerMap) -> dict[str, float]:
     stem, *rest = layer_map.backbone_stages
     if len(divisors) > len(rest):
-        message = f"{len(divisors)} divisors for the {len(rest)} stages above the stem of {layer_map.backbone}"
+        message = (
+            f"{len(divisors)} divisors for the {len(rest)} stages above the stem of {layer_map.backbone}"
+        )
         raise RecipeError(Problem("layer_lr.divisors", message, f"give at most {len(rest)}"))
     padded = [*divisors, *[1.0] * (len(rest) - len(divisors))]
     scale = {stage: 1.0 / divisor for stage, divisor in zip(rest, padded, strict=True)}

@@ -9,7 +9,9 @@ from ftcli.plan.freeze_mask import FreezeMask, NoSuchStage
 from ftcli.plan.layer_map import LayerMap
 
 
-def mask_at(path: str, select: Callable[..., FreezeMask], layer_map: LayerMap, *arguments: object) -> FreezeMask:
+def mask_at(
+    path: str, select: Callable[..., FreezeMask], layer_map: LayerMap, *arguments: object
+) -> FreezeMask:
     """`select(layer_map, *arguments)`, its complaint told as a problem of the recipe at `path`."""
     try:
         return select(layer_map, *arguments)

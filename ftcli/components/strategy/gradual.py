@@ -104,11 +104,15 @@ def _scheduled(schedule: tuple[Unfreeze, ...], layer_map: LayerMap, epochs: int)
     stretches: list[Stretch] = []
     for index, step in enumerate(schedule):
         if step.epoch >= epochs:
-            raise too_few_epochs(epochs, step.epoch + 1, f"the unfreezing of {step.stage!r} at epoch {step.epoch}")
+            raise too_few_epochs(
+                epochs, step.epoch + 1, f"the unfreezing of {step.stage!r} at epoch {step.epoch}"
+            )
         thawed = mask_at(f"strategy.schedule[{index}].stage", freeze_mask.matching, layer_map, step.stage)
         if thawed <= mask:
             raise RecipeError(
-                Problem(f"strategy.schedule[{index}].stage", f"{step.stage!r} trains already", "remove this entry")
+                Problem(
+                    f"strategy.schedule[{index}].stage", f"{step.stage!r} trains already", "remove this entry"
+                )
             )
         began = stretches[-1].end_epoch if stretches else 0
         if step.epoch > began:

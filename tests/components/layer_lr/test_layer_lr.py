@@ -75,7 +75,9 @@ def test_discriminative_geometric():
 
 def test_discriminative_default_is_a_tenth_for_the_backbone():
     assert rates("discriminative", resnet(1), 1e-3) == pytest.approx([1e-4] * 5 + [1e-3])
-    assert rates("discriminative", resnet(1), 1e-3, backbone_divisor=100) == pytest.approx([1e-5] * 5 + [1e-3])
+    assert rates("discriminative", resnet(1), 1e-3, backbone_divisor=100) == pytest.approx(
+        [1e-5] * 5 + [1e-3]
+    )
 
 
 def test_uniform():
@@ -93,4 +95,6 @@ def test_more_divisors_than_stages():
 )
 def test_forms_that_do_not_go_together(options):
     with pytest.raises(ValueError, match=r"go together|above highest|give one of"):
-        kinds("layer_lr")["discriminative"].model_validate({"kind": "discriminative", **options}, strict=False)
+        kinds("layer_lr")["discriminative"].model_validate(
+            {"kind": "discriminative", **options}, strict=False
+        )

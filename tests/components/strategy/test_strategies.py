@@ -73,11 +73,21 @@ def test_gradual_needs_an_epoch_for_each_phase():
 
 
 def test_gradual_by_an_explicit_schedule():
-    schedule = [{"stage": "layer4", "epoch": 1}, {"stage": "layer[23]", "epoch": 4}, {"stage": "stem", "epoch": 4}]
+    schedule = [
+        {"stage": "layer4", "epoch": 1},
+        {"stage": "layer[23]", "epoch": 4},
+        {"stage": "stem", "epoch": 4},
+    ]
     rows = timeline("gradual", 6, schedule=schedule)
-    assert rows == [(0, ["head"]), (1, ["layer4", "head"]), (4, ["stem", "layer2", "layer3", "layer4", "head"])]
+    assert rows == [
+        (0, ["head"]),
+        (1, ["layer4", "head"]),
+        (4, ["stem", "layer2", "layer3", "layer4", "head"]),
+    ]
     assert problem("gradual", 4, schedule=schedule).path == "train.epochs"
-    assert problem("gradual", 9, schedule=[{"stage": "layr4", "epoch": 1}]).path == "strategy.schedule[0].stage"
+    assert (
+        problem("gradual", 9, schedule=[{"stage": "layr4", "epoch": 1}]).path == "strategy.schedule[0].stage"
+    )
     twice = [{"stage": "layer4", "epoch": 1}, {"stage": "layer4", "epoch": 2}]
     assert problem("gradual", 9, schedule=twice).path == "strategy.schedule[1].stage"
 
