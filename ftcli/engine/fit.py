@@ -87,9 +87,11 @@ def fit(work: Work, progress: Progress) -> None:
 
     Raises NonFiniteError. A frozen tensor that moved is on record in `progress.proofs`.
     """
-    while not progress.finished:
-        _perform_phase(work, progress, work.plan.phases[progress.phase])
-        progress.finished = progress.phase == len(work.plan.phases)
+    cuda = [torch.cuda.current_device()] if work.device == "cuda" else []
+    with torch.random.fork_rng(devices=cuda):
+        while not progress.finished:
+            _perform_phase(work, progress, work.plan.phases[progress.phase])
+            progress.finished = progress.phase == len(work.plan.phases)
 
 
 def _perform_phase(work: Work, progress: Progress, phase: Phase) -> None:
@@ -101,10 +103,8 @@ def _perform_phase(work: Work, progress: Progress, phase: Phase) -> None:
     work.tell(PhaseStarted(progress.phase, phase, progress.epoch, len(work.plan.phases)))
     feed = _feed(work, phase)
     stepper = _stepper(work, feed, optimizer)
-    while progress.epoch < phase.end_epoch:
+    while progress.epoch < phase.end_epoch and not _has_settled(work.plan, progress, phase):
         _perform_epoch(work, progress, phase, feed, stepper)
-        if _has_settled(work.plan, progress, phase):
-            break
     work.remembered = moments(optimizer)
     _prove(work, progress, phase)
 

@@ -73,8 +73,12 @@ def _layers(stages: Groups, blocks: Groups) -> tuple[Layer, ...]:
     for name, block in blocks.index.items():
         if name in stages.index:
             stage_of.setdefault(block, stages.names[stages.index[name]])
-    backbone = [Layer(index, name, stage_of[index]) for index, name in enumerate(blocks.names)]
-    return (*backbone, Layer(len(backbone), HEAD, HEAD))
+    layers: list[Layer] = []
+    stage = STEM
+    for index, name in enumerate(blocks.names):
+        stage = stage_of.get(index, stage)
+        layers.append(Layer(index, name, stage))
+    return (*layers, Layer(len(layers), HEAD, HEAD))
 
 
 def _layer_of(name: str, layers: Sequence[Layer], stages: Groups, blocks: Groups) -> int:

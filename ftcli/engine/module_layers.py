@@ -49,4 +49,4 @@ def _tail_start(names: list[str], head_path: str, layer_of: Mapping[str, int], h
     """The position after the last module before the head that has parameters of the backbone."""
     owners = {name.rpartition(".")[0] for name, layer in layer_of.items() if layer != head}
     before = names[: names.index(head_path)]
-    return max(position for position, name in enumerate(before) if name in owners) + 1
+    return max((position + 1 for position, name in enumerate(before) if name in owners), default=len(names))

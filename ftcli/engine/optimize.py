@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
@@ -57,8 +55,12 @@ def restore_moments(optimizer: Optimizer, remembered: Moments) -> None:
     for group in optimizer.param_groups:
         for name, parameter in zip(group["names"], group["params"], strict=True):
             if name in remembered:
-                optimizer.state[parameter] = _on_device(remembered[name], parameter)
+                state = remembered[name]
+                optimizer.state[parameter] = {key: _laid_out_as(parameter, state[key]) for key in state}
 
 
-def _on_device(state: dict[str, Tensor], parameter: Tensor) -> dict[str, Any]:
-    return {key: value.to(parameter.device) for key, value in state.items()}
+def _laid_out_as(parameter: Tensor, value: Tensor) -> Tensor:
+    """A copy with the parameter's device and strides: fused kernels walk both in the order of memory."""
+    if value.shape != parameter.shape:
+        return value.clone()
+    return torch.empty_like(parameter, dtype=value.dtype, requires_grad=False).copy_(value)

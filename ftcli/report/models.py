@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from rich.console import RenderableType
 from rich.text import Text
@@ -10,7 +11,9 @@ from rich.text import Text
 from ftcli.report import numbers
 from ftcli.report.layout import add_columns, heading, labelled, table
 from ftcli.report.safe_text import plain
-from ftcli.workflows.models import BackboneCard, ListedBackbone
+
+if TYPE_CHECKING:
+    from ftcli.workflows.models import BackboneCard, ListedBackbone
 
 
 def backbone_lines(backbones: Sequence[ListedBackbone]) -> list[str]:

@@ -39,11 +39,21 @@ IMAGE_SIZE = {
 }
 """A small model of each family, and pixels that are enough for it."""
 
-LARGE = ("torchvision/alexnet", "torchvision/vgg11_bn", "torchvision/maxvit_t", "timm/densenet121")
+SLOW = {
+    "torchvision/mnasnet0_5",
+    "torchvision/shufflenet_v2_x0_5",
+    "torchvision/regnet_x_400mf",
+    "torchvision/alexnet",
+    "torchvision/vgg11_bn",
+    "torchvision/maxvit_t",
+    "timm/densenet121",
+}
+"""Large, or of the less usual families: computed with in the slow tests only."""
+
 EVERY = pytest.mark.parametrize("backbone", IMAGE_SIZE)
-SMALL_AND_LARGE = pytest.mark.parametrize(
+COMPUTED = pytest.mark.parametrize(
     "backbone",
-    [pytest.param(name, marks=pytest.mark.slow if name in LARGE else ()) for name in IMAGE_SIZE],
+    [pytest.param(name, marks=pytest.mark.slow if name in SLOW else ()) for name in IMAGE_SIZE],
 )
 CLASSES = 7
 
@@ -109,7 +119,7 @@ def test_only_containers_of_several_layers_have_none(backbone: str) -> None:
             assert len(below) > 1
 
 
-@SMALL_AND_LARGE
+@COMPUTED
 def test_layers_compute_in_their_order(backbone: str) -> None:
     """The first module of each layer to run does so after the first one of the layer below."""
     network = opened(backbone, meta=False)
@@ -129,7 +139,7 @@ def test_layers_compute_in_their_order(backbone: str) -> None:
     assert first[-1] == network.layer_map.layers[-1].index
 
 
-@SMALL_AND_LARGE
+@COMPUTED
 def test_it_classifies_and_every_parameter_gets_a_gradient(backbone: str) -> None:
     network = opened(backbone, meta=False)
     network.model.train()
@@ -140,7 +150,7 @@ def test_it_classifies_and_every_parameter_gets_a_gradient(backbone: str) -> Non
     assert not without
 
 
-@SMALL_AND_LARGE
+@COMPUTED
 def test_meta_and_real_agree(backbone: str) -> None:
     meta, real = opened(backbone, meta=True), opened(backbone, meta=False)
     assert meta.layer_map == real.layer_map

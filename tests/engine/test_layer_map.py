@@ -95,7 +95,7 @@ def test_densenets_transitions_and_last_norm(backbone: str) -> None:
         ("timm/vit_tiny_patch16_224", "pos_embed", "stem"),
         ("timm/vit_tiny_patch16_224", "norm.weight", "blocks.11"),
         ("timm/swin_s3_tiny_224", "layers.2.downsample.reduction.weight", "layers.2"),
-        ("timm/cait_xxs24_224", "blocks_token_only.0.gamma_1", "blocks_token_only.0"),
+        ("timm/cait_xxs24_224", "blocks.3.gamma_1", "blocks.3"),
         ("timm/selecsls42", "head.0.0.weight", "blocks_head"),
     ],
 )
@@ -179,3 +179,13 @@ def test_what_only_the_stages_speak_of_joins_its_stage() -> None:
 def test_a_depth_that_fits_nothing() -> None:
     with pytest.raises(ModelError, match="declares a depth"):
         layer_map_of(Tied(), "fc", Depth({"stem": "^x"}, {"stem": "^x"}), "tied")
+
+
+def test_a_block_that_no_stage_speaks_of_is_in_the_stage_below() -> None:
+    depth = Depth({"stem": "^stem"}, {"stem": "^stem", "blocks": r"^blocks\.(\d+)"})
+    layer_map, _ = layer_map_of(Tied(), "fc", depth, "tied")
+    assert [(layer.name, layer.stage) for layer in layer_map.layers] == [
+        ("stem", "stem"),
+        ("blocks.0", "stem"),
+        ("head", "head"),
+    ]

@@ -29,7 +29,7 @@ class Opened:
 
     @property
     def num_features(self) -> int:
-        """Width of what reaches the head."""
+        """Width of what reaches the classifier, as long as it is in its place."""
         return int(self.model.get_submodule(self.head_path).in_features)  # type: ignore[arg-type]
 
 

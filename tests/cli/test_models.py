@@ -1,0 +1,50 @@
+"""`ftcli models ls` and `ftcli models show`."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from ftcli.cli.app import call
+from ftcli.errors import ModelError
+
+
+def run(*arguments: str) -> None:
+    with pytest.raises(SystemExit) as ended:
+        call(["models", *arguments])
+    assert not ended.value.code
+
+
+def test_ls(capsys: pytest.CaptureFixture[str]) -> None:
+    run("ls", "resnet1*", "--source", "torchvision")
+    assert capsys.readouterr().out.splitlines() == [
+        "torchvision/resnet101  IMAGENET1K_V2",
+        "torchvision/resnet152  IMAGENET1K_V2",
+        "torchvision/resnet18   IMAGENET1K_V1",
+    ]
+
+
+def test_ls_as_json(capsys: pytest.CaptureFixture[str]) -> None:
+    run("ls", "vit_h_14", "--json")
+    (listed,) = json.loads(capsys.readouterr().out)["backbones"]
+    assert listed == {"name": "torchvision/vit_h_14", "weights": "IMAGENET1K_SWAG_E2E_V1"}
+
+
+def test_show(capsys: pytest.CaptureFixture[str]) -> None:
+    run("show", "timm/test_resnet")
+    shown = capsys.readouterr().out
+    assert shown.startswith("timm/test_resnet\n")
+    assert "layer4" in shown
+
+
+def test_show_as_json(capsys: pytest.CaptureFixture[str]) -> None:
+    run("show", "torchvision/resnet18", "--json")
+    card = json.loads(capsys.readouterr().out)
+    assert [stage["name"] for stage in card["stages"]] == ["stem", "layer1", "layer2", "layer3", "layer4"]
+
+
+def test_an_unknown_name_ends_with_the_code_for_models() -> None:
+    with pytest.raises(ModelError) as caught:
+        call(["models", "show", "timm/resnet81"])
+    assert caught.value.exit_code == 5

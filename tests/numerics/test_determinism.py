@@ -1,0 +1,48 @@
+"""The same recipe gives the same bits: for every strategy, with any number of workers."""
+
+import pytest
+
+from tests.numerics.runs import metrics, run, same_bits
+from tests.toys import recipe
+
+STRATEGIES = [
+    {"kind": "feature_extraction"},
+    {"kind": "partial", "last_stages": 2},
+    {"kind": "full"},
+    {"kind": "gradual", "to_stage": "layer4"},
+    {"kind": "lp_ft", "head_epochs": 1},
+    {"kind": "scratch"},
+]
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES, ids=lambda s: s["kind"])
+def test_same_seed_same_bits(strategy, digits, tmp_path):
+    plain = recipe(digits, strategy=strategy, augment="strong", model={"backbone": "timm/test_resnet", "weights": "none"})
+    run(plain, tmp_path / "a")
+    run(plain, tmp_path / "b")
+    assert same_bits(tmp_path / "a", tmp_path / "b")
+    assert metrics(tmp_path / "a") == metrics(tmp_path / "b")
+
+
+def test_another_seed_another_model(digits, tmp_path):
+    run(recipe(digits), tmp_path / "a")
+    run(recipe(digits, seed=1), tmp_path / "b")
+    assert not same_bits(tmp_path / "a", tmp_path / "b")
+
+
+def test_workers_do_not_change_a_bit(digits, tmp_path):
+    streamed = {"device": "cpu", "image_memory_gb": 0}
+    run(recipe(digits, augment="standard"), tmp_path / "memory")
+    run(recipe(digits, augment="standard", runtime={**streamed, "workers": 0}), tmp_path / "none")
+    run(recipe(digits, augment="standard", runtime={**streamed, "workers": 2}), tmp_path / "two")
+    assert same_bits(tmp_path / "memory", tmp_path / "none")
+    assert same_bits(tmp_path / "memory", tmp_path / "two")
+
+
+def test_the_caller_s_random_numbers_are_left_alone(digits, tmp_path):
+    import torch
+
+    torch.manual_seed(7)
+    state = torch.get_rng_state()
+    run(recipe(digits, augment="light"), tmp_path / "a")
+    assert torch.equal(state, torch.get_rng_state())
