@@ -1,0 +1,83 @@
+"""What a run says of itself, and that a frozen tensor which moves is found."""
+
+import json
+
+import pytest
+from safetensors.torch import load_file
+
+from ftcli.engine.fit import Work
+from ftcli.errors import FrozenTensorChanged
+from ftcli.events import EpochDone, PhaseProved, PhaseStarted
+from ftcli.workflows.evaluate import evaluate
+from tests.numerics.runs import run
+from tests.toys import recipe, recorder
+
+
+def test_lrs_of_every_epoch_are_the_plan_s(digits, tmp_path):
+    events, listen = recorder()
+    made = recipe(
+        digits,
+        strategy={"kind": "lp_ft", "head_epochs": 1},
+        layer_lr={"kind": "discriminative", "backbone_divisor": 10},
+        schedule={"kind": "cosine", "warmup": 0, "per": "epoch"},
+        train={"epochs": 3, "batch_size": 8},
+    )
+    run(made, tmp_path / "run", listen)
+    rows = [event for event in events if isinstance(event, EpochDone)]
+    assert [row.phase for row in rows] == ["head", "fine-tune", "fine-tune"]
+    assert [row.lr_head for row in rows] == pytest.approx([1e-3, 1e-3, 5e-4])
+    assert [row.lr_lowest for row in rows] == pytest.approx([1e-3, 1e-4, 5e-5])
+
+
+def test_phases_start_and_are_proved_in_order(digits, tmp_path):
+    events, listen = recorder()
+    strategy = {"kind": "gradual", "to_stage": "layer3"}
+    result = run(recipe(digits, strategy=strategy, train={"epochs": 3, "batch_size": 8}), tmp_path / "run", listen)
+    told = [e for e in events if isinstance(e, (PhaseStarted, PhaseProved))]
+    assert [type(e).__name__ for e in told] == ["PhaseStarted", "PhaseProved"] * 3
+    proofs = [e for e in told if isinstance(e, PhaseProved)]
+    assert [p.checked for p in proofs] == sorted((p.checked for p in proofs), reverse=True)
+    assert result.frozen.checked == proofs[0].checked > 0
+    assert result.frozen.changed == 0
+
+
+def test_a_frozen_tensor_that_moves_is_named_and_ends_the_run_with_1(digits, tmp_path, monkeypatch):
+    honest = Work.forward
+
+    def drifting(self, images):
+        self.network.model.get_buffer("layer1.0.bn1.running_mean").add_(1e-7)
+        return honest(self, images)
+
+    monkeypatch.setattr(Work, "forward", drifting)
+    with pytest.raises(FrozenTensorChanged, match="1 of .* frozen tensors moved") as caught:
+        run(recipe(digits, strategy="feature_extraction", augment="light"), tmp_path / "run")
+    assert caught.value.exit_code == 1
+    summary = json.loads((tmp_path / "run" / "summary.json").read_text())
+    assert summary["frozen"]["changed"] == 1
+    assert summary["frozen"]["names"] == ["layer1.0.bn1.running_mean"]
+
+
+def test_early_stopping_ends_the_run(digits, tmp_path):
+    stopping = {"epochs": 20, "batch_size": 8, "early_stopping": {"patience": 1, "min_delta": 1.0}}
+    result = run(recipe(digits, train=stopping), tmp_path / "run")
+    assert result.epochs_run == 2
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "macro_f1", "loss"])
+def test_the_best_epoch_is_the_one_of_the_checkpoint_metric(metric, digits, tmp_path):
+    train = {"epochs": 4, "batch_size": 8, "checkpoint_metric": metric}
+    result = run(recipe(digits, train=train, optimizer={"kind": "adamw", "lr": 0.003}), tmp_path / "run")
+    rows = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    values = [row["val"][metric] for row in rows]
+    assert result.best_epoch == values.index(min(values) if metric == "loss" else max(values))
+
+
+def test_bf16_on_the_cpu_trains_too(digits, tmp_path):
+    result = run(recipe(digits, train={"epochs": 1, "batch_size": 8, "precision": "bf16"}), tmp_path / "run")
+    assert 0 <= result.test.accuracy <= 1
+
+
+def test_group_norm_replaces_batch_norm_and_is_read_back(digits, tmp_path):
+    result = run(recipe(digits, norm="group_norm"), tmp_path / "run")
+    assert evaluate(tmp_path / "run")["accuracy"] == result.test.accuracy
+    assert not any("running_" in name for name in load_file(tmp_path / "run" / "best.safetensors"))

@@ -1,0 +1,71 @@
+"""Images as the network sees them: what the pretrained weights' own transforms make of them."""
+
+import pytest
+import torch
+from PIL import Image
+from sklearn.datasets import load_sample_images
+
+from ftcli.engine.images import ImageStore, center_crop, normalise, prepare
+from ftcli.errors import DataError
+from ftcli.plan.data_splits import DataSplits, Example
+from ftcli.plan.preprocessing import IMAGENET, Preprocessing
+
+
+def photographs():
+    return [Image.fromarray(array) for array in load_sample_images().images]
+
+
+def test_equal_to_torchvision_s_transform_of_the_weights():
+    from torchvision.models import ResNet18_Weights
+
+    theirs = ResNet18_Weights.DEFAULT.transforms()
+    for image in photographs():
+        ours = normalise(center_crop(prepare(image, IMAGENET), 224)[None], IMAGENET)[0]
+        torch.testing.assert_close(ours, theirs(image), rtol=0, atol=1e-6)
+
+
+def test_equal_to_timm_s_transform_of_the_weights():
+    import timm
+
+    model = timm.create_model("tf_efficientnet_lite0")
+    theirs = timm.data.create_transform(**timm.data.resolve_model_data_config(model))
+    made = Preprocessing(224, 256, "bicubic", (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+    for image in photographs():
+        ours = normalise(center_crop(prepare(image, made), 224)[None], made)[0]
+        torch.testing.assert_close(ours, theirs(image), rtol=0, atol=1e-6)
+
+
+def test_gray_is_repeated_to_three_channels():
+    prepared = prepare(Image.new("L", (10, 20), 100), IMAGENET.at_size(32))
+    assert prepared.shape == (3, 74, 37)
+    assert prepared.unique().tolist() == [100]
+
+
+def splits_of(images):
+    def load(index):
+        if images[index] is None:
+            raise DataError("cannot read the image: truncated", where=f"{index}.jpg")
+        return images[index]
+
+    count = len(images)
+    examples = tuple(Example(str(i), 0) for i in range(count))
+    return DataSplits("toys", ("a",), examples, {"train": tuple(range(count - 1)), "test": (count - 1,)}, load)
+
+
+def test_every_unreadable_file_is_told_at_once():
+    store = ImageStore(splits_of([Image.new("RGB", (8, 8)), None, None]), IMAGENET.at_size(16), 2**20)
+    with pytest.raises(DataError) as caught:
+        store.scan(1, lambda done, total: None)
+    assert "2 of 3 images" in caught.value.what
+    assert "1.jpg" in caught.value.what
+    assert "2.jpg" in caught.value.what
+
+
+def test_memory_that_does_not_suffice_keeps_nothing():
+    images = [Image.new("RGB", (8, 8), (i, i, i)) for i in range(4)]
+    small = ImageStore(splits_of(images), IMAGENET.at_size(16), 100)
+    large = ImageStore(splits_of(images), IMAGENET.at_size(16), 2**20)
+    for store in (small, large):
+        store.scan(2, lambda done, total: None)
+    assert (small.in_memory, large.in_memory) == (False, True)
+    assert all(torch.equal(small[i], large[i]) for i in range(4))

@@ -1,0 +1,46 @@
+import pytest
+
+from ftcli.engine.files import replace_file, write_text
+from ftcli.engine.run_folder import new_run_folder, open_run_folder
+from ftcli.errors import MachineError
+
+
+def test_default_folders_are_numbered(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    first = new_run_folder(None, "toy")
+    (first.path / "x").touch()
+    assert str(first.path) == "runs/toy"
+    assert str(new_run_folder(None, "toy").path) == "runs/toy-2"
+
+
+def test_a_folder_with_something_in_it_is_not_taken(tmp_path):
+    (tmp_path / "x").touch()
+    with pytest.raises(MachineError, match="not empty") as caught:
+        new_run_folder(tmp_path, "toy")
+    assert caught.value.exit_code == 3
+
+
+def test_a_folder_that_cannot_be_made(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(MachineError, match="cannot write"):
+        new_run_folder(tmp_path / "file" / "run", "toy")
+
+
+def test_what_is_no_run_folder(tmp_path):
+    for path in (tmp_path, tmp_path / "nothing"):
+        with pytest.raises(MachineError):
+            open_run_folder(path)
+
+
+def test_a_write_that_fails_leaves_the_old_file(tmp_path):
+    path = tmp_path / "a.txt"
+    write_text(path, "old")
+
+    def fail(aside):
+        aside.write_text("half")
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(MachineError, match="No space left"):
+        replace_file(path, fail)
+    assert path.read_text() == "old"
+    assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]

@@ -1,0 +1,112 @@
+"""Floor, ceiling and verdict of real runs on weights that were really trained."""
+
+import json
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from ftcli.events import Scores
+from ftcli.workflows.train import train
+from ftcli.workflows.verdict import verdict_of
+from tests.toys import ignore, recipe, write_digits
+
+
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory):
+    return write_digits(tmp_path_factory.mktemp("digits"), per_class=60)
+
+
+@pytest.fixture(scope="module")
+def pretrained(digits, tmp_path_factory):
+    """A small network that tells these digits apart, as a weights file."""
+    out = tmp_path_factory.mktemp("pretrained") / "run"
+    made = recipe(digits, strategy="scratch", train={"epochs": 12, "batch_size": 8}, seed=5)
+    result = train(made, out=out, resume=False, listener=ignore)
+    assert result.test.accuracy > 0.7
+    return out / "best.safetensors"
+
+
+def run(digits, pretrained, out, **sections):
+    made = recipe(digits, model={"backbone": "timm/test_resnet", "weights": str(pretrained)}, **sections)
+    return train(made, out=out, resume=False, listener=ignore)
+
+
+def test_a_gentle_run_keeps_what_the_probe_has(digits, pretrained, tmp_path):
+    gentle = {"strategy": {"kind": "lp_ft", "head_epochs": 20}, "augment": "none", "optimizer": {"lr": 3e-3}}
+    result = run(digits, pretrained, tmp_path / "run", **gentle, train={"epochs": 24, "batch_size": 8})
+    assert result.floor is not None
+    assert result.ceiling is not None
+    assert result.floor.accuracy > 0.7
+    assert result.verdict_kind in ("gain", "no_clear_gain")
+
+
+def test_a_destroying_lr_is_named_with_evidence(digits, pretrained, tmp_path):
+    wild = {"optimizer": {"kind": "adamw", "lr": 0.3}, "layer_lr": "uniform", "schedule": "constant"}
+    short = {"epochs": 2, "batch_size": 8, "clip_norm": None}
+    result = run(digits, pretrained, tmp_path / "run", norm="freeze", train=short, **wild)
+    assert result.verdict_kind == "below_floor"
+    (finding,) = [f for f in result.findings if f.severity == "error"]
+    assert finding.where == "optimizer.lr"
+    assert "moved by" in finding.message
+    assert json.loads((tmp_path / "run" / "summary.json").read_text())["verdict_kind"] == "below_floor"
+
+
+def test_drifted_batch_norm_is_named_with_evidence(digits, pretrained, tmp_path):
+    from ftcli.engine.diagnose import gather_evidence
+    from ftcli.engine.fit import Work
+    from ftcli.workflows.harm import explain_harm
+    from ftcli.workflows.prepare import image_batches, prepare
+
+    made = recipe(digits, model={"backbone": "timm/test_resnet", "weights": str(pretrained)})
+    prepared = prepare(made)
+    batches = image_batches(made, prepared, lambda done, total: None)
+    work = Work(prepared.plan, prepared.network, batches, prepared.augment, ignore)
+    head = {name: t for name, t in load_file(pretrained).items() if name.startswith("fc.")}
+    prepared.network.model.load_state_dict(head, strict=False)
+    before = {name: t.clone() for name, t in prepared.network.model.state_dict().items()}
+    for bn in prepared.network.layer_map.batch_norms:
+        prepared.network.model.get_buffer(f"{bn.name}.running_var").mul_(30)
+    evidence = gather_evidence(work, before)
+    assert evidence.is_batch_norm
+    assert set(evidence.moved.values()) == {0.0}
+    assert explain_harm(made, work).where == "norm"
+    assert prepared.network.model.get_buffer("bn1.running_var").mean() > 2 * before["bn1.running_var"].mean()
+
+
+def test_the_probe_leaves_no_trace(digits, pretrained, tmp_path, monkeypatch):
+    import ftcli.workflows.train
+
+    made = {"train": {"epochs": 2, "batch_size": 8}, "augment": "light", "strategy": {"kind": "lp_ft", "head_epochs": 1}}
+    run(digits, pretrained, tmp_path / "with", **made)
+    monkeypatch.setattr(ftcli.workflows.train, "probe", lambda recipe, prepared, work: Scores(0.5, 0.5, 1.0, 10))
+    run(digits, pretrained, tmp_path / "without", **made)
+    one, other = (load_file(tmp_path / n / "best.safetensors") for n in ("with", "without"))
+    assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_a_probe_is_its_own_floor(digits, pretrained, tmp_path):
+    result = run(digits, pretrained, tmp_path / "run", strategy="feature_extraction")
+    assert result.floor is not None
+    assert result.ceiling is None
+    assert result.verdict_kind == "probe_only"
+
+
+def scores(accuracy, count=1000):
+    return Scores(accuracy, accuracy, 1.0, count)
+
+
+@pytest.mark.parametrize(
+    ("floor", "ceiling", "pretrained", "kind"),
+    [
+        (scores(0.90), scores(0.98), True, "gain"),
+        (scores(0.90), scores(0.905), True, "no_clear_gain"),
+        (scores(0.90), scores(0.895), True, "no_clear_gain"),
+        (scores(0.90), scores(0.80), True, "below_floor"),
+        (scores(0.90, 20), scores(0.95, 20), True, "no_clear_gain"),
+        (scores(0.90), None, True, "probe_only"),
+        (None, None, False, "scratch"),
+    ],
+)
+def test_verdicts(floor, ceiling, pretrained, kind):
+    assert verdict_of(floor, ceiling, pretrained)[0] == kind
