@@ -13,7 +13,7 @@ from typer.core import TyperGroup
 COMMANDS = {
     "init": "Write a recipe for a folder of images.",
     "validate": "Check recipes; every mistake is told with its place.",
-    "plan": "Show what a recipe will do, without data or weights.",
+    "plan": "Advise what to train; or show what a recipe will do.",
     "inspect-freeze": "Show which parameters train, phase by phase.",
     "train": "Train as a recipe says.",
     "evaluate": "Measure a finished run on its test images.",

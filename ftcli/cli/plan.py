@@ -35,10 +35,7 @@ def plan(
     overrides: Overrides = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show what a recipe will do, without data or weights.
-
-    Without a recipe: advise what to train, for data of --dataset-size and --domain.
-    """
+    """Advise what to train; or show what a recipe will do."""
     if recipe is not None:
         _refuse_both(dataset_size, domain, classes, backbone, write)
         _show_plan(recipe, overrides, as_json)

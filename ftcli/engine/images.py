@@ -53,15 +53,19 @@ class ImageStore:
         errors: list[DataError] = []
         used = 0
         with ThreadPoolExecutor(max(workers, 1)) as pool:
-            for done, (index, result) in enumerate(
-                zip(indices, pool.map(self._try, indices), strict=True), 1
-            ):
-                on_progress(done, len(indices))
-                if isinstance(result, DataError):
-                    errors.append(result)
-                elif used <= self._memory_bytes:
-                    used += result.nbytes
-                    self._kept[index] = result
+            try:
+                for done, (index, result) in enumerate(
+                    zip(indices, pool.map(self._try, indices), strict=True), 1
+                ):
+                    on_progress(done, len(indices))
+                    if isinstance(result, DataError):
+                        errors.append(result)
+                    elif used <= self._memory_bytes:
+                        used += result.nbytes
+                        self._kept[index] = result
+            except BaseException:  # Ctrl-C: the pool would decode the rest before it ends
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
         if errors:
             raise _all_at_once(errors, len(indices))
         self.in_memory = used <= self._memory_bytes
@@ -93,11 +97,8 @@ def normalise(images_BCHW: Tensor, preprocessing: Preprocessing) -> Tensor:
 def _all_at_once(errors: Sequence[DataError], total: int) -> DataError:
     if len(errors) == 1:
         return errors[0]
-    lines = [f"{error.where}: {error.what}" for error in errors[:SHOWN_ERRORS]]
+    told = [f"{error.where}: {error.what}" for error in errors[:SHOWN_ERRORS]]
     if len(errors) > SHOWN_ERRORS:
-        lines.append(f"... and {len(errors) - SHOWN_ERRORS} more")
-    return DataError(
-        f"{len(errors)} of {total} images cannot be read:\n  " + "\n  ".join(lines),
-        where=str(errors[0].where),
-        remedy="mend or remove these files",
-    )
+        told.append(f"and {len(errors) - SHOWN_ERRORS} more")
+    what = f"{len(errors)} of {total} images cannot be read: {'; '.join(told)}"
+    return DataError(what, remedy="replace these files, or remove them from the data")

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 from ftcli.engine.files import write_json, write_text
 from ftcli.errors import MachineError
+
+
+RUNS = Path("runs")
+"""Where runs go that were given no folder."""
 
 
 @dataclass(frozen=True)
@@ -65,16 +73,28 @@ class RunFolder:
 
 def new_run_folder(out: Path | None, name: str) -> RunFolder:
     """`out`, or the first free one of runs/NAME, runs/NAME-2, ... Raises MachineError when it is there already."""
-    path = out if out is not None else _free(Path("runs"), name)
-    if path.is_dir() and not any(path.iterdir()):
-        return RunFolder(_writable(path))
-    if path.exists():
-        raise MachineError(
-            "the run folder exists and is not empty",
-            where=str(path),
-            remedy="give another --out, go on with --resume, or remove it yourself",
-        )
-    return RunFolder(_writable(path))
+    if out is None:
+        return RunFolder(_writable(_next_folder(RUNS, name)))
+    _refuse_taken(out)
+    return RunFolder(_writable(out))
+
+
+@contextmanager
+def claimed_run_folder(out: Path | None, name: str) -> Iterator[RunFolder]:
+    """A new run folder, made at once: that it cannot be written is told before any work is done.
+
+    When the work in the context fails before it has left anything there, the folder goes again, and so do those
+    that were made around it.
+    """
+    path = out or RUNS
+    there_before = {folder for folder in (path, *path.parents) if os.path.lexists(folder)}
+    try:
+        run = new_run_folder(out, name)
+        path = run.path
+        yield run
+    except BaseException:
+        _remove_empty([folder for folder in (path, *path.parents) if folder not in there_before])
+        raise
 
 
 def open_run_folder(path: Path) -> RunFolder:
@@ -82,7 +102,9 @@ def open_run_folder(path: Path) -> RunFolder:
     run = RunFolder(path)
     if not run.recipe.is_file():
         what = (
-            "is not a run folder: it has no recipe.yaml" if path.is_dir() else "there is no such run folder"
+            "this is not a run folder: it has no recipe.yaml"
+            if path.is_dir()
+            else "there is no such run folder"
         )
         raise MachineError(
             what, where=str(path), remedy="give the folder that `ftcli train` named at its end"
@@ -90,11 +112,44 @@ def open_run_folder(path: Path) -> RunFolder:
     return run
 
 
-def _free(parent: Path, name: str) -> Path:
-    path, number = parent / name, 2
-    while path.exists():
-        path, number = parent / f"{name}-{number}", number + 1
-    return path
+def _refuse_taken(path: Path) -> None:
+    try:
+        free = not path.exists() or (path.is_dir() and not any(path.iterdir()))
+    except OSError as error:
+        raise _not_writable(path, error) from error
+    if free:
+        return
+    if not path.is_dir():
+        raise MachineError("this is a file, not a folder", where=str(path), remedy="give another --out")
+    is_run = RunFolder(path).recipe.is_file()
+    raise MachineError(
+        "the run folder exists and is not empty",
+        where=str(path),
+        remedy="go on with --resume, or give another --out" if is_run else "give another --out, or empty it",
+    )
+
+
+def _remove_empty(folders: list[Path]) -> None:
+    """From the deepest up, as far as they are empty."""
+    for folder in folders:
+        try:
+            folder.rmdir()
+        except OSError:
+            return
+
+
+def _next_folder(parent: Path, name: str) -> Path:
+    """Made by the one who finds it free: two runs that start at once get two folders."""
+    for number in count(1):
+        path = parent / (name if number == 1 else f"{name}-{number}")
+        try:
+            path.mkdir(parents=True)
+        except FileExistsError:
+            continue
+        except OSError as error:
+            raise _not_writable(path, error) from error
+        return path
+    raise AssertionError("there is always a next number")
 
 
 def _writable(path: Path) -> Path:
@@ -104,7 +159,10 @@ def _writable(path: Path) -> Path:
         probe.touch()
         probe.unlink()
     except OSError as error:
-        raise MachineError(
-            f"cannot write to the run folder: {error.strerror}", where=str(path), remedy="give another --out"
-        ) from error
+        raise _not_writable(path, error) from error
     return path
+
+
+def _not_writable(path: Path, error: OSError) -> MachineError:
+    what = f"cannot write to the run folder: {error.strerror}"
+    return MachineError(what, where=str(path), remedy="give another --out")

@@ -43,7 +43,18 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor], content: dict[str, A
     """`content` is any JSON value; it goes into the file's metadata."""
     plain = {name: tensor.detach().to("cpu").contiguous().clone() for name, tensor in tensors.items()}
     metadata = {"format": "pt", KEY: json.dumps(content, ensure_ascii=False)}
-    replace_file(path, lambda aside: save_file(plain, aside, metadata))
+    replace_file(path, lambda aside: _save(plain, aside, metadata))
+
+
+def _save(tensors: dict[str, Tensor], path: Path, metadata: dict[str, str]) -> None:
+    """safetensors gives its files to their owner alone; these get the permissions of any new file. Raises OSError."""
+    path.touch()
+    mode = path.stat().st_mode
+    try:
+        save_file(tensors, path, metadata)
+    except SafetensorError as error:
+        raise OSError(str(error)) from error
+    path.chmod(mode)
 
 
 def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -58,7 +69,11 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     if content is None:
         what = "the file does not say which classes and preprocessing it belongs to"
         raise ModelError(what, where=str(path), remedy="use the best.safetensors of a run")
-    return tensors, json.loads(content)
+    try:
+        return tensors, json.loads(content)
+    except ValueError as error:
+        what = f"the file's description of itself is damaged: {error}"
+        raise ModelError(what, where=str(path), remedy=remedy) from error
 
 
 def save_model(path: Path, state: Mapping[str, Tensor], card: ModelCard) -> None:

@@ -33,7 +33,7 @@ _EXPECTED = {
     "less_than_equal": "a number of at most {le:g}",
     "too_short": "a list of at least {min_length}",
     "too_long": "a list of at most {max_length}",
-    "string_pattern_mismatch": "text of the form {pattern}",
+    "string_pattern_mismatch": "text of the form below",
     "tuple_type": "a list",
     "list_type": "a list",
     "dict_type": "a mapping",

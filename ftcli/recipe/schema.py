@@ -72,7 +72,7 @@ class Recipe(Options):
     """A fine-tuning recipe. `data`, `model.backbone` and `strategy` are enough."""
 
     name: str = Field(default="run", pattern=r"^[A-Za-z0-9][A-Za-z0-9_.\-]*$")
-    """Names the run folder; the recipe's file name when left out."""
+    """Names the run folder, in letters, digits, `_`, `.` and `-`; the recipe's file name when left out."""
     task: Literal["image_classification"] = "image_classification"
     """What is learned."""
     seed: int = Field(default=0, ge=0, lt=2**32)

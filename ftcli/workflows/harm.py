@@ -10,7 +10,7 @@ from ftcli.workflows.prepare import open_network
 
 
 def explain_harm(recipe: Recipe, work: Work) -> Finding:
-    """The network holds the run's best weights; the pretrained ones are opened again to compare."""
+    """The network holds the weights of the last epoch; the pretrained ones are opened again to compare."""
     pretrained = open_network(recipe, len(work.plan.classes)).model.state_dict()
     evidence = gather_evidence(work, pretrained)
     return _batch_norm(evidence) if evidence.is_batch_norm else _learning_rate(work, evidence)

@@ -7,12 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from ftcli.engine.batches import ImageBatches
 from ftcli.engine.build import build_network, with_group_norm
 from ftcli.engine.images import ImageStore
 from ftcli.engine.network import Network
 from ftcli.engine.placement import find_machine, num_workers, place
 from ftcli.engine.weights_file import ModelCard
+from ftcli.errors import ModelError
 from ftcli.plan.data_splits import DataSplits
 from ftcli.plan.training_plan import Machine, TrainingPlan
 from ftcli.planner.choose import choose_augment
@@ -38,6 +41,8 @@ def prepare(recipe: Recipe) -> Prepared:
     splits = open_splits(recipe)
     network = open_network(recipe, len(splits.classes))
     place(network.model, machine.device)
+    if recipe.data.image_size is not None:
+        must_take_images(network, machine.device)
     facts = DataFacts(splits.classes, len(splits.streams["train"]), network.preprocessing)
     plan = compile_plan(recipe, network.layer_map, facts, machine)
     return Prepared(
@@ -70,6 +75,30 @@ def open_network(recipe: Recipe, num_classes: int, *, meta: bool = False) -> Net
         meta=meta,
     )
     return with_group_norm(network) if recipe.norm.kind == "group_norm" else network
+
+
+def must_take_images(network: Network, device: str) -> None:
+    """An empty image through the network: a size that it cannot take is told before any image is read.
+
+    Raises ModelError.
+    """
+    size = network.preprocessing.image_size
+    was_training = network.model.training
+    network.model.eval()
+    try:
+        with torch.no_grad():
+            network.model(torch.zeros(1, 3, size, size, device=device))
+    except torch.OutOfMemoryError:
+        raise
+    except (AssertionError, RuntimeError, ValueError) as error:
+        reason = str(error).partition("\n")[0] or type(error).__name__
+        raise ModelError(
+            f"{network.backbone} cannot take images of {size} pixels: {reason}",
+            where="data.image_size",
+            remedy="change data.image_size, or leave it out: the weights' own size",
+        ) from error
+    finally:
+        network.model.train(was_training)
 
 
 def image_batches(

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
-from ftcli.engine.run_folder import RunFolder
+from ftcli.engine.run_folder import RUNS, RunFolder
+from ftcli.errors import MachineError
 from ftcli.events import Scores
 from ftcli.findings import Finding
 from ftcli.workflows.result import Proof, TrainResult
@@ -15,13 +17,21 @@ def find_run(out: Path | None, name: str) -> RunFolder | None:
     """The folder given, or the newest run of that name; None when there is nothing to go on with."""
     if out is not None:
         return RunFolder(out) if (out / "recipe.yaml").is_file() else None
-    runs = [path for path in Path("runs").glob(f"{name}*") if _is_run_of(path, name)]
+    runs = [path for path in RUNS.glob(f"{name}*") if _is_run_of(path, name)]
     return RunFolder(max(runs, key=lambda path: path.stat().st_mtime)) if runs else None
 
 
 def saved_result(run: RunFolder) -> TrainResult:
-    """The result of a run that is complete."""
-    values = json.loads(run.summary.read_text(encoding="utf-8"))
+    """The result of a run that is complete. Raises MachineError when its summary cannot be read."""
+    try:
+        return _result_of(json.loads(run.summary.read_text(encoding="utf-8")))
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        what = f"the run's summary cannot be read: {error}"
+        remedy = "start a new run with another --out"
+        raise MachineError(what, where=str(run.summary), remedy=remedy) from error
+
+
+def _result_of(values: dict[str, Any]) -> TrainResult:
     scores = {key: Scores(**values[key]) if values[key] else None for key in ("floor", "ceiling", "test")}
     proof = Proof(**{**values["frozen"], "names": tuple(values["frozen"]["names"])})
     findings = tuple(Finding(**finding) for finding in values["findings"])

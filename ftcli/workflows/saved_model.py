@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from PIL.Image import Image
@@ -41,22 +41,14 @@ class SavedModel:
         return self.forward(torch.stack(prepared)).softmax(dim=1).cpu()
 
 
-def load_saved(run: Path) -> SavedModel:
+def load_saved(run: Path, device: Literal["auto", "cpu", "cuda"] = "auto") -> SavedModel:
     """The best model of a run folder, or of a .safetensors file that ftcli wrote; in eval mode."""
-    path = RunFolder(run).best if run.is_dir() else run
-    if not path.exists():
-        what = (
-            "the run has no best.safetensors yet"
-            if run.is_dir()
-            else "there is no such run folder or model file"
-        )
-        raise MachineError(what, where=str(run), remedy="give the folder that `ftcli train` named at its end")
+    path = _model_file(run)
     state, card = load_model(path)
-    head: Any = kinds("head")[card.head["kind"]].model_validate(card.head)
     network = build_network(
         card.backbone,
         "none",
-        head,
+        _head(card, path),
         len(card.classes),
         image_size=card.preprocessing.image_size,
         seed=0,
@@ -64,17 +56,49 @@ def load_saved(run: Path) -> SavedModel:
     )
     network = with_group_norm(network) if card.group_norm else network
     _load_state(network, state, path)
-    device = find_machine("auto").device
-    place(network.model, device).eval()
-    return SavedModel(card, network, device)
+    found = find_machine(device).device
+    place(network.model, found).eval()
+    return SavedModel(card, network, found)
+
+
+def _model_file(run: Path) -> Path:
+    """The run's best.safetensors, or the file itself. Raises MachineError when there is neither."""
+    path = RunFolder(run).best if run.is_dir() else run
+    if path.exists():
+        return path
+    if not run.is_dir():
+        what = "there is no such run folder or model file"
+    elif RunFolder(run).recipe.is_file():
+        what = "the run has no best.safetensors yet: it has not finished an epoch"
+    else:
+        what = "this is not a run folder: it has neither best.safetensors nor recipe.yaml"
+    raise MachineError(what, where=str(run), remedy="give the folder that `ftcli train` named at its end")
+
+
+def _head(card: ModelCard, path: Path) -> Any:
+    """The head's options as the file has them."""
+    try:
+        return kinds("head")[card.head["kind"]].model_validate(card.head)
+    except (KeyError, TypeError, ValueError) as error:
+        what = f"the file names a head that this version does not have: {card.head}"
+        raise ModelError(what, where=str(path), remedy=_OTHER_VERSION) from error
 
 
 def _load_state(network: Network, state: dict[str, Tensor], path: Path) -> None:
-    try:
-        network.model.load_state_dict(state)
-    except RuntimeError as error:
-        raise ModelError(
-            f"the weights do not fit this version's {network.backbone}: {error}",
-            where=str(path),
-            remedy="install the versions that environment.json names",
-        ) from error
+    """Raises ModelError that names the first tensors which do not fit."""
+    expected = network.model.state_dict()
+    wrong = {
+        "missing": [name for name in expected if name not in state],
+        "unknown": [name for name in state if name not in expected],
+        "of another shape": [
+            name for name in state if name in expected and state[name].shape != expected[name].shape
+        ],
+    }
+    told = [f"{len(names)} {what} ({', '.join(names[:3])})" for what, names in wrong.items() if names]
+    if told:
+        what = f"the weights do not fit this version's {network.backbone}: tensors {', '.join(told)}"
+        raise ModelError(what, where=str(path), remedy=_OTHER_VERSION)
+    network.model.load_state_dict(state)
+
+
+_OTHER_VERSION = "install the versions that the run's environment.json names"

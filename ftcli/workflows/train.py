@@ -11,9 +11,9 @@ from ftcli.engine.fit import Work, fit
 from ftcli.engine.keep import RunKeeper
 from ftcli.engine.keep import resume as resume_from
 from ftcli.engine.progress import Progress
-from ftcli.engine.run_folder import RunFolder, new_run_folder
+from ftcli.engine.run_folder import RunFolder, claimed_run_folder
 from ftcli.engine.weights_file import load_model
-from ftcli.errors import FrozenTensorChanged
+from ftcli.errors import FrozenTensorChanged, StoppedByUser
 from ftcli.events import Listener, Noticed, PlanReady, Scores, Working
 from ftcli.findings import Finding
 from ftcli.plan.data_splits import DataSplits, split_record
@@ -49,19 +49,38 @@ def train(recipe: Recipe, *, out: Path | None, resume: bool, listener: Listener)
     moved raises FrozenTensorChanged after the summary is written.
     """
     run = find_run(out, recipe.name) if resume else None
-    if run is not None and run.summary.exists():
-        return saved_result(run)
-    prepared = prepare(recipe)
-    resumed = (
-        resume_from(run.last, prepared.plan.fingerprint(), prepared.network) if run is not None else None
-    )
     if run is None:
-        run = new_run_folder(out, recipe.name)
-    if resumed is None:
-        _write_intent(run, recipe, prepared)
+        with claimed_run_folder(out, recipe.name) as run:
+            return _stoppable(recipe, run, listener)
+    if run.summary.exists():
+        listener(Noticed(_complete(run)))
+        return saved_result(run)
+    return _stoppable(recipe, run, listener)
+
+
+def _stoppable(recipe: Recipe, run: RunFolder, listener: Listener) -> TrainResult:
+    """Raises StoppedByUser for Ctrl-C; its `where` is the folder to go on with, None when there is none."""
+    try:
+        return _train(recipe, run, listener)
+    except KeyboardInterrupt as stop:
+        if not run.recipe.exists():
+            raise StoppedByUser("stopped before anything was trained") from stop
+        kept = "what is finished is kept" if run.last.exists() else "no epoch was finished"
+        raise StoppedByUser(f"stopped; {kept}", where=str(run.path), remedy="go on with --resume") from stop
+
+
+def _train(recipe: Recipe, run: RunFolder, listener: Listener) -> TrainResult:
+    """Nothing is written before every image has been read: a run that cannot begin leaves nothing behind."""
+    prepared = prepare(recipe)
+    resumed = resume_from(run.last, prepared.plan.fingerprint(), prepared.network)
     tell = _Findings(listener, list(prepared.plan.findings))
     tell(PlanReady(prepared.plan, str(run.path), prepared.notes))
-    result = _perform(recipe, prepared, run, resumed, tell)
+    started = time.perf_counter()
+    batches = image_batches(recipe, prepared, lambda d, n: tell(Working("reading images", d, n)))
+    if resumed is None:
+        _write_intent(run, recipe, prepared)
+    work = Work(prepared.plan, prepared.network, batches, prepared.augment, tell)
+    result = _perform(recipe, prepared, run, work, resumed, tell.seen, started)
     run.write_summary(result.to_dict())
     run.last.unlink(missing_ok=True)
     if result.frozen.changed:
@@ -77,24 +96,23 @@ def _perform(
     recipe: Recipe,
     prepared: Prepared,
     run: RunFolder,
+    work: Work,
     resumed: tuple[Progress, dict] | None,
-    tell: _Findings,
+    findings: list[Finding],
+    started: float,
 ) -> TrainResult:
-    plan, network = prepared.plan, prepared.network
-    started = time.perf_counter()
-    store_batches = image_batches(recipe, prepared, lambda d, n: tell(Working("reading images", d, n)))
-    work = Work(plan, network, store_batches, prepared.augment, tell)
+    plan, network = work.plan, work.network
     progress, work.remembered = resumed or (Progress(), {})
     if progress.floor is None and plan.floor == "probe":
         progress.floor = probe(recipe, prepared, work)
     work.keeper = RunKeeper(run, model_card(recipe, prepared), plan.fingerprint())
     fit(work, progress)
-    network.model.load_state_dict(load_model(run.best)[0])
     floor, ceiling = _floor_and_ceiling(plan, progress)
     kind, verdict = verdict_of(floor, ceiling, plan.pretrained)
     if kind == "below_floor":
-        tell(Noticed(explain_harm(recipe, work)))
-    tell(Working("testing", 0))
+        work.tell(Noticed(explain_harm(recipe, work)))
+    network.model.load_state_dict(load_model(run.best)[0])
+    work.tell(Working("testing", 0))
     test = work.evaluate("test")
     best = progress.best
     assert best is not None
@@ -109,7 +127,7 @@ def _perform(
         verdict=verdict,
         verdict_kind=kind,
         frozen=_proof(progress),
-        findings=tuple(tell.seen),
+        findings=tuple(findings),
         epochs_run=progress.epoch,
         best_epoch=best.epoch,
         best_phase=best.phase,
@@ -117,6 +135,11 @@ def _perform(
         predict_command=_predict_command(run, prepared.splits),
         seconds=time.perf_counter() - started,
     )
+
+
+def _complete(run: RunFolder) -> Finding:
+    message = "the run is complete: nothing is left to do, and its result is given again"
+    return Finding("info", str(run.path), message, "leave --resume out to run the recipe anew")
 
 
 def _write_intent(run: RunFolder, recipe: Recipe, prepared: Prepared) -> None:
