@@ -14,7 +14,6 @@ from typing import Any
 from ftcli.engine.files import write_json, write_text
 from ftcli.errors import MachineError
 
-
 RUNS = Path("runs")
 """Where runs go that were given no folder."""
 

@@ -26,14 +26,17 @@ def images(count=6):
     generator = torch.Generator().manual_seed(0)
     pixels = torch.randint(0, 256, (count, 3, 64, 64), generator=generator, dtype=torch.uint8)
     labels = torch.arange(count)
-    return lambda: [Batch(pixels[:4], labels[:4], (0, 1, 2, 3)), Batch(pixels[4:], labels[4:], (4, 5))], pixels
+    return lambda: [
+        Batch(pixels[:4], labels[:4], (0, 1, 2, 3)),
+        Batch(pixels[4:], labels[4:], (4, 5)),
+    ], pixels
 
 
 @pytest.mark.parametrize("head", [Linear(), MLP(kind="mlp", hidden=(8,))], ids=["linear", "mlp"])
 @pytest.mark.parametrize("backbone", BACKBONES)
 def test_head_on_features_is_the_whole(backbone, head):
     network = build_network(backbone, "none", head, 3, image_size=64, seed=0, pretrained=False)
-    batches, pixels = images()
+    batches, _ = images()
     features = cache_for(network).get(network, "train", batches)
     assert features is not None, f"{backbone} cannot be cut"
     assert len(features.features) == 6

@@ -49,7 +49,9 @@ def splits_of(images):
 
     count = len(images)
     examples = tuple(Example(str(i), 0) for i in range(count))
-    return DataSplits("toys", ("a",), examples, {"train": tuple(range(count - 1)), "test": (count - 1,)}, load)
+    return DataSplits(
+        "toys", ("a",), examples, {"train": tuple(range(count - 1)), "test": (count - 1,)}, load
+    )
 
 
 def test_every_unreadable_file_is_told_at_once():

@@ -14,7 +14,8 @@ def stepped(network, phase, spec):
 
 
 def test_groups_are_the_plan_s():
-    network, plan = network_and_plan("timm/test_resnet", strategy="full", layer_lr={"kind": "layer_decay", "decay": 0.5})
+    decay = {"kind": "layer_decay", "decay": 0.5}
+    network, plan = network_and_plan("timm/test_resnet", strategy="full", layer_lr=decay)
     optimizer = build_optimizer(network.model, plan.phases[0], plan.optimizer)
     named = dict(network.model.named_parameters())
     seen = set()
@@ -64,7 +65,9 @@ def test_restored_moments_have_the_parameter_s_strides():
     network, plan = network_and_plan("timm/test_resnet", strategy="full")
     network.model.to(memory_format=torch.channels_last)
     optimizer = stepped(network, plan.phases[0], plan.optimizer)
-    kept = {n: {k: t.contiguous().clone() for k, t in state.items()} for n, state in moments(optimizer).items()}
+    kept = {
+        n: {k: t.contiguous().clone() for k, t in state.items()} for n, state in moments(optimizer).items()
+    }
     again = build_optimizer(network.model, plan.phases[0], plan.optimizer)
     restore_moments(again, kept)
     for parameter, state in again.state.items():

@@ -7,7 +7,10 @@ from tests.numerics.runs import Stop, metrics, run, same_bits, stop_after
 from tests.toys import recipe
 
 CASES = {
-    "gradual": {"strategy": {"kind": "gradual", "to_stage": "layer3"}, "train": {"epochs": 4, "batch_size": 8}},
+    "gradual": {
+        "strategy": {"kind": "gradual", "to_stage": "layer3"},
+        "train": {"epochs": 4, "batch_size": 8},
+    },
     "lp_ft": {"strategy": {"kind": "lp_ft", "head_epochs": 2}, "train": {"epochs": 4, "batch_size": 8}},
     "plateau": {
         "strategy": {"kind": "gradual", "on": "plateau", "patience": 1, "to_stage": "layer4"},
@@ -26,7 +29,9 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("after", [pytest.param(1, marks=pytest.mark.slow), 2, pytest.param(3, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "after", [pytest.param(1, marks=pytest.mark.slow), 2, pytest.param(3, marks=pytest.mark.slow)]
+)
 @pytest.mark.parametrize("case", CASES)
 def test_resumed_equals_uninterrupted(case, after, digits, tmp_path):
     made = recipe(digits, **CASES[case])

@@ -77,9 +77,12 @@ def test_drifted_batch_norm_is_named_with_evidence(digits, pretrained, tmp_path)
 def test_the_probe_leaves_no_trace(digits, pretrained, tmp_path, monkeypatch):
     import ftcli.workflows.train
 
-    made = {"train": {"epochs": 2, "batch_size": 8}, "augment": "light", "strategy": {"kind": "lp_ft", "head_epochs": 1}}
+    strategy = {"kind": "lp_ft", "head_epochs": 1}
+    made = {"train": {"epochs": 2, "batch_size": 8}, "augment": "light", "strategy": strategy}
     run(digits, pretrained, tmp_path / "with", **made)
-    monkeypatch.setattr(ftcli.workflows.train, "probe", lambda recipe, prepared, work: Scores(0.5, 0.5, 1.0, 10))
+    monkeypatch.setattr(
+        ftcli.workflows.train, "probe", lambda recipe, prepared, work: Scores(0.5, 0.5, 1.0, 10)
+    )
     run(digits, pretrained, tmp_path / "without", **made)
     one, other = (load_file(tmp_path / n / "best.safetensors") for n in ("with", "without"))
     assert all(torch.equal(one[name], other[name]) for name in one)
