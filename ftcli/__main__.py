@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from io import TextIOWrapper
 
 
 def main() -> None:
+    # pydantic would search every installed package for plugins, of which ftcli has none.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "1")
     from ftcli.cli.app import call
     from ftcli.cli.outcome import run
 

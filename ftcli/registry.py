@@ -6,13 +6,17 @@ may be a single module with one options class per kind.
 
 from __future__ import annotations
 
+import ast
 import sys
 from collections.abc import Callable
 from importlib import import_module
+from inspect import cleandoc, getsource
+from itertools import pairwise
 from pkgutil import iter_modules
+from textwrap import dedent
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, GetJsonSchemaHandler
 
 T = TypeVar("T")
 Many = Annotated[tuple[T, ...], Field(strict=False)]
@@ -22,15 +26,45 @@ Many = Annotated[tuple[T, ...], Field(strict=False)]
 class Options(BaseModel):
     """A part of a recipe: strict, frozen, unknown keys refused; a field's docstring is its description."""
 
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, strict=True, allow_inf_nan=False, use_attribute_docstrings=True
-    )
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core: Any, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        schema = handler.resolve_ref_schema(handler(core))
+        for name, text in documentation(cls).items():
+            schema["properties"][name]["description"] = text
+        return schema
 
 
 class Choice(Options):
     """One choice of a section. A subclass declares `kind: Literal["its_name"]` first."""
 
     kind: str
+
+
+def documentation(options: type[Options]) -> dict[str, str]:
+    """Field -> its docstring, inherited ones included. Read from the source when asked for:
+
+    pydantic's `use_attribute_docstrings` reads every class at import, a seventh of the time of `ftcli validate`.
+    """
+    found: dict[str, str] = {}
+    for base in reversed(options.__mro__):
+        if issubclass(base, Options):
+            found |= _docstrings_in(base)
+    return found
+
+
+def _docstrings_in(options: type[Options]) -> dict[str, str]:
+    (definition,) = ast.parse(dedent(getsource(options))).body
+    assert isinstance(definition, ast.ClassDef)
+    return {
+        field.target.id: cleandoc(text.value.value)
+        for field, text in pairwise(definition.body)
+        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name)
+        if isinstance(text, ast.Expr)
+        and isinstance(text.value, ast.Constant)
+        and isinstance(text.value.value, str)
+    }
 
 
 def kinds(section: str) -> dict[str, type[Choice]]:

@@ -17,7 +17,9 @@ def inspect_freeze(
     model: Annotated[
         str, typer.Argument(metavar="MODEL", help="A recipe, or a backbone such as timm/resnet50.")
     ],
-    strategy: Annotated[str, typer.Option(help="The strategy to show a bare backbone under.")] = "full",
+    strategy: Annotated[
+        str | None, typer.Option(help="The strategy to show a bare backbone under; default full.")
+    ] = None,
     overrides: Overrides = None,
     as_json: AsJson = False,
 ) -> None:
@@ -32,11 +34,18 @@ def inspect_freeze(
         print_view(plan_view(plan))
 
 
-def _plan_of(model: str, strategy: str, overrides: list[str] | None) -> TrainingPlan:
+def _plan_of(model: str, strategy: str | None, overrides: list[str] | None) -> TrainingPlan:
     from ftcli.cli.recipe_file import opened
+    from ftcli.errors import UsageError
     from ftcli.workflows.inspect import inspect_backbone, inspect_recipe
 
     if Path(model).is_file() or Path(model).suffix in (".yaml", ".yml"):
+        if strategy is not None:
+            remedy = f"use --set strategy={strategy}"
+            raise UsageError("--strategy is for a backbone by name", remedy=remedy)
         with opened(Path(model), overrides) as recipe:
             return inspect_recipe(recipe)
-    return inspect_backbone(model, strategy)
+    if overrides:
+        remedy = "write a recipe for it: ftcli recipes cp quickstart"
+        raise UsageError("--set changes a recipe, and a backbone by name has none", remedy=remedy)
+    return inspect_backbone(model, strategy or "full")

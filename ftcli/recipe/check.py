@@ -17,7 +17,7 @@ from ftcli.errors import Problem
 from ftcli.recipe.schema import Recipe
 from ftcli.recipe.shape import choices_at, classes_at, sections
 from ftcli.recipe.yaml_source import join
-from ftcli.registry import Choice, Options
+from ftcli.registry import Choice, Options, documentation
 
 _EXPECTED = {
     "int_type": "a whole number",
@@ -55,8 +55,8 @@ class _Spot:
     @property
     def description(self) -> str | None:
         """What the recipe's own documentation says of the key."""
-        info = self.owner.model_fields.get(self.key) if self.owner else None
-        return " ".join(info.description.split()) if info and info.description else None
+        text = documentation(self.owner).get(self.key) if self.owner else None
+        return " ".join(text.split()) if text else None
 
 
 def check(data: dict[str, Any]) -> tuple[Recipe | None, list[Problem]]:
