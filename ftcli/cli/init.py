@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
 from pathlib import Path
 from typing import Annotated
 
@@ -23,36 +21,16 @@ def init(
     as_json: AsJson = False,
 ) -> None:
     """Write a recipe for a folder of images."""
+    from ftcli.cli.new_file import check_new, write_new
+    from ftcli.cli.output import print_json
     from ftcli.workflows.init import init as recipe_for
 
-    _check_free(out)
+    check_new(out, "--out")
     result = recipe_for(str(data), str(out), backbone)
-    _write(out, result.text)
+    write_new(out, result.text, "--out")
     if as_json:
-        print(json.dumps({"recipe": str(out), **result.to_dict()}, indent=2))
+        print_json({"recipe": str(out), **result.to_dict()})
         return
     counts = ", ".join(f"{count:,} {stream}" for stream, count in result.data["counts"].items())
     print(f"wrote {out}: {len(result.data['classes'])} classes, {counts}; {result.backbone}")
     print(f"next: {result.next[0]}")
-
-
-def _check_free(out: Path) -> None:
-    """Told before the images are looked at."""
-    from ftcli.errors import MachineError
-
-    if os.path.lexists(out):
-        raise MachineError(f"{out} is there already", remedy="give another file with --out, or remove it")
-    if not (os.path.isdir(out.parent) and os.access(out.parent, os.W_OK)):
-        raise MachineError(
-            f"no folder {out.parent} that can be written to", remedy="make it, or change --out"
-        )
-
-
-def _write(out: Path, text: str) -> None:
-    from ftcli.errors import MachineError
-
-    try:
-        with out.open("x", encoding="utf-8") as file:
-            file.write(text)
-    except OSError as error:
-        raise MachineError(f"cannot write {out}: {error.strerror}", remedy="change --out") from error

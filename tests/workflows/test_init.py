@@ -12,6 +12,7 @@ import yaml
 from PIL import Image
 
 from ftcli.errors import DataError, RecipeError
+from ftcli.planner.training_size import training_size
 from ftcli.recipe.load import load_recipe
 from ftcli.recipe.schema import Recipe
 from ftcli.workflows import init as init_module
@@ -79,16 +80,12 @@ def test_small_images_are_enlarged_fourfold(
     assert loaded(result.text, tmp_path).data.image_size == result.image_size == image_size
 
 
-@pytest.mark.parametrize(("limit", "batch_size"), [(40, 16), (10, 32), (1, 64)])
+@pytest.mark.parametrize(("num_train", "batch_size"), [(14, 16), (1_001, 32), (10_001, 64)])
 def test_the_number_of_images_decides_batches_and_epochs(
-    make_folder: MakeFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: int, batch_size: int
+    make_folder: MakeFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, num_train: int, batch_size: int
 ) -> None:
-    """The tiers, scaled down so that 14 images reach each of them."""
-    tiers = [
-        init_module.Size(up_to, s.batch_size, s.epochs, s.head_epochs)
-        for up_to, s in zip((limit, limit * 4, 1e9), init_module.SIZES, strict=True)
-    ]
-    monkeypatch.setattr(init_module, "SIZES", tuple(tiers))
+    """As if the folder held so many."""
+    monkeypatch.setattr(init_module, "training_size", lambda _: training_size(num_train))
     recipe = loaded(init(str(make_folder(10)), "pets.yaml").text, tmp_path)
     assert recipe.train.batch_size == batch_size
 
