@@ -6,13 +6,16 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from errno import EACCES, EDQUOT, EIO, ELOOP, EMFILE, ENAMETOOLONG, ENFILE, ENOSPC, EPERM, EROFS
 from tempfile import NamedTemporaryFile
 
-from ftcli.errors import FtcliError
+from ftcli.errors import FtcliError, MachineError
 
 INTERRUPTED = 130
 CLOSED_PIPE = 141
 """What a process that SIGPIPE ends leaves; `ftcli recipes ls | head -1`."""
+REFUSALS = (EACCES, EPERM, EROFS, ENOSPC, EDQUOT, EMFILE, ENFILE, EIO, ENAMETOOLONG, ELOOP)
+"""Errors of the operating system that are the machine's or the path's, wherever they come up."""
 
 
 def run(command: Callable[[Sequence[str]], object], arguments: Sequence[str]) -> int:
@@ -28,6 +31,8 @@ def run(command: Callable[[Sequence[str]], object], arguments: Sequence[str]) ->
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the flush at exit
         return CLOSED_PIPE
     except Exception as error:
+        if isinstance(error, OSError) and error.errno in REFUSALS:
+            return _told(_refusal(error), as_json="--json" in arguments)
         return _bug(error)
     return code
 
@@ -40,6 +45,13 @@ def _call(command: Callable[[Sequence[str]], object], arguments: Sequence[str]) 
             raise end.__context__ from None
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     return 0
+
+
+def _refusal(error: OSError) -> MachineError:
+    where = None if error.filename is None else str(error.filename)
+    return MachineError(
+        error.strerror or str(error), where=where, remedy="check the path and its permissions"
+    )
 
 
 def _told(error: FtcliError, as_json: bool) -> int:

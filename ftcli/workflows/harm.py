@@ -35,12 +35,13 @@ def _learning_rate(work: Work, evidence: HarmEvidence) -> Finding:
     ]
     lr = max(rates, default=0.0)
     if moved < SMALL_MOVE:
+        or_lp_ft = "" if work.plan.strategy == "lp_ft" else ", or use strategy: lp_ft"
         return Finding(
             "error",
             "optimizer.lr",
             f"fine-tuned below the linear probe, with weights hardly moved (at most {moved:.2%}, in {stage} at "
             f"LR {lr:g}): too few steps or too low an LR for the new head",
-            "raise optimizer.lr or train.epochs, or use strategy: lp_ft",
+            f"raise optimizer.lr or train.epochs{or_lp_ft}",
         )
     return Finding(
         "error",

@@ -7,13 +7,15 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
+
 from ftcli.engine.fit import Work, fit
 from ftcli.engine.keep import RunKeeper
 from ftcli.engine.keep import resume as resume_from
 from ftcli.engine.progress import Progress
 from ftcli.engine.run_folder import RunFolder, claimed_run_folder
 from ftcli.engine.weights_file import load_model
-from ftcli.errors import FrozenTensorChanged, StoppedByUser
+from ftcli.errors import FrozenTensorChanged, MachineError, StoppedByUser
 from ftcli.events import Listener, Noticed, PlanReady, Scores, Working
 from ftcli.findings import Finding
 from ftcli.plan.data_splits import DataSplits, split_record
@@ -59,9 +61,15 @@ def train(recipe: Recipe, *, out: Path | None, resume: bool, listener: Listener)
 
 
 def _stoppable(recipe: Recipe, run: RunFolder, listener: Listener) -> TrainResult:
-    """Raises StoppedByUser for Ctrl-C; its `where` is the folder to go on with, None when there is none."""
+    """Raises StoppedByUser for Ctrl-C; its `where` is the folder to go on with, None when there is none.
+
+    Raises MachineError when the GPU has too little memory.
+    """
     try:
         return _train(recipe, run, listener)
+    except torch.OutOfMemoryError as error:
+        remedy = "lower train.batch_size (and raise train.accumulation as much), or data.image_size"
+        raise MachineError("out of memory on the GPU", where="train.batch_size", remedy=remedy) from error
     except KeyboardInterrupt as stop:
         if not run.recipe.exists():
             raise StoppedByUser("stopped before anything was trained") from stop

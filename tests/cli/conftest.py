@@ -28,8 +28,13 @@ strategy:
   kind: lp_ft
   head_epochs: 1
 augment: none
+norm: train
+layer_lr: uniform
+optimizer:
+  kind: adamw
+  lr: 0.003
 train:
-  epochs: 3
+  epochs: 5
   batch_size: 8
 runtime:
   device: cpu
