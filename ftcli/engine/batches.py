@@ -17,6 +17,7 @@ from torch.utils.data import DataLoader, Dataset
 from ftcli.components import augment
 from ftcli.engine.images import ImageStore, center_crop
 from ftcli.engine.seed import derive, permutation, seeded
+from ftcli.errors import DataError
 from ftcli.plan.training_plan import batch_bounds
 
 
@@ -29,7 +30,11 @@ class Batch:
     indices: tuple[int, ...]
 
 
-class _Images(Dataset[tuple[Tensor, int, int]]):
+Sample = tuple[Tensor, int, int]
+"""An image uint8 (3, S, S), its label and its index."""
+
+
+class _Images(Dataset[Sample | DataError]):
     """`transform` None: the centred crop."""
 
     def __init__(self, store: ImageStore, transform: Any, seed: int, epoch: int) -> None:
@@ -38,8 +43,12 @@ class _Images(Dataset[tuple[Tensor, int, int]]):
         self.seed = seed
         self.epoch = epoch
 
-    def __getitem__(self, index: int) -> tuple[Tensor, int, int]:
-        image = self.store[index]
+    def __getitem__(self, index: int) -> Sample | DataError:
+        """An image that cannot be read is a value here: raised in a worker, it would come with torch's traceback."""
+        try:
+            image = self.store[index]
+        except DataError as error:
+            return error
         label = self.store.splits.examples[index].label
         if self.transform is None:
             return center_crop(image, self.store.preprocessing.image_size), label, index
@@ -90,7 +99,10 @@ class ImageBatches:
             generator=torch.Generator().manual_seed(derive(self.seed, "loader")),
             multiprocessing_context="fork" if workers and sys.platform == "linux" else None,
         )
-        return (Batch(*parts) for parts in loader)
+        for loaded in loader:
+            if isinstance(loaded, DataError):
+                raise loaded
+            yield Batch(*loaded)
 
 
 @dataclass(frozen=True)
@@ -117,6 +129,9 @@ class FeatureBatches:
         return Batch(self.features[at], self.labels[at], tuple(positions.tolist()))
 
 
-def _collate(samples: list[tuple[Tensor, int, int]]) -> tuple[Tensor, Tensor, tuple[int, ...]]:
+def _collate(samples: list[Sample | DataError]) -> tuple[Tensor, Tensor, tuple[int, ...]] | DataError:
+    for sample in samples:
+        if isinstance(sample, DataError):
+            return sample
     images, labels, indices = zip(*samples, strict=True)
     return torch.stack(images), torch.tensor(labels), tuple(indices)

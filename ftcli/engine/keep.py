@@ -48,7 +48,7 @@ def resume(path: Path, fingerprint: str, network: Network) -> tuple[Progress, Mo
     if not path.exists():
         return None
     tensors, content = load_tensors(path)
-    if content["fingerprint"] != fingerprint:
+    if content.get("fingerprint") != fingerprint:
         raise UsageError(
             "the run began with another plan: its recipe, data or network has changed",
             where=str(path.parent),

@@ -68,7 +68,9 @@ def apply_split_record(splits: DataSplits, record: Mapping[str, Any]) -> DataSpl
     Raises DataError when the record was changed, the classes are others or a recorded example is gone.
     """
     if record.get("sha256") != _digest({k: v for k, v in record.items() if k != "sha256"}):
-        raise DataError("the recorded split was changed after it was written", remedy="restore split.json")
+        raise DataError(
+            "the recorded split was changed after it was written", where="split.json", remedy="restore it"
+        )
     if tuple(record["classes"]) != splits.classes:
         what = f"the classes were {', '.join(record['classes'])} and are {', '.join(splits.classes)}"
         raise DataError(what, where=splits.source, remedy="restore the data that the run began with")

@@ -71,6 +71,7 @@ def compile_plan(recipe: Recipe, layer_map: LayerMap, facts: DataFacts, machine:
             *(choice.decision for choice in (layer_lr, augment, precision) if choice.decision),
         ),
     )
+    _check_batch(plan)
     return plan.with_findings(findings_of(recipe, plan))
 
 
@@ -87,6 +88,18 @@ def check_device(recipe: Recipe, cuda_available: bool) -> None:
         raise RecipeError(
             Problem(
                 "train.precision", "fp16 needs CUDA: its loss scaling has no CPU kernels", "use bf16 or fp32"
+            )
+        )
+
+
+def _check_batch(plan: TrainingPlan) -> None:
+    updating = any(bn.updates_stats for phase in plan.phases for bn in phase.batch_norms)
+    if plan.batch_size == 1 and updating:
+        raise RecipeError(
+            Problem(
+                "train.batch_size",
+                "BatchNorm in train mode cannot take the variance of a batch of one",
+                "give at least 2 (better 16), or set norm: freeze_stats",
             )
         )
 

@@ -71,3 +71,16 @@ def test_memory_that_does_not_suffice_keeps_nothing():
         store.scan(2, lambda done, total: None)
     assert (small.in_memory, large.in_memory) == (False, True)
     assert all(torch.equal(small[i], large[i]) for i in range(4))
+
+
+def test_an_image_that_goes_bad_later_is_told_without_a_worker_s_traceback():
+    from ftcli.engine.batches import ImageBatches
+
+    images = [Image.new("RGB", (8, 8)) for _ in range(4)]
+    splits = splits_of(images)
+    store = ImageStore(splits, IMAGENET.at_size(16), 0)
+    images[3] = None
+    with pytest.raises(DataError) as caught:
+        list(ImageBatches(store, 2, 0, workers=1).evaluation("test"))
+    assert caught.value.where == "3.jpg"
+    assert "Traceback" not in caught.value.what

@@ -151,6 +151,13 @@ def test_findings(sections, where):
     assert where in [finding.where for finding in plan(**sections).findings]
 
 
+def test_batch_norm_in_train_mode_needs_more_than_one_image():
+    with pytest.raises(RecipeError) as caught:
+        plan(norm="train", train={"batch_size": 1})
+    assert caught.value.problems[0].path == "train.batch_size"
+    assert plan(norm="freeze_stats", train={"batch_size": 1}).batch_size == 1
+
+
 def test_a_plain_recipe_has_no_findings():
     assert plan().findings == ()
     assert plan(strategy="feature_extraction").findings == ()

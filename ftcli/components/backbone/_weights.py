@@ -56,7 +56,9 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     try:
         return load_file(path)
     except (OSError, SafetensorError) as error:
-        raise ModelError(f"cannot read the weights: {error}", where=str(path)) from error
+        raise ModelError(
+            f"cannot read the weights: {error}", where=str(path), remedy="download or copy it again"
+        ) from error
 
 
 def _unpickled(path: Path) -> Any:
