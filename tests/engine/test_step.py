@@ -58,3 +58,13 @@ def test_no_weight_moves_on_a_loss_that_is_no_number(value):
     assert caught.value.exit_code == 20
     assert "lower optimizer.lr" in (caught.value.remedy or "")
     assert torch.equal(before, model.weight)
+
+
+def test_label_smoothing_is_torch_s():
+    torch.manual_seed(0)
+    model, inputs, labels = nn.Linear(3, 4), torch.randn(5, 3), torch.tensor([0, 1, 2, 3, 0])
+    expected = nn.functional.cross_entropy(model(inputs), labels, label_smoothing=0.3).item()
+    plain = nn.functional.cross_entropy(model(inputs), labels).item()
+    loss = stepper(model, label_smoothing=0.3).step([Batch(inputs, labels, tuple(range(5)))])
+    assert loss == pytest.approx(expected)
+    assert loss != pytest.approx(plain)
