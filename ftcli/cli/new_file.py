@@ -11,9 +11,7 @@ from ftcli.errors import MachineError
 def check_new(path: Path, option: str) -> None:
     """Raises MachineError when the file could not be written; for telling so before the work is done."""
     if os.path.lexists(path):
-        raise MachineError(
-            f"{path} is there already", remedy=f"give another file with {option}, or remove it"
-        )
+        raise _taken(path, option)
     if not (path.parent.is_dir() and os.access(path.parent, os.W_OK)):
         raise MachineError(
             f"no folder {path.parent} that can be written to", remedy=f"make it, or change {option}"
@@ -22,9 +20,14 @@ def check_new(path: Path, option: str) -> None:
 
 def write_new(path: Path, text: str, option: str) -> None:
     """Raises MachineError when the file is there already or cannot be written; `option` named it."""
-    check_new(path, option)
     try:
         with path.open("x", encoding="utf-8") as file:
             file.write(text)
+    except FileExistsError as error:
+        raise _taken(path, option) from error
     except OSError as error:
         raise MachineError(f"cannot write {path}: {error.strerror}", remedy=f"change {option}") from error
+
+
+def _taken(path: Path, option: str) -> MachineError:
+    return MachineError(f"{path} is there already", remedy=f"give another file with {option}, or remove it")

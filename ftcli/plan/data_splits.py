@@ -69,7 +69,9 @@ def apply_split_record(splits: DataSplits, record: Mapping[str, Any]) -> DataSpl
     """
     if record.get("sha256") != _digest({k: v for k, v in record.items() if k != "sha256"}):
         raise DataError(
-            "the recorded split was changed after it was written", where="split.json", remedy="restore it"
+            "the recorded split was changed after it was written",
+            where="split.json",
+            remedy="restore split.json",
         )
     if tuple(record["classes"]) != splits.classes:
         what = f"the classes were {', '.join(record['classes'])} and are {', '.join(splits.classes)}"

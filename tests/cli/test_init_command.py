@@ -70,6 +70,6 @@ def test_a_folder_that_is_not_there_is_told_before_the_images_are_looked_at(pets
 
 def test_a_file_that_appears_meanwhile_is_left_alone(pets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ftcli.cli.new_file.check_new", lambda out, option: out.write_text("precious"))
-    with pytest.raises(MachineError, match=r"cannot write mine\.yaml: File exists"):
+    with pytest.raises(MachineError, match=r"mine\.yaml is there already"):
         call(["init", "pets", "--out", "mine.yaml"])
     assert Path("mine.yaml").read_text() == "precious"
