@@ -83,3 +83,30 @@ def test_group_norm_replaces_batch_norm_and_is_read_back(digits, tmp_path):
     result = run(recipe(digits, norm="group_norm"), tmp_path / "run")
     assert evaluate(tmp_path / "run")["accuracy"] == result.test.accuracy
     assert not any("running_" in name for name in load_file(tmp_path / "run" / "best.safetensors"))
+
+
+def test_the_test_set_is_measured_with_the_best_weights_not_the_last(digits, tmp_path, monkeypatch):
+    monkeypatch.setattr("ftcli.engine.fit._beats", lambda plan, scores, record: record is None)
+    result = run(recipe(digits, train={"epochs": 4, "batch_size": 8}), tmp_path / "run")
+    assert (result.best_epoch, result.epochs_run) == (0, 4)
+    assert result.test.loss == pytest.approx(evaluate(tmp_path / "run")["loss"], rel=1e-5)
+
+
+def test_probes_see_images_without_augmentation(digits, tmp_path, monkeypatch):
+    from ftcli.engine.batches import ImageBatches
+
+    started = run(recipe(digits, strategy="scratch", augment="none"), tmp_path / "weights")
+    epochs: list[int] = []
+    drawn = ImageBatches.training
+
+    def counted(self, epoch, augment):
+        epochs.append(epoch)
+        return drawn(self, epoch, augment)
+
+    monkeypatch.setattr(ImageBatches, "training", counted)
+    pretrained = {"backbone": "timm/test_resnet", "weights": started.weights}
+    run(
+        recipe(digits, model=pretrained, augment="strong", train={"epochs": 1, "batch_size": 8}),
+        tmp_path / "run",
+    )
+    assert epochs == [0], "only the run's own epoch draws augmented images; the probe trains on features"
