@@ -1,5 +1,15 @@
-"""Small tensors are computed fastest by one thread, and two test runs then do not slow each other down."""
+"""What every test may use. One thread: small tensors are fastest so, and two test runs do not slow each other down."""
 
 import os
 
+import pytest
+
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+@pytest.fixture(scope="session")
+def digits(tmp_path_factory):
+    """A folder of real digits in four class folders, written once."""
+    from tests.toys import write_digits
+
+    return write_digits(tmp_path_factory.mktemp("digits"))

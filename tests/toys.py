@@ -15,7 +15,7 @@ VIT = "timm/test_vit"
 
 
 @cache
-def digit_folder_source():  # type: ignore[no-untyped-def]
+def digit_images():  # type: ignore[no-untyped-def]
     """Images and labels of scikit-learn's digits, as 8-bit arrays."""
     from sklearn.datasets import load_digits
 
@@ -27,7 +27,7 @@ def write_digits(folder, per_class: int = 20, classes: int = 4):  # type: ignore
     """A folder of class folders with real digits as PNG files; returns the folder."""
     from PIL import Image
 
-    images, labels = digit_folder_source()
+    images, labels = digit_images()
     for label in range(classes):
         target = folder / f"digit {label}"
         target.mkdir(parents=True)
