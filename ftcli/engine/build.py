@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from ftcli.components import head
-from ftcli.components.backbone import open_backbone
+from ftcli.components.backbone import is_classifier, open_backbone, width_of
 from ftcli.engine.group_norm import replace_batch_norm
 from ftcli.engine.layer_map import layer_map_of
 from ftcli.engine.network import Network
@@ -37,16 +37,15 @@ def build_network(
     with _seeded(seed):
         opened = open_backbone(backbone, weights if pretrained else "none", image_size, meta=meta)
     with _seeded(seed), torch.device("meta") if meta else nullcontext():
-        replace_head(
-            opened.model, opened.head_path, lambda width: head.build(head_options, width, num_classes)
-        )
+        for path in opened.heads:
+            replace_head(opened.model, path, lambda width: head.build(head_options, width, num_classes))
     opened.model.num_classes = num_classes  # type: ignore[assignment]  # as timm's own models say it
-    layer_map, of_module = layer_map_of(opened.model, opened.head_path, opened.depth, backbone)
+    layer_map, of_module = layer_map_of(opened.model, opened.heads, opened.depth, backbone)
     return Network(
         model=opened.model,
         layer_map=layer_map,
         module_layers=of_module,
-        head_path=opened.head_path,
+        heads=opened.heads,
         preprocessing=opened.preprocessing,
         backbone=backbone,
         weights_note=opened.weights,
@@ -54,12 +53,25 @@ def build_network(
 
 
 def replace_head(model: nn.Module, head_path: str, build: Callable[[int], nn.Module]) -> None:
-    """Put `build(number of features)` in the place of the linear layer at `head_path`."""
+    """Put `build(number of features)` in the place of the linear layer, or 1x1 convolution, at `head_path`."""
     classifier = model.get_submodule(head_path)
-    if not isinstance(classifier, nn.Linear):
+    if not is_classifier(classifier):
         kind = type(classifier).__name__
         raise ModelError(f"the classifier {head_path} is a {kind}, not a linear layer")
-    model.set_submodule(head_path, build(classifier.in_features))
+    made = build(width_of(classifier))
+    model.set_submodule(head_path, convolutional(made) if isinstance(classifier, nn.Conv2d) else made)
+
+
+def convolutional(module: nn.Module) -> nn.Module:
+    """The same function of every pixel's features: each linear layer as a 1x1 convolution."""
+    if isinstance(module, nn.Sequential):
+        return nn.Sequential(*map(convolutional, module))
+    if not isinstance(module, nn.Linear):
+        return module
+    made = nn.Conv2d(module.in_features, module.out_features, 1, device=module.weight.device)
+    made.weight = nn.Parameter(module.weight.detach()[:, :, None, None].clone())
+    made.bias = module.bias
+    return made
 
 
 def with_group_norm(network: Network) -> Network:

@@ -70,20 +70,22 @@ class FeatureCache:
 def cut_before_head(network: Network) -> tuple[nn.Module, nn.Module]:
     """The first module of the head (its input are the features), and the head as a whole.
 
-    In a Sequential the head may begin with a dropout that stands before the new layer.
+    In a Sequential the head may begin with a dropout that stands before the new layer; a classifier that is a
+    convolution may be followed by its pooling.
     """
-    head = network.model.get_submodule(network.head_path)
-    container, _, last = network.head_path.rpartition(".")
+    path = network.heads[0]
+    head = network.model.get_submodule(path)
+    container, _, last = path.rpartition(".")
     parent = network.model.get_submodule(container)
     if not isinstance(parent, nn.Sequential):
-        return head, head
+        return head, nn.Sequential(head, nn.Flatten())
     head_layer = network.layer_map.layers[-1].index
     names = [name for name, _ in parent.named_children()]
     start = names.index(last)
     while start > 0 and network.module_layers.get(f"{container}.{names[start - 1]}") == head_layer:
         start -= 1
     children = list(parent.children())[start:]
-    return children[0], nn.Sequential(*children)
+    return children[0], nn.Sequential(*children, nn.Flatten())
 
 
 def _input_of(module: nn.Module, forward: Callable[[Tensor], Tensor], images: Tensor) -> Tensor | None:

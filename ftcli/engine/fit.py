@@ -133,7 +133,7 @@ def _cached(work: Work) -> tuple[FeatureBatches, FeatureBatches] | None:
         Noticed(
             Finding(
                 "info",
-                work.network.head_path,
+                ", ".join(work.network.heads),
                 "the network cannot be cut before its head: the frozen backbone is computed in every epoch",
                 "nothing to do; the numbers are the same",
             )

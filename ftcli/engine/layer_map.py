@@ -13,7 +13,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.instancenorm import _InstanceNorm
 
-from ftcli.components.backbone import Depth, Groups, group
+from ftcli.components.backbone import Depth, Groups, group, is_below
 from ftcli.engine.module_layers import module_layers
 from ftcli.errors import ModelError
 from ftcli.plan.layer_map import HEAD, BatchNorm, Layer, LayerMap, Parameter
@@ -28,14 +28,14 @@ _TIMM_NORMS = tuple(
 
 
 def layer_map_of(
-    model: nn.Module, head_path: str, depth: Depth, backbone: str
+    model: nn.Module, heads: Sequence[str], depth: Depth, backbone: str
 ) -> tuple[LayerMap, dict[str, int]]:
     """The LayerMap, and the layer of each module (see `module_layers`).
 
-    `head_path` names the module that is the head. Tied parameters stand once, by their first name. Raises
+    `heads` name the modules that are the head. Tied parameters stand once, by their first name. Raises
     ModelError when the declared depth fits no parameter.
     """
-    names = [name for name, _ in model.named_parameters() if not name.startswith(f"{head_path}.")]
+    names = [name for name, _ in model.named_parameters() if not is_below(name, heads)]
     stages, blocks = _named(group(names, depth.stages)), _named(group(names, depth.layers))
     if not stages.names or not blocks.names:
         raise ModelError(f"{backbone} declares a depth that none of its parameters has")
@@ -43,7 +43,7 @@ def layer_map_of(
     layer_of = {name: _layer_of(name, layers, stages, blocks) for name in names}
     head = layers[-1].index
     layer_of |= {name: head for name, _ in model.named_parameters() if name not in layer_of}
-    of_module = module_layers(model, head_path, layer_of)
+    of_module = module_layers(model, heads, layer_of)
     layer_map = LayerMap(
         backbone=backbone,
         layers=layers,

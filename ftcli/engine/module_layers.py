@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from torch import nn
 
 
-def module_layers(model: nn.Module, head_path: str, layer_of: Mapping[str, int]) -> dict[str, int]:
+def module_layers(model: nn.Module, heads: Sequence[str], layer_of: Mapping[str, int]) -> dict[str, int]:
     """From module name to layer index, for all but the containers (the root among them) of several layers.
 
     `layer_of` gives the layer of each parameter. A module without parameters works where its container does,
@@ -18,7 +18,7 @@ def module_layers(model: nn.Module, head_path: str, layer_of: Mapping[str, int])
     spans = _spans(layer_of)
     names = [name for name, _ in model.named_modules()]
     head = max(layer_of.values())
-    tail = _tail_start(names, head_path, layer_of, head)
+    tail = _tail_start(names, heads, layer_of, head)
     found: dict[str, int] = {}
     previous = 0
     for position, name in enumerate(names):
@@ -45,8 +45,8 @@ def _spans(layer_of: Mapping[str, int]) -> dict[str, set[int]]:
     return dict(spans)
 
 
-def _tail_start(names: list[str], head_path: str, layer_of: Mapping[str, int], head: int) -> int:
+def _tail_start(names: list[str], heads: Sequence[str], layer_of: Mapping[str, int], head: int) -> int:
     """The position after the last module before the head that has parameters of the backbone."""
     owners = {name.rpartition(".")[0] for name, layer in layer_of.items() if layer != head}
-    before = names[: names.index(head_path)]
+    before = names[: min(names.index(path) for path in heads)]
     return max((position + 1 for position, name in enumerate(before) if name in owners), default=len(names))

@@ -18,7 +18,8 @@ class Network:
     layer_map: LayerMap
     module_layers: dict[str, int]
     """Module name to layer index; containers of several layers have none."""
-    head_path: str
+    heads: tuple[str, ...]
+    """Paths of the modules that are the head; more than one where the model takes the mean of several."""
     """The module name of the new head."""
     preprocessing: Preprocessing
     backbone: str

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 Interpolation = Literal["nearest", "bilinear", "bicubic"]
+Fit = Literal["crop", "squash", "pad"]
 
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """Resize the shorter side to `resize_size` pixels, cut a centred square of `image_size`, scale to 0..1, normalise.
+    """Resize to `resize_size` pixels, cut a centred square of `image_size`, scale to 0..1, normalise.
 
-    Images are RGB (grayscale is repeated to three channels); `mean` and `std` are per channel.
+    Images are RGB (grayscale is repeated to three channels); `mean` and `std` are per channel, in the order in
+    which the network takes them.
     """
 
     image_size: int
@@ -21,13 +23,15 @@ class Preprocessing:
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
     antialias: bool = True
+    fit: Fit = "crop"
+    """What is resized: `crop` the shorter side; `squash` both sides, whatever their ratio; `pad` the longer side."""
+    bgr: bool = False
+    """The network takes blue, green, red."""
 
     def at_size(self, image_size: int) -> Preprocessing:
         """The same preprocessing for another input size; the share cut off at the border stays."""
         ratio = self.resize_size / self.image_size
-        return Preprocessing(
-            image_size, round(image_size * ratio), self.interpolation, self.mean, self.std, self.antialias
-        )
+        return replace(self, image_size=image_size, resize_size=round(image_size * ratio))
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)

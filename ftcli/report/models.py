@@ -31,7 +31,7 @@ def _facts(card: BackboneCard) -> list[tuple[str, RenderableType]]:
     images = card.preprocessing
     values = (
         ("parameters", f"{numbers.count(card.parameters)} without the head"),
-        ("head", f"at {card.head_path}, {numbers.count(card.features)} features"),
+        ("head", f"at {', '.join(card.heads)}, {numbers.count(card.features)} features"),
         ("weights", card.weights or "none; give a file, or train from scratch"),
         ("tags", _tags(card)),
         ("images", f"resize to {images.resize_size} ({images.interpolation}), crop {images.image_size}"),

@@ -39,7 +39,8 @@ class BackboneCard:
     parameters: int
     stages: tuple[StageFacts, ...]
     """From the input to the last before the head."""
-    head_path: str
+    heads: tuple[str, ...]
+    """Where the classifier is; several where the model takes the mean of several."""
     features: int
     """Width of the head's input."""
     preprocessing: Preprocessing
@@ -72,12 +73,12 @@ def describe_backbone(backbone: str) -> BackboneCard:
     found, name = source(backbone)
     has_weights = found.default_tag(name) is not None
     opened = open_backbone(backbone, "default" if has_weights else "none", meta=True)
-    layer_map, _ = layer_map_of(opened.model, opened.head_path, opened.depth, backbone)
+    layer_map, _ = layer_map_of(opened.model, opened.heads, opened.depth, backbone)
     return BackboneCard(
         name=backbone,
         parameters=layer_map.numel(p.name for p in layer_map.in_stages(layer_map.backbone_stages)),
         stages=tuple(_stage_facts(layer_map, stage) for stage in layer_map.backbone_stages),
-        head_path=opened.head_path,
+        heads=opened.heads,
         features=opened.num_features,
         preprocessing=opened.preprocessing,
         weights=opened.weights if has_weights else None,

@@ -26,6 +26,9 @@ IMAGE_SIZE = {
     "torchvision/regnet_x_400mf": 32,
     "torchvision/alexnet": 64,
     "torchvision/vgg11_bn": 32,
+    "torchvision/googlenet": 32,
+    "torchvision/inception_v3": 75,
+    "torchvision/squeezenet1_1": 32,
     "torchvision/maxvit_t": 224,
     "timm/test_resnet": 32,
     "timm/test_efficientnet": 32,
@@ -104,7 +107,7 @@ def test_layers_run_from_the_stem_to_the_head(backbone: str) -> None:
 def test_the_head_is_the_new_module_and_nothing_else(backbone: str) -> None:
     network = opened(backbone, meta=True)
     head = {p.name for p in network.layer_map.in_stages([HEAD])}
-    assert head == {f"{network.head_path}.weight", f"{network.head_path}.bias"}
+    assert head == {f"{path}.{field}" for path in network.heads for field in ("weight", "bias")}
 
 
 @EVERY

@@ -41,7 +41,7 @@ def network(
 
 
 def head_state(built: Network) -> dict[str, Tensor]:
-    return built.model.get_submodule(built.head_path).state_dict()
+    return built.model.get_submodule(built.heads[0]).state_dict()
 
 
 def equal(a: dict[str, Tensor], b: dict[str, Tensor]) -> bool:
@@ -137,4 +137,4 @@ def test_group_norm_keeps_the_parameters() -> None:
 
 def test_only_a_linear_layer_is_replaced() -> None:
     with pytest.raises(ModelError, match="is a Conv2d"):
-        replace_head(nn.Sequential(nn.Conv2d(3, 4, 1)), "0", lambda width: nn.Linear(width, 2))
+        replace_head(nn.Sequential(nn.Conv2d(3, 4, 3)), "0", lambda width: nn.Linear(width, 2))

@@ -13,7 +13,7 @@ from ftcli.plan.layer_map import LayerMap
 
 def mapped(backbone: str) -> tuple[LayerMap, dict[str, int]]:
     opened = open_backbone(backbone, "none", meta=True)
-    return layer_map_of(opened.model, opened.head_path, opened.depth, backbone)
+    return layer_map_of(opened.model, opened.heads, opened.depth, backbone)
 
 
 def stage_of(layer_map: LayerMap, name: str) -> str:
@@ -155,14 +155,14 @@ DEPTH = Depth({"stem": "^stem", "blocks": r"^blocks\.(\d+)"}, {"stem": "^stem", 
 
 
 def test_tied_parameters_stand_once() -> None:
-    layer_map, _ = layer_map_of(Tied(), "fc", DEPTH, "tied")
+    layer_map, _ = layer_map_of(Tied(), ("fc",), DEPTH, "tied")
     assert [p.name for p in layer_map.parameters if p.name.startswith("blocks")] == ["blocks.0.weight"]
     assert layer_map.stages == ("stem", "blocks.0", "head")
     assert layer_map.by_name["last.weight"].stage == "blocks.0"
 
 
 def test_a_batch_norm_without_parameters_has_a_layer() -> None:
-    (norm,) = layer_map_of(Tied(), "fc", DEPTH, "tied")[0].batch_norms
+    (norm,) = layer_map_of(Tied(), ("fc",), DEPTH, "tied")[0].batch_norms
     assert (norm.stage, norm.params) == ("blocks.0", ())
 
 
@@ -172,18 +172,18 @@ def test_what_only_the_stages_speak_of_joins_its_stage() -> None:
     for stage in (model.s0, model.s1):
         stage["block0"], stage["extra"] = nn.Linear(2, 2), nn.Linear(2, 2)  # type: ignore[index]
     depth = Depth({"blocks": r"^s(\d+)"}, {"blocks": r"^s(\d+)\.block(\d+)"})
-    layer_map, _ = layer_map_of(model, "fc", depth, "model")
+    layer_map, _ = layer_map_of(model, ("fc",), depth, "model")
     assert [layer_map.by_name[f"s{n}.extra.weight"].layer for n in (0, 1)] == [0, 1]
 
 
 def test_a_depth_that_fits_nothing() -> None:
     with pytest.raises(ModelError, match="declares a depth"):
-        layer_map_of(Tied(), "fc", Depth({"stem": "^x"}, {"stem": "^x"}), "tied")
+        layer_map_of(Tied(), ("fc",), Depth({"stem": "^x"}, {"stem": "^x"}), "tied")
 
 
 def test_a_block_that_no_stage_speaks_of_is_in_the_stage_below() -> None:
     depth = Depth({"stem": "^stem"}, {"stem": "^stem", "blocks": r"^blocks\.(\d+)"})
-    layer_map, _ = layer_map_of(Tied(), "fc", depth, "tied")
+    layer_map, _ = layer_map_of(Tied(), ("fc",), depth, "tied")
     assert [(layer.name, layer.stage) for layer in layer_map.layers] == [
         ("stem", "stem"),
         ("blocks.0", "stem"),

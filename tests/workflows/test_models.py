@@ -50,7 +50,7 @@ def test_the_card_of_resnet18() -> None:
     assert [stage.name for stage in card.stages] == ["stem", "layer1", "layer2", "layer3", "layer4"]
     assert [stage.layers for stage in card.stages] == [1, 2, 2, 2, 2]
     assert [stage.batch_norms for stage in card.stages] == [1, 4, 5, 5, 5]
-    assert (card.head_path, card.features) == ("fc", 512)
+    assert (card.heads, card.features) == (("fc",), 512)
     assert (card.weights, card.tags) == ("ResNet18_Weights.IMAGENET1K_V1 of torchvision", ("IMAGENET1K_V1",))
 
 
@@ -65,4 +65,4 @@ def test_a_card_without_weights() -> None:
 
 def test_no_card_for_what_cannot_be_fine_tuned() -> None:
     with pytest.raises(ModelError):
-        describe_backbone("torchvision/squeezenet1_0")
+        describe_backbone("torchvision/lenet")

@@ -8,11 +8,22 @@ from types import ModuleType
 from ftcli.errors import ModelError
 
 from ._depth import Depth, Groups, group
-from ._opened import Opened
+from ._opened import Opened, is_below, is_classifier, width_of
 
 SOURCES = ("torchvision", "timm")
 
-__all__ = ["SOURCES", "Depth", "Groups", "Opened", "group", "open_backbone", "source"]
+__all__ = [
+    "SOURCES",
+    "Depth",
+    "Groups",
+    "Opened",
+    "group",
+    "is_below",
+    "is_classifier",
+    "open_backbone",
+    "source",
+    "width_of",
+]
 
 
 def open_backbone(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
@@ -18,10 +18,13 @@ Model = TypeVar("Model", bound="nn.Module")
 
 @dataclass(frozen=True)
 class Opened:
-    """`head_path` names the pretrained classifier's last linear layer, which a new head replaces."""
+    """`heads` are the paths of the pretrained classifier's last layers, linear or 1x1 convolutions.
+
+    A new head replaces each. There is more than one where a model takes the mean of several (distillation).
+    """
 
     model: nn.Module
-    head_path: str
+    heads: tuple[str, ...]
     depth: Depth
     preprocessing: Preprocessing
     weights: str
@@ -30,7 +33,25 @@ class Opened:
     @property
     def num_features(self) -> int:
         """Width of what reaches the classifier, as long as it is in its place."""
-        return int(self.model.get_submodule(self.head_path).in_features)  # type: ignore[arg-type]
+        return width_of(self.model.get_submodule(self.heads[0]))
+
+
+def width_of(classifier: nn.Module) -> int:
+    """The number of features that a linear layer, or a convolution in its place, takes."""
+    width = classifier.in_features if hasattr(classifier, "in_features") else classifier.in_channels
+    return int(width)  # type: ignore[arg-type]
+
+
+def is_classifier(module: nn.Module) -> bool:
+    """Whether a new head can take its place: a linear layer, or a 1x1 convolution."""
+    from torch import nn
+
+    return isinstance(module, nn.Linear) or (isinstance(module, nn.Conv2d) and module.kernel_size == (1, 1))
+
+
+def is_below(name: str, paths: Iterable[str]) -> bool:
+    """Whether a tensor or module is in one of the modules at `paths`."""
+    return any(name == path or name.startswith(f"{path}.") for path in paths)
 
 
 def build(constructor: Callable[[], Model], *, meta: bool) -> Model:

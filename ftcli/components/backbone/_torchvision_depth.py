@@ -5,7 +5,7 @@ A pattern is held against parameter names; it ends in a dot where a number would
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import groupby
 from typing import Any
 
@@ -83,6 +83,37 @@ def _convolutions(features: nn.Sequential) -> list[tuple[int, list[int]]]:
 def alexnet(model: Any) -> Depth:
     """Every convolution is a stage."""
     return _depth(_features([0]), r"^features\.(\d+)", r"^features\.(\d+)")
+
+
+def googlenet(model: Any) -> Depth:
+    """conv1 to conv3 are the stem; the blocks of one resolution (3a and 3b) are a stage."""
+    return _lettered(r"^conv[123]\.", "inception", {3: "ab", 4: "abcde", 5: "ab"})
+
+
+def inception(model: Any) -> Depth:
+    """The plain convolutions, of which two are named 3b and 4a, are the stem."""
+    return _lettered(r"^Conv2d_", "Mixed_", {5: "bcd", 6: "abcde", 7: "abc"})
+
+
+def _lettered(stem: str, prefix: str, stages: Mapping[int, str]) -> Depth:
+    """Blocks named by a stage's number and a letter: {3: "ab"} are 3a and 3b."""
+    blocks = [(number, letter) for number, letters in stages.items() for letter in letters]
+    layers = [(rf"^{prefix}{number}{letter}\.", (order,)) for order, (number, letter) in enumerate(blocks)]
+    return _depth(stem, rf"^{prefix}(\d+)", layers)
+
+
+def squeezenet(model: Any) -> Depth:
+    """A layer is a Fire module, a stage ends at a pooling."""
+    fires: dict[int, list[int]] = {}
+    stage = 0
+    for index, module in enumerate(model.features):
+        if isinstance(module, nn.MaxPool2d):
+            stage += 1
+        elif index and list(module.parameters()):
+            fires.setdefault(stage, []).append(index)
+    stages: dict[str, Patterns] = {"stem": _features([0])}
+    stages |= {f"stage{number}": _features(indices) for number, indices in fires.items()}
+    return Depth(stages, {"stem": stages["stem"], "blocks": r"^features\.(\d+)"})
 
 
 def mnasnet(model: Any) -> Depth:

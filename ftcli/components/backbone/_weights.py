@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,8 @@ from torch import Tensor, nn
 
 from ftcli.errors import ModelError
 
+from ._opened import is_below
+
 _WRAPPERS = ("state_dict", "model_state_dict", "model")
 _PREFIXES = ("module.", "_orig_mod.")
 """What DataParallel and torch.compile put before every name."""
@@ -21,15 +23,15 @@ _RECENT = ".num_batches_tracked"
 """A BatchNorm buffer that files from before torch 0.4.1 do not have; nothing depends on it."""
 
 
-def load_weights(model: nn.Module, path: Path, head_path: str) -> str:
+def load_weights(model: nn.Module, path: Path, heads: Iterable[str]) -> str:
     """Put a file's tensors into the model, all but the classifier's, which the new head replaces.
 
     Returns the note for the user. Raises ModelError when a tensor is missing, unknown or of another shape;
     so it does for a model on the meta device, which then stays as it is.
     """
     tensors = read_tensors(path)
-    backbone = {name: tensor for name, tensor in tensors.items() if not _below(name, head_path)}
-    _check(model, backbone, head_path, path)
+    backbone = {name: tensor for name, tensor in tensors.items() if not is_below(name, heads)}
+    _check(model, backbone, heads, path)
     if not any(parameter.is_meta for parameter in model.parameters()):
         model.load_state_dict(backbone, strict=False)
     left_out = "" if len(backbone) == len(tensors) else ", the classifier left out"
@@ -89,8 +91,8 @@ def _unwrapped(content: Any, path: Path) -> dict[str, Tensor]:
     return tensors
 
 
-def _check(model: nn.Module, tensors: Mapping[str, Tensor], head_path: str, path: Path) -> None:
-    expected = {name: t.shape for name, t in model.state_dict().items() if not _below(name, head_path)}
+def _check(model: nn.Module, tensors: Mapping[str, Tensor], heads: Iterable[str], path: Path) -> None:
+    expected = {name: t.shape for name, t in model.state_dict().items() if not is_below(name, heads)}
     wrong = {
         "missing": [name for name in expected if name not in tensors and not name.endswith(_RECENT)],
         "not the model's": [name for name in tensors if name not in expected],
@@ -109,7 +111,3 @@ def _check(model: nn.Module, tensors: Mapping[str, Tensor], head_path: str, path
 
 def _first(names: list[str], count: int = 3) -> str:
     return ", ".join(names[:count]) + (", ..." if len(names) > count else "")
-
-
-def _below(name: str, path: str) -> bool:
-    return name.startswith(f"{path}.")

@@ -66,15 +66,15 @@ def open_model(
     packaged = lite0.packaged_file() if default == lite0.TIMM_WEIGHTS else None
     download = default is not None and packaged is None and not meta
     model = _construct(name, size, download=download, meta=meta)
-    head_path = _head_path(name, model)
+    heads = (_head_path(name, model),)
     note = f"{default} of timm" if default else "random"
     if packaged:
         note = lite0.note()
         if not meta:
             model.load_state_dict(lite0.to_timm(read_tensors(packaged)))
     elif from_file:
-        note = load_weights(model, Path(weights), head_path)
-    return Opened(model, head_path, _depth(name, model), own.at_size(size), note)
+        note = load_weights(model, Path(weights), heads)
+    return Opened(model, heads, _depth(name, model), own.at_size(size), note)
 
 
 def _config(name: str) -> Any:

@@ -1,4 +1,7 @@
-"""Backbones of torchvision: its image classifiers that end in one linear layer."""
+"""Backbones of torchvision: all its image classifiers.
+
+The auxiliary classifiers of GoogLeNet and Inception v3 help to train from nothing; they are left out.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ from ftcli.plan.preprocessing import IMAGENET, Preprocessing
 
 from . import _torchvision_depth as depth
 from ._depth import Depth
-from ._errors import no_default_weights, no_such_model, not_fetched, unsupported, wrong_size
+from ._errors import no_default_weights, no_such_model, not_fetched, wrong_size
 from ._opened import Opened, build
 from ._weights import is_file, load_weights
 
@@ -24,11 +27,13 @@ class _Family(NamedTuple):
     depth: Callable[[Any], Depth]
 
 
-_FAMILIES: dict[type[nn.Module], _Family] = {
+FAMILIES: dict[type[nn.Module], _Family] = {
     zoo.AlexNet: _Family("classifier.6", depth.alexnet),
     zoo.ConvNeXt: _Family("classifier.2", depth.pyramid),
     zoo.DenseNet: _Family("classifier", depth.densenet),
     zoo.EfficientNet: _Family("classifier.1", depth.efficientnet),
+    zoo.GoogLeNet: _Family("fc", depth.googlenet),
+    zoo.Inception3: _Family("fc", depth.inception),
     zoo.MaxVit: _Family("classifier.5", depth.maxvit),
     zoo.MNASNet: _Family("classifier.1", depth.mnasnet),
     zoo.MobileNetV2: _Family("classifier.1", depth.mobilenet),
@@ -36,23 +41,19 @@ _FAMILIES: dict[type[nn.Module], _Family] = {
     zoo.RegNet: _Family("fc", depth.regnet),
     zoo.ResNet: _Family("fc", depth.resnet),
     zoo.ShuffleNetV2: _Family("fc", depth.shufflenet),
+    zoo.SqueezeNet: _Family("classifier.1", depth.squeezenet),
     zoo.SwinTransformer: _Family("head", depth.pyramid),
     zoo.VGG: _Family("classifier.6", depth.vgg),
     zoo.VisionTransformer: _Family("heads.head", depth.vision_transformer),
 }
-_AUXILIARY = "it trains with auxiliary classifiers beside its head"
-_CONVOLUTION = "its classifier is a convolution, not a linear layer"
-_UNSUPPORTED = {
-    "googlenet": _AUXILIARY,
-    "inception_v3": _AUXILIARY,
-    "squeezenet1_0": _CONVOLUTION,
-    "squeezenet1_1": _CONVOLUTION,
-}
+_WITH_AUXILIARY = ("googlenet", "inception_v3")
+_AUXILIARY = ("aux1", "aux2", "AuxLogits")
 
 
 def names() -> list[str]:
-    """Every model that `open_model` takes, without the tags of its weights."""
-    return [name for name in zoo.list_models(module=zoo) if name not in _UNSUPPORTED]
+    """Every image classifier of torchvision, without the tags of its weights."""
+    found: list[str] = zoo.list_models(module=zoo)
+    return found
 
 
 def tags(name: str) -> list[str]:
@@ -94,18 +95,16 @@ def open_model(
     from_file = is_file(weights)
     default = _pretrained(name, size, own.image_size) if weights == "default" else None
     model = _construct(name, size, None if meta else default, meta=meta)
-    family = _FAMILIES[type(model)]
+    family = FAMILIES[type(model)]
     note = f"{default} of torchvision" if default else "random"
     if from_file:
-        note = load_weights(model, Path(weights), family.head_path)
-    return Opened(model, family.head_path, family.depth(model), own.at_size(size), note)
+        note = load_weights(model, Path(weights), (family.head_path, *_AUXILIARY))
+    return Opened(model, (family.head_path,), family.depth(model), own.at_size(size), note)
 
 
 def _architecture(name: str) -> str:
     """The name without its tag. Raises ModelError for one that is not to be had."""
     architecture = name.partition(".")[0]
-    if architecture in _UNSUPPORTED:
-        raise unsupported(f"torchvision/{architecture}", _UNSUPPORTED[architecture])
     if architecture not in names():
         raise no_such_model("torchvision", name, names())
     return architecture
@@ -130,8 +129,11 @@ def _pretrained(name: str, size: int, own_size: int) -> WeightsEnum:
 
 def _construct(name: str, size: int, weights: WeightsEnum | None, *, meta: bool) -> nn.Module:
     options = _size_options(name, size)
+    fixed = _auxiliary_options(name, random=weights is None and not meta)
     try:
-        return build(lambda: zoo.get_model(_architecture(name), weights=weights, **options), meta=meta)
+        return build(
+            lambda: zoo.get_model(_architecture(name), weights=weights, **options, **fixed), meta=meta
+        )
     except (AssertionError, ValueError) as error:
         if not options:
             raise
@@ -140,6 +142,15 @@ def _construct(name: str, size: int, weights: WeightsEnum | None, *, meta: bool)
         if weights is None:
             raise
         raise not_fetched(f"{weights} of torchvision", error) from error
+
+
+def _auxiliary_options(name: str, *, random: bool) -> dict[str, Any]:
+    """The network is the same with weights and without: no auxiliary classifiers, and the input shifted to
+    what the published weights were trained with. torchvision does neither of itself where it loads none.
+    """
+    if _architecture(name) not in _WITH_AUXILIARY:
+        return {}
+    return {"aux_logits": False, "transform_input": True, "init_weights": random}
 
 
 def _size_options(name: str, size: int) -> dict[str, Any]:

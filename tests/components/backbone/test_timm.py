@@ -64,7 +64,7 @@ def test_no_default_weights() -> None:
 
 def test_a_model_published_without_a_classifier_gets_a_place_for_one() -> None:
     opened = open_backbone("timm/vit_small_patch14_dinov2", "none", meta=True)
-    assert (opened.head_path, opened.num_features) == ("head", 384)
+    assert (opened.heads, opened.num_features) == (("head",), 384)
 
 
 def test_a_transformer_is_made_for_the_image_size() -> None:

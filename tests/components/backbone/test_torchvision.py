@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum
+from pathlib import Path
 from urllib.error import URLError
 
 import pytest
@@ -24,7 +25,7 @@ def refusal(*arguments: object, **options: object) -> ModelError:
 @pytest.mark.parametrize("name", torchvision.names())
 def test_every_listed_model_is_of_a_known_family(name: str) -> None:
     model_class = next(
-        c for c in torchvision._FAMILIES if c.__module__ == zoo.get_model_builder(name).__module__
+        c for c in torchvision.FAMILIES if c.__module__ == zoo.get_model_builder(name).__module__
     )
     assert issubclass(model_class, torch.nn.Module)
 
@@ -37,10 +38,20 @@ def test_an_unknown_name_is_told_the_nearest() -> None:
     assert "torchvision/resnet18" in (refusal("torchvision/resnet81").remedy or "")
 
 
-@pytest.mark.parametrize("name", ["googlenet", "inception_v3", "squeezenet1_1"])
-def test_a_model_with_other_than_one_linear_head_is_refused_and_not_listed(name: str) -> None:
-    assert "cannot be fine-tuned here" in refusal(f"torchvision/{name}", "none", meta=True).what
-    assert name not in torchvision.names()
+@pytest.mark.parametrize("name", ["googlenet", "inception_v3"])
+def test_weights_change_values_and_nothing_else(name: str, tmp_path: Path) -> None:
+    """torchvision shifts the input, and drops the auxiliary classifiers, of itself only where it loads weights."""
+    published = zoo.get_model(name, weights=None, aux_logits=True, init_weights=False, transform_input=True)
+    torch.save(published.state_dict(), tmp_path / "w.pth")
+    opened = open_backbone(f"torchvision/{name}", str(tmp_path / "w.pth")).model.eval()
+    random = open_backbone(f"torchvision/{name}", "none", meta=True).model
+    assert opened.transform_input
+    assert random.state_dict().keys() == opened.state_dict().keys()
+    assert not any("aux" in tensor.lower() for tensor in opened.state_dict())
+    opened.fc.load_state_dict(published.fc.state_dict())
+    images = torch.randn(2, 3, 96, 96)
+    with torch.no_grad():
+        assert torch.equal(opened(images), published.eval()(images))
 
 
 def test_preprocessing_is_that_of_the_weights() -> None:

@@ -34,7 +34,7 @@ def same_backbone(a: nn.Module, b: nn.Module) -> bool:
 
 def refusal(model: nn.Module, path: Path) -> ModelError:
     with pytest.raises(ModelError) as caught:
-        load_weights(model, path, "fc")
+        load_weights(model, path, ("fc",))
     assert caught.value.where == str(path)
     return caught.value
 
@@ -45,14 +45,16 @@ def test_what_training_scripts_write_is_read(tmp_path: Path, wrapper: str | None
     saved, model = Tiny(), Tiny()
     state: dict[str, Any] = {f"{prefix}{name}": tensor for name, tensor in saved.state_dict().items()}
     torch.save({wrapper: state, "epoch": 3} if wrapper else state, tmp_path / "w.pth")
-    assert load_weights(model, tmp_path / "w.pth", "fc") == "file w.pth: 7 tensors, the classifier left out"
+    assert (
+        load_weights(model, tmp_path / "w.pth", ("fc",)) == "file w.pth: 7 tensors, the classifier left out"
+    )
     assert same_backbone(model, saved)
 
 
 def test_safetensors_are_read(tmp_path: Path) -> None:
     saved, model = Tiny(), Tiny()
     save_file(backbone_state(saved), tmp_path / "w.safetensors")
-    assert load_weights(model, tmp_path / "w.safetensors", "fc") == "file w.safetensors: 7 tensors"
+    assert load_weights(model, tmp_path / "w.safetensors", ("fc",)) == "file w.safetensors: 7 tensors"
     assert same_backbone(model, saved)
 
 
@@ -61,7 +63,7 @@ def test_the_classifier_of_the_file_may_be_any(tmp_path: Path, head: nn.Module) 
     saved, model = Tiny(), Tiny()
     saved.fc = head  # type: ignore[assignment]
     torch.save(saved.state_dict(), tmp_path / "w.pth")
-    load_weights(model, tmp_path / "w.pth", "fc")
+    load_weights(model, tmp_path / "w.pth", ("fc",))
     assert same_backbone(model, saved)
     assert model.fc.weight.shape == (3, 4)
 
@@ -70,7 +72,7 @@ def test_counters_that_old_files_lack_are_not_missed(tmp_path: Path) -> None:
     state = Tiny().state_dict()
     del state["norm.num_batches_tracked"]
     torch.save(state, tmp_path / "w.pth")
-    load_weights(Tiny(), tmp_path / "w.pth", "fc")
+    load_weights(Tiny(), tmp_path / "w.pth", ("fc",))
 
 
 def test_everything_that_does_not_fit_is_told(tmp_path: Path) -> None:
@@ -144,7 +146,7 @@ def test_a_backbone_takes_them_and_checks_them_on_paper_too(tmp_path: Path, back
     assert opened.weights == on_paper.weights
     assert opened.weights.endswith("the classifier left out")
     kept = opened.model.state_dict()
-    assert all(torch.equal(kept[n], saved[n]) for n in saved if not n.startswith(f"{opened.head_path}."))
+    assert all(torch.equal(kept[n], saved[n]) for n in saved if not n.startswith(f"{opened.heads[0]}."))
     assert all(parameter.is_meta for parameter in on_paper.model.parameters())
     save_file({"a": torch.zeros(1)}, path)
     with pytest.raises(ModelError, match="do not fit"):
