@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ftcli.findings import Finding
-from ftcli.plan.phase import Phase
-from ftcli.plan.training_plan import TrainingPlan
+from ftcli.plans.phase import Phase
+from ftcli.plans.training_plan import TrainingPlan
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,14 @@ Severity = Literal["info", "warning", "error"]
 
 @dataclass(frozen=True)
 class Finding:
-    """`where` is a stage, a recipe path or a file; `remedy` says what to change."""
+    """`where` is a stage, a recipe path or a file; `remedy` says what to change.
+
+    `rule` names the check that found it, where there is one: "frozen-bn-drifts". It never changes its meaning, so
+    that scripts can tell findings apart.
+    """
 
     severity: Severity
     where: str
     message: str
     remedy: str
+    rule: str = ""

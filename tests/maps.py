@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ftcli.plan.layer_map import BatchNorm, Layer, LayerMap, Parameter
+from ftcli.plans.layer_map import BatchNorm, Layer, LayerMap, Parameter
 
 RESNET18_STAGES = ("stem", "layer1", "layer2", "layer3", "layer4", "head")
 

@@ -19,7 +19,7 @@ def ls(
     pattern: Annotated[
         str | None, typer.Argument(help="A part of the name, or wildcards: resnet, 'timm/vit_*'.")
     ] = None,
-    source: Annotated[str | None, typer.Option(metavar="SOURCE", help="torchvision or timm.")] = None,
+    source: Annotated[str | None, typer.Option(metavar="SOURCE", help="torchvision, timm or hf.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """List backbones, each with its default weights."""
@@ -37,7 +37,8 @@ def ls(
 
 @app.command()
 def show(
-    name: Annotated[str, typer.Argument(help="SOURCE/NAME: torchvision/resnet18.")], as_json: AsJson = False
+    name: Annotated[str, typer.Argument(help="SOURCE/NAME: torchvision/resnet18, hf/OWNER/NAME.")],
+    as_json: AsJson = False,
 ) -> None:
     """Show a backbone: its stages, head, weights and preprocessing."""
     import sys

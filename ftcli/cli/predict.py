@@ -22,7 +22,7 @@ def predict(
     from ftcli.report.summary import predict_view
     from ftcli.workflows.predict import predict as classify
 
-    result = classify(run, images)
+    result = [prediction.to_dict() for prediction in classify(run, images)]
     if as_json:
         print_json(result)
     else:

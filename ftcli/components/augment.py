@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from ftcli.plan.preprocessing import Preprocessing
+from ftcli.plans.preprocessing import Preprocessing
 from ftcli.registry import Choice
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from ftcli.plan.norm_policy import POLICIES, NormPolicy
+from ftcli.plans.norm_policy import POLICIES, NormPolicy
 from ftcli.registry import Choice
 
 

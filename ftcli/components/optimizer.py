@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
-from ftcli.plan.training_plan import OptimizerSpec
+from ftcli.plans.training_plan import OptimizerSpec
 from ftcli.registry import Choice
 
 if TYPE_CHECKING:

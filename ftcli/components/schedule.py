@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from ftcli.plan.lr_curve import LrCurve
+from ftcli.plans.lr_curve import LrCurve
 from ftcli.registry import Choice, Many, Options
 
 

@@ -18,7 +18,7 @@ from ftcli.components import augment
 from ftcli.engine.images import ImageStore, center_crop
 from ftcli.engine.seed import derive, permutation, seeded
 from ftcli.errors import DataError
-from ftcli.plan.training_plan import batch_bounds
+from ftcli.plans.training_plan import batch_bounds
 
 
 @dataclass(frozen=True)

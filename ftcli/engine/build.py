@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import nn
@@ -27,15 +28,18 @@ def build_network(
     seed: int,
     pretrained: bool,
     meta: bool = False,
+    config: Mapping[str, Any] | None = None,
 ) -> Network:
     """The network of a recipe: SOURCE/NAME with its weights, and a head for `num_classes`.
 
     `image_size` in pixels, None for the weights' own. Without `pretrained` all weights are random, drawn from
     `seed` alone, as the head's always are; torch's own generator is left as it was. With `meta` the tensors
-    have shapes and no values. Raises ModelError.
+    have shapes and no values. `config` is that of an earlier `Network` of this backbone, from which the
+    architecture is rebuilt without asking where it came from. Raises ModelError.
     """
     with _seeded(seed):
-        opened = open_backbone(backbone, weights if pretrained else "none", image_size, meta=meta)
+        chosen = weights if pretrained else "none"
+        opened = open_backbone(backbone, chosen, image_size, meta=meta, config=config)
     with _seeded(seed), torch.device("meta") if meta else nullcontext():
         for path in opened.heads:
             replace_head(opened.model, path, lambda width: head.build(head_options, width, num_classes))
@@ -49,6 +53,7 @@ def build_network(
         preprocessing=opened.preprocessing,
         backbone=backbone,
         weights_note=opened.weights,
+        config=opened.config,
     )
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ftcli.engine.fit import Work
-from ftcli.plan.layer_map import HEAD
+from ftcli.plans.layer_map import HEAD
 
 State = Mapping[str, Tensor]
 

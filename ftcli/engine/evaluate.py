@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from ftcli.engine.batches import Batch
 from ftcli.engine.precision import autocast
 from ftcli.events import Scores
-from ftcli.plan.training_plan import Precision
+from ftcli.plans.training_plan import Precision
 
 
 @torch.inference_mode()

@@ -14,8 +14,8 @@ from ftcli.engine.freeze import enter_eval_mode
 from ftcli.engine.network import Network
 from ftcli.engine.precision import autocast
 from ftcli.engine.proof import digest
-from ftcli.plan.layer_map import HEAD
-from ftcli.plan.training_plan import Precision
+from ftcli.plans.layer_map import HEAD
+from ftcli.plans.training_plan import Precision
 
 
 class _Captured(Exception):
@@ -37,7 +37,7 @@ class FeatureCache:
     def get(
         self, network: Network, stream: str, batches: Callable[[], Iterable[Batch]]
     ) -> FeatureBatches | None:
-        """The stream's features, or None where the network cannot be cut before its head.
+        """The stream's features, or None where the network cannot be cut before its head, as where it has several.
 
         The cut is proved on the first batch: the head on the features gives the logits of the whole, bit for bit.
         """
@@ -51,6 +51,8 @@ class FeatureCache:
 
     @torch.no_grad()
     def _compute(self, network: Network, batches: Iterable[Batch]) -> FeatureBatches | None:
+        if len(network.heads) > 1:
+            return None
         enter_eval_mode(network)
         cut, tail = cut_before_head(network)
         features, labels = [], []

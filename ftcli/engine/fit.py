@@ -27,8 +27,8 @@ from ftcli.engine.seed import derive
 from ftcli.engine.step import Stepper
 from ftcli.events import EpochDone, Listener, Noticed, PhaseProved, PhaseStarted, Scores, StepDone
 from ftcli.findings import Finding
-from ftcli.plan.phase import Phase
-from ftcli.plan.training_plan import TrainingPlan
+from ftcli.plans.phase import Phase
+from ftcli.plans.training_plan import TrainingPlan
 
 
 class Keeper(Protocol):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from torch import nn
 
 from ftcli.engine.network import Network
-from ftcli.plan.freeze_mask import FreezeMask
-from ftcli.plan.phase import Phase
+from ftcli.plans.freeze_mask import FreezeMask
+from ftcli.plans.phase import Phase
 
 
 def apply_mask(model: nn.Module, mask: FreezeMask) -> None:
@@ -23,6 +23,7 @@ def enter_train_mode(network: Network, phase: Phase) -> None:
     Called at the start of every epoch, since evaluation puts everything into eval mode. A frozen layer is a
     fixed function of its input: its BatchNorm statistics stay, its dropout and drop-path are off.
     """
+    network.model.train()
     batch_norms = {mode.name: mode.updates_stats for mode in phase.batch_norms}
     training = {
         name
@@ -35,6 +36,8 @@ def enter_train_mode(network: Network, phase: Phase) -> None:
 
 
 def enter_eval_mode(network: Network) -> None:
+    """By way of train mode: where some attention forgets the biases that it kept for evaluation (LeViT)."""
+    network.model.train()
     network.model.eval()
 
 

@@ -13,23 +13,46 @@ from torchvision.transforms.v2 import functional as F
 
 from ftcli.components.data.image import to_rgb
 from ftcli.errors import DataError
-from ftcli.plan.data_splits import DataSplits
-from ftcli.plan.preprocessing import Preprocessing
+from ftcli.plans.data_splits import DataSplits
+from ftcli.plans.preprocessing import Preprocessing
 
 SHOWN_ERRORS = 10
 
 
 def prepare(image: Image, preprocessing: Preprocessing) -> Tensor:
-    """An image as RGB uint8 (3, H, W), its shorter side `resize_size` pixels.
+    """An image as RGB uint8 (3, H, W), resized as `preprocessing.fit` says.
 
-    Training and evaluation have this in common.
-    Resized by PIL as the pretrained weights' own transforms do; training crops are cut from the result.
+    Training and evaluation have this in common: training crops are cut from the result, its borders included
+    where an image is padded, since the network will be shown them.
+    Resized by PIL as the pretrained weights' own transforms do.
     """
+    rgb = to_rgb(image)
     mode = InterpolationMode(preprocessing.interpolation)
     resized = F.resize(
-        to_rgb(image), [preprocessing.resize_size], interpolation=mode, antialias=preprocessing.antialias
+        rgb, _resized(rgb, preprocessing), interpolation=mode, antialias=preprocessing.antialias
     )
-    return F.pil_to_tensor(resized)
+    prepared: Tensor = F.pil_to_tensor(resized)
+    return _padded(prepared, preprocessing) if preprocessing.fit == "pad" else prepared
+
+
+def _resized(image: Image, preprocessing: Preprocessing) -> list[int]:
+    """What to resize to, as torchvision takes it: the shorter side alone, or height and width."""
+    size = preprocessing.resize_size
+    if preprocessing.fit == "crop":
+        return [size]
+    if preprocessing.fit == "squash":
+        return [size, size]
+    ratio = max(image.height / size, image.width / size)
+    return [round(image.height / ratio), round(image.width / ratio)]
+
+
+def _padded(image_CHW: Tensor, preprocessing: Preprocessing) -> Tensor:
+    """With borders of the mean colour where a side is shorter than the square that is cut."""
+    height, width = (max(preprocessing.image_size - side, 0) for side in image_CHW.shape[-2:])
+    mean = preprocessing.mean[::-1] if preprocessing.bgr else preprocessing.mean
+    borders = [width // 2, height // 2, (width + 1) // 2, (height + 1) // 2]
+    padded: Tensor = F.pad(image_CHW, borders, fill=[round(255 * value) for value in mean])
+    return padded
 
 
 class ImageStore:
@@ -88,7 +111,11 @@ def center_crop(image_CHW: Tensor, size: int) -> Tensor:
 
 
 def normalise(images_BCHW: Tensor, preprocessing: Preprocessing) -> Tensor:
-    """uint8 -> float32 on the images' device: to 0..1, less the mean, over the standard deviation."""
+    """uint8 RGB -> float32 on the images' device, in the network's order of channels: to 0..1, less the mean,
+    over the standard deviation.
+    """
+    if preprocessing.bgr:
+        images_BCHW = images_BCHW.flip(1)
     mean = torch.tensor(preprocessing.mean, device=images_BCHW.device).view(-1, 1, 1)
     std = torch.tensor(preprocessing.std, device=images_BCHW.device).view(-1, 1, 1)
     return images_BCHW.to(torch.float32).div_(255).sub_(mean).div_(std)

@@ -16,7 +16,7 @@ from torch.nn.modules.instancenorm import _InstanceNorm
 from ftcli.components.backbone import Depth, Groups, group, is_below
 from ftcli.engine.module_layers import module_layers
 from ftcli.errors import ModelError
-from ftcli.plan.layer_map import HEAD, BatchNorm, Layer, LayerMap, Parameter
+from ftcli.plans.layer_map import HEAD, BatchNorm, Layer, LayerMap, Parameter
 
 STEM = "stem"
 

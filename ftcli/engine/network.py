@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from torch import nn
 
-from ftcli.plan.layer_map import LayerMap
-from ftcli.plan.preprocessing import Preprocessing
+from ftcli.plans.layer_map import LayerMap
+from ftcli.plans.preprocessing import Preprocessing
 
 
 @dataclass(frozen=True)
@@ -26,3 +28,5 @@ class Network:
     """SOURCE/NAME."""
     weights_note: str
     """Where the backbone's weights are from, for the user."""
+    config: Mapping[str, Any] | None = None
+    """JSON-able: what rebuilds the architecture where the name alone is not enough."""

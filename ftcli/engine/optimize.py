@@ -7,8 +7,8 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from ftcli.components import optimizer as components
-from ftcli.plan.phase import Phase
-from ftcli.plan.training_plan import OptimizerSpec
+from ftcli.plans.phase import Phase
+from ftcli.plans.training_plan import OptimizerSpec
 
 Moments = dict[str, dict[str, Tensor]]
 """Parameter name -> the optimizer's tensors for it (exp_avg, momentum_buffer, step ...)."""

@@ -8,7 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from ftcli.plan.training_plan import Machine
+from ftcli.plans.training_plan import Machine
 
 MAX_WORKERS = 8
 

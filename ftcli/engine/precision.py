@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 import torch
 from torch.amp.grad_scaler import GradScaler
 
-from ftcli.plan.training_plan import Precision
+from ftcli.plans.training_plan import Precision
 
 DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 

@@ -13,7 +13,7 @@ from torch.optim import Optimizer
 from ftcli.engine.batches import Batch
 from ftcli.engine.precision import autocast
 from ftcli.errors import NonFiniteError
-from ftcli.plan.training_plan import Precision
+from ftcli.plans.training_plan import Precision
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,10 @@ from torch import Tensor
 
 from ftcli.engine.files import replace_file
 from ftcli.errors import ModelError
-from ftcli.plan.preprocessing import Preprocessing
+from ftcli.plans.preprocessing import Preprocessing
 
 KEY = "ftcli"
+_DTYPES = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16", "I64": "int64"}
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,8 @@ class ModelCard:
     preprocessing: Preprocessing
     group_norm: bool = False
     task: str = "image_classification"
+    config: Mapping[str, Any] | None = None
+    """What rebuilds the architecture where the backbone's name alone is not enough."""
 
     def to_dict(self) -> dict[str, Any]:
         return {**vars(self), "preprocessing": self.preprocessing.to_dict()}
@@ -74,6 +77,17 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     except ValueError as error:
         what = f"the file's description of itself is damaged: {error}"
         raise ModelError(what, where=str(path), remedy=remedy) from error
+
+
+def dtypes_in(path: Path) -> dict[str, str]:
+    """Tensor name -> dtype as torch calls it, read without the tensors. Raises ModelError."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            kinds = {name: file.get_slice(name).get_dtype() for name in file.keys()}  # noqa: SIM118
+            return {name: _DTYPES.get(kind, kind) for name, kind in kinds.items()}
+    except (OSError, SafetensorError) as error:
+        remedy = "give a run folder that ftcli has finished, or train again"
+        raise ModelError(f"cannot read the weights: {error}", where=str(path), remedy=remedy) from error
 
 
 def save_model(path: Path, state: Mapping[str, Tensor], card: ModelCard) -> None:

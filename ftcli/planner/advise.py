@@ -7,13 +7,13 @@ from typing import Any
 
 from ftcli.components import norm
 from ftcli.findings import Finding
-from ftcli.plan.norm_policy import NormPolicy
 from ftcli.planner.backbone_sizes import SIZES
 from ftcli.planner.cautions import cautions
 from ftcli.planner.domain import FAR_FROM
 from ftcli.planner.tables import TRUSTED, Case, Row, Strategy, Table
 from ftcli.planner.training_size import training_size
 from ftcli.planner.what_if import changes
+from ftcli.plans.norm_policy import NormPolicy
 
 HELD_OUT = 0.15
 """Share of the images that validation keeps, and as many the test: the recipe's default split."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from ftcli.plan.training_plan import Decision, Machine
+from ftcli.plans.training_plan import Decision, Machine
 from ftcli.recipe.schema import Recipe
 from ftcli.registry import kinds
 

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 
 from ftcli.components import norm, optimizer
 from ftcli.errors import MachineError, Problem, RecipeError
-from ftcli.plan.layer_map import LayerMap
-from ftcli.plan.norm_policy import NormPolicy
-from ftcli.plan.phase import Plateau
-from ftcli.plan.preprocessing import Preprocessing
-from ftcli.plan.training_plan import Decision, Floor, Machine, TrainingPlan
 from ftcli.planner.choose import choose_augment, choose_layer_lr, choose_precision
 from ftcli.planner.notice import findings_of
 from ftcli.planner.phases import compile_phases
+from ftcli.plans.layer_map import LayerMap
+from ftcli.plans.norm_policy import NormPolicy
+from ftcli.plans.phase import Plateau
+from ftcli.plans.preprocessing import Preprocessing
+from ftcli.plans.training_plan import Decision, Floor, Machine, TrainingPlan
 from ftcli.recipe.schema import Recipe
 from ftcli.registry import implementation
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ftcli.findings import Finding
-from ftcli.plan.layer_map import HEAD
-from ftcli.plan.training_plan import TrainingPlan
+from ftcli.planner.verdicts import verdicts_of_phases
+from ftcli.plans.freeze_facts import plan_facts
+from ftcli.plans.layer_map import HEAD
+from ftcli.plans.training_plan import TrainingPlan
 from ftcli.recipe.schema import Recipe
 
 ERASING_LR = 1e-2
@@ -14,8 +16,13 @@ ERASING_LR = 1e-2
 
 
 def findings_of(recipe: Recipe, plan: TrainingPlan) -> tuple[Finding, ...]:
-    """In the order in which a reader would meet them: norm, LRs, stages."""
-    return (*_norm(recipe, plan), *_rates(plan), *_never_trained(plan))
+    """In the order in which a reader would meet them: norm, LRs, stages; then the verdicts on every phase."""
+    return (
+        *_norm(recipe, plan),
+        *_rates(plan),
+        *_never_trained(plan),
+        *verdicts_of_phases(plan_facts(plan)),
+    )
 
 
 def _norm(recipe: Recipe, plan: TrainingPlan) -> Iterator[Finding]:
@@ -25,6 +32,7 @@ def _norm(recipe: Recipe, plan: TrainingPlan) -> Iterator[Finding]:
             "norm.kind",
             "group_norm discards the pretrained BatchNorm statistics",
             "use freeze_stats unless batches are tiny and the data is plenty",
+            "statistics-discarded",
         )
     elif recipe.norm.kind != "auto" and not plan.layer_map.batch_norms and not plan.norm.to_group_norm:
         yield Finding(
@@ -32,6 +40,7 @@ def _norm(recipe: Recipe, plan: TrainingPlan) -> Iterator[Finding]:
             "norm.kind",
             f"{plan.layer_map.backbone} has no BatchNorm: the policy {plan.norm.kind!r} changes nothing",
             "remove the norm section",
+            "no-batchnorm",
         )
     updating = any(bn.updates_stats for phase in plan.phases for bn in phase.batch_norms)
     if updating and plan.batch_size < 8:
@@ -40,6 +49,7 @@ def _norm(recipe: Recipe, plan: TrainingPlan) -> Iterator[Finding]:
             "train.batch_size",
             f"BatchNorm statistics are estimated from batches of {plan.batch_size}",
             "set norm: freeze_stats, or a batch_size of 16 or more",
+            "batch-too-small-for-bn",
         )
 
 
@@ -54,6 +64,7 @@ def _rates(plan: TrainingPlan) -> Iterator[Finding]:
             "optimizer.lr",
             f"a backbone LR of {highest:g} erases pretrained features within an epoch",
             "lower optimizer.lr, or use layer_lr: {kind: discriminative, backbone_divisor: 100}",
+            "backbone-lr-erases",
         )
 
 
@@ -68,4 +79,5 @@ def _never_trained(plan: TrainingPlan) -> Iterator[Finding]:
             ", ".join(missing),
             "no phase ever trains these stages",
             "extend the schedule if that is not meant",
+            "never-trained",
         )

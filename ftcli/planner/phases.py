@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from itertools import pairwise
 
 from ftcli.components import schedule
 from ftcli.errors import Problem, RecipeError
-from ftcli.plan.freeze_mask import FreezeMask
-from ftcli.plan.layer_map import HEAD, LayerMap
-from ftcli.plan.lr_curve import LrCurve
-from ftcli.plan.norm_policy import NormPolicy
-from ftcli.plan.param_group import group_parameters
-from ftcli.plan.phase import BatchNormMode, Phase, Stretch
+from ftcli.plans.freeze_mask import FreezeMask
+from ftcli.plans.layer_map import HEAD, LayerMap
+from ftcli.plans.lr_curve import LrCurve
+from ftcli.plans.norm_policy import NormPolicy
+from ftcli.plans.param_group import group_parameters
+from ftcli.plans.phase import BatchNormMode, Phase, Stretch
 from ftcli.recipe.schema import Recipe
 
 
@@ -93,15 +93,21 @@ def _without_frozen_affine(mask: FreezeMask, layer_map: LayerMap, policy: NormPo
 def _batch_norm_modes(
     layer_map: LayerMap, train_layers: frozenset[int], mask: FreezeMask, policy: NormPolicy
 ) -> tuple[BatchNormMode, ...]:
+    """Statistics move where the weights around a BatchNorm train, or its own gamma and beta do."""
+    moving = {p.layer for p in layer_map.parameters if p.name in mask and not p.is_norm} & train_layers
     return tuple(
         BatchNormMode(
             bn.name,
             bn.stage,
-            updates_stats=policy.updates_stats and bn.layer in train_layers,
-            trains_affine=any(name in mask for name in bn.params),
+            updates_stats=policy.updates_stats and (bn.layer in moving or _any_in(bn.params, mask)),
+            trains_affine=_any_in(bn.params, mask),
         )
         for bn in layer_map.batch_norms
     )
+
+
+def _any_in(names: Iterable[str], mask: FreezeMask) -> bool:
+    return any(name in mask for name in names)
 
 
 def _frozen_tensors(

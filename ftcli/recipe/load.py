@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from ftcli.errors import Problem, RecipeError, UsageError
 from ftcli.recipe import overrides as command_line
@@ -56,6 +57,14 @@ def load(path: str | Path, overrides: Sequence[str] = ()) -> LoadedRecipe:
     if recipe is None or found:
         raise RecipeError(*(each.problem for each in sorted(found, key=lambda each: each.place)))
     return LoadedRecipe(recipe, Source(document.places))
+
+
+def recipe_from(content: Mapping[str, Any]) -> Recipe:
+    """The recipe in plain data. Raises RecipeError with every problem."""
+    recipe, problems = check(dict(content))
+    if recipe is None:
+        raise RecipeError(*problems)
+    return recipe
 
 
 def with_places(error: RecipeError, source: Source) -> RecipeError:

@@ -8,12 +8,22 @@ from pydantic import Field, model_validator
 
 from ftcli.registry import Options, union_of
 
+_WORD = r"[A-Za-z0-9_.\-]+"
+_BACKBONE = (
+    rf"^(?:(?:torchvision|timm|hf)/{_WORD}"
+    rf"|hf/{_WORD}/{_WORD}|timm/hf-hub:{_WORD}/{_WORD}(?:@[A-Za-z0-9_./\-]+)?"
+    r"|hf/[./~].*|timm/local-dir:.+)$"
+)
+"""A name of a library, a repository of the Hugging Face hub, or a folder."""
+
 
 class Model(Options):
     """The network: a pretrained backbone and a new head."""
 
-    backbone: Annotated[str, Field(pattern=r"^(torchvision|timm)/[A-Za-z0-9_.\-]+$")]
-    """SOURCE/NAME: torchvision/resnet18, timm/tf_efficientnet_lite0; `ftcli models ls` lists them."""
+    backbone: Annotated[str, Field(pattern=_BACKBONE)]
+    """SOURCE/NAME: torchvision/resnet18, timm/tf_efficientnet_lite0; `ftcli models ls` lists them. From the Hugging
+    Face hub: hf/OWNER/NAME, timm/hf-hub:OWNER/NAME. From a folder: hf/PATH that begins with `.`, `/` or `~`,
+    timm/local-dir:PATH."""
     weights: str = "default"
     """default: the pretrained weights of that name. none: random. Otherwise a local .safetensors or .pth file."""
     head: union_of("head") = Field(default_factory=lambda: {"kind": "linear"}, validate_default=True)  # type: ignore[valid-type]

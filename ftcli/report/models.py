@@ -13,6 +13,7 @@ from ftcli.report.layout import add_columns, heading, labelled, table
 from ftcli.report.safe_text import plain
 
 if TYPE_CHECKING:
+    from ftcli.plans.preprocessing import Preprocessing
     from ftcli.workflows.models import BackboneCard, ListedBackbone
 
 
@@ -34,10 +35,22 @@ def _facts(card: BackboneCard) -> list[tuple[str, RenderableType]]:
         ("head", f"at {', '.join(card.heads)}, {numbers.count(card.features)} features"),
         ("weights", card.weights or "none; give a file, or train from scratch"),
         ("tags", _tags(card)),
-        ("images", f"resize to {images.resize_size} ({images.interpolation}), crop {images.image_size}"),
+        ("images", _images(card.preprocessing)),
         ("normalise", f"mean {_channels(images.mean)}, std {_channels(images.std)}"),
     )
     return [(label, plain(value)) for label, value in values if value]
+
+
+def _images(images: Preprocessing) -> str:
+    """How an image becomes a square of the network's size."""
+    verb = "squash" if images.fit == "squash" else "resize"
+    side = " the longer side" if images.fit == "pad" else ""
+    steps = [f"{verb}{side} to {images.resize_size} ({images.interpolation})"]
+    if images.fit == "pad":
+        steps.append(f"pad to {images.image_size}")
+    if images.fit == "crop" or images.resize_size != images.image_size:
+        steps.append(f"crop {images.image_size}")
+    return ", ".join([*steps, "channels as BGR"] if images.bgr else steps)
 
 
 def _tags(card: BackboneCard) -> str:

@@ -9,7 +9,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from ftcli.events import EpochDone, Event, Noticed, PhaseProved, PhaseStarted, PlanReady, Working
-from ftcli.plan.layer_map import LayerMap
+from ftcli.plans.layer_map import LayerMap
 from ftcli.report import numbers
 from ftcli.report.epoch_line import epoch_header, epoch_line
 from ftcli.report.findings import STYLES, finding_line

@@ -8,7 +8,7 @@ from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderR
 from rich.table import Table
 from rich.text import Text
 
-from ftcli.plan.freeze_table import Cell, FreezeTable, PhaseColumn
+from ftcli.plans.freeze_table import Cell, FreezeTable, PhaseColumn
 from ftcli.report import numbers
 from ftcli.report.layout import FirstThatFits, add_columns, table
 from ftcli.report.safe_text import plain, shorten
@@ -57,14 +57,20 @@ def _cells(index: int, phase: PhaseColumn, short: bool, name_width: int) -> dict
     return {
         "#": str(index),
         "phase": plain(shorten(phase.name, name_width)),
-        "epochs": numbers.epochs(phase.start_epoch, phase.end_epoch),
+        "epochs": _epochs(phase),
         "stages": str(len(phase.stages)),
         "trainable": numbers.count(phase.trainable),
         "share": numbers.share(phase.trainable_share),
         "LR head": numbers.rate_range(phase.lr_head, phase.lr_head),
-        "LR low": numbers.rate(phase.lr_lowest),
+        "LR low": numbers.rate_range(phase.lr_lowest, phase.lr_lowest),
         "BN": norm_text(phase.batch_norm, short=short),
     }
+
+
+def _epochs(phase: PhaseColumn) -> str:
+    if phase.start_epoch is None or phase.end_epoch is None:
+        return "-"
+    return numbers.epochs(phase.start_epoch, phase.end_epoch)
 
 
 class _Grid:

@@ -8,8 +8,8 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from ftcli.plan.lr_curve import LrCurve
-from ftcli.plan.training_plan import OptimizerSpec, TrainingPlan
+from ftcli.plans.lr_curve import LrCurve
+from ftcli.plans.training_plan import OptimizerSpec, TrainingPlan
 from ftcli.report import numbers
 from ftcli.report.layout import heading, labelled
 from ftcli.report.safe_text import listed, plain
@@ -36,7 +36,8 @@ def plan_header(plan: TrainingPlan) -> RenderableType:
 def _backbone(plan: TrainingPlan) -> str:
     weights = "pretrained" if plan.pretrained else "random weights"
     size = plan.preprocessing.image_size
-    return f"{plan.layer_map.backbone}, {weights}, images of {size}x{size} pixels"
+    fit = {"crop": "", "squash": ", squashed", "pad": ", padded"}[plan.preprocessing.fit]
+    return f"{plan.layer_map.backbone}, {weights}, images of {size}x{size} pixels{fit}"
 
 
 def _strategy(plan: TrainingPlan) -> str:

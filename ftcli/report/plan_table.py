@@ -2,54 +2,58 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import asdict, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from ftcli.errors import UsageError
-from ftcli.plan.freeze_table import FreezeTable, freeze_table
-from ftcli.plan.phase import Phase
-from ftcli.plan.training_plan import Decision, TrainingPlan
-from ftcli.report import stage_table
+from ftcli.findings import Finding
+from ftcli.plans.freeze_facts import FreezeFacts, plan_facts
+from ftcli.plans.freeze_table import freeze_table
+from ftcli.plans.phase import Phase
+from ftcli.plans.training_plan import Decision, TrainingPlan
 from ftcli.report.findings import findings_view
-from ftcli.report.layout import FirstThatFits, heading, labelled
-from ftcli.report.phase_table import phase_table
+from ftcli.report.freeze_json import listed
+from ftcli.report.freeze_views import optimizer_line, phases_table
+from ftcli.report.layout import heading, labelled
 from ftcli.report.plan_header import plan_header
 from ftcli.report.safe_text import plain
 from ftcli.report.style import QUIET
 
-_MOST_SIDE_BY_SIDE = 3
-"""Phases beside each other on the widest of terminals."""
-
 
 def plan_view(plan: TrainingPlan) -> RenderableType:
     """Header, table, decisions and findings. Fits 80 columns, and tells more where there are more."""
-    return _page(plan, freeze_table(plan))
+    return plan_page(plan, plan_facts(plan), plan.findings)
 
 
-def inspect_view(plan: TrainingPlan, phase: int | None = None) -> RenderableType:
-    """The plan's page; with `phase` (its index, from 0) the table of that phase alone.
+def plan_page(
+    plan: TrainingPlan,
+    phases: Sequence[FreezeFacts],
+    findings: Iterable[Finding],
+    body: RenderableType | None = None,
+) -> RenderableType:
+    """The plan's page around a table of its facts; by itself of stages against phases."""
+    shown = Group(phases_table(freeze_table(phases)), optimizer_line(phases)) if body is None else body
+    notes = _plateau(plan.phases), _decisions(plan), findings_view(findings)
+    return Group(plan_header(plan), shown, *notes)
 
-    Raises UsageError when there is no such phase.
+
+def plan_json(
+    plan: TrainingPlan,
+    phases: Sequence[FreezeFacts] | None = None,
+    findings: Iterable[Finding] | None = None,
+) -> dict[str, Any]:
+    """The same as plain data. Shares lie between 0 and 1; LRs are peaks, null where a stage is frozen.
+
+    `phases` and `findings` are the plan's own unless more is known.
     """
-    if phase is None:
-        return plan_view(plan)
-    if not 0 <= phase < len(plan.phases):
-        known = ", ".join(f"{index} ({p.name})" for index, p in enumerate(plan.phases))
-        raise UsageError(f"the plan has no phase {phase}", remedy=f"choose one of {known}")
-    return _page(plan, freeze_table(replace(plan, phases=plan.phases[phase : phase + 1])))
-
-
-def plan_json(plan: TrainingPlan) -> dict[str, Any]:
-    """The same as plain data. Shares lie between 0 and 1; LRs are peaks, null where a stage is frozen."""
-    freeze = freeze_table(plan)
+    freeze = freeze_table(plan_facts(plan) if phases is None else phases)
     return {
         "backbone": plan.layer_map.backbone,
         "strategy": plan.strategy,
-        "stages": [_listed(asdict(row)) for row in freeze.stages],
+        "stages": [listed(asdict(row)) for row in freeze.stages],
         "totals": {
             "parameters": freeze.parameters,
             "phases": [
@@ -58,26 +62,13 @@ def plan_json(plan: TrainingPlan) -> dict[str, Any]:
             ],
         },
         "phases": [
-            {**_listed(asdict(column)), "plateau": phase.plateau and asdict(phase.plateau)}
+            {**listed(asdict(column)), "plateau": phase.plateau and asdict(phase.plateau)}
             | {"from_features": phase.from_features, "from_features_reason": phase.from_features_reason}
             for column, phase in zip(freeze.phases, plan.phases, strict=True)
         ],
         "decisions": [asdict(decision) for decision in plan.decisions],
-        "findings": [asdict(finding) for finding in plan.findings],
+        "findings": [asdict(finding) for finding in (plan.findings if findings is None else findings)],
     }
-
-
-def _page(plan: TrainingPlan, freeze: FreezeTable) -> RenderableType:
-    notes = _plateau(plan.phases), _decisions(plan), findings_view(plan.findings)
-    return Group(plan_header(plan), _table(freeze), *notes)
-
-
-def _table(freeze: FreezeTable) -> RenderableType:
-    if len(freeze.phases) > _MOST_SIDE_BY_SIDE:
-        return phase_table(freeze)
-    layouts = (stage_table.FULL, stage_table.SHORT, stage_table.SHARES, stage_table.NARROW)
-    side_by_side = (stage_table.stage_table(freeze, columns) for columns in layouts)
-    return FirstThatFits(*side_by_side, phase_table(freeze))
 
 
 def _plateau(phases: Iterable[Phase]) -> RenderableType:
@@ -100,10 +91,3 @@ def _decisions(plan: TrainingPlan) -> RenderableType:
 def _features(phase: Phase) -> Decision:
     how = "computed once" if phase.from_features else "computed in every epoch"
     return Decision("features", f"{how} in phase {phase.name}", phase.from_features_reason)
-
-
-def _listed(values: Any) -> Any:
-    """Tuples as lists, so that the data equals what JSON gives back."""
-    if isinstance(values, dict):
-        return {key: _listed(value) for key, value in values.items()}
-    return [_listed(value) for value in values] if isinstance(values, (list, tuple)) else values

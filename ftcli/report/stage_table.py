@@ -9,7 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from ftcli.plan.freeze_table import Cell, FreezeTable, NormCount, PhaseColumn
+from ftcli.plans.freeze_table import Cell, FreezeTable, NormCount, PhaseColumn
 from ftcli.report import numbers
 from ftcli.report.layout import add_columns, table
 from ftcli.report.safe_text import plain, shorten
@@ -106,9 +106,10 @@ def _phase_block(freeze: FreezeTable, index: int, columns: tuple[_Column, ...]) 
 
 
 def _phase_heading(phase: PhaseColumn) -> Text:
-    when = numbers.when(phase.start_epoch, phase.end_epoch)
-    name = plain(shorten(phase.name, _LONGEST_NAME))
-    return name.append("\n").append(f"{when}, {numbers.count(phase.trainable)} train", f"{QUIET} not bold")
+    told = f"{numbers.count(phase.trainable)} train"
+    if phase.start_epoch is not None and phase.end_epoch is not None:
+        told = f"{numbers.when(phase.start_epoch, phase.end_epoch)}, {told}"
+    return plain(shorten(phase.name, _LONGEST_NAME)).append("\n").append(told, f"{QUIET} not bold")
 
 
 def _legend(freeze: FreezeTable, columns: tuple[_Column, ...]) -> list[Text]:

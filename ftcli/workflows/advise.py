@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ftcli.errors import RecipeError, UsageError
+from ftcli.errors import UsageError
 from ftcli.planner.advice_recipe import recipe_text
 from ftcli.planner.advise import Advice, recommend
 from ftcli.planner.domain import parse_domain
 from ftcli.planner.tables import Case
-from ftcli.recipe.check import check
+from ftcli.recipe.load import recipe_from
 
 BACKBONE = "torchvision/resnet18"
 
@@ -33,8 +33,6 @@ def advise(
     if num_classes is not None and not 2 <= num_classes <= num_images:
         told = f"{num_classes:,} classes do not fit {num_images:,} images"
         raise UsageError(told, where="--classes", remedy="at least 2 classes, at least one image in each")
-    _, problems = check({"data": "digits", "model": {"backbone": backbone}, "strategy": "full"})
-    if problems:
-        raise RecipeError(*problems)
+    recipe_from({"data": "digits", "model": {"backbone": backbone}, "strategy": "full"})
     advice = recommend(Case(num_images, parse_domain(domain), num_classes), backbone)
     return AdviseResult(advice, recipe_text(advice))

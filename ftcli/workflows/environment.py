@@ -7,8 +7,7 @@ import platform
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from ftcli import __version__
-from ftcli.plan.training_plan import Machine
+from ftcli.plans.training_plan import Machine
 
 PACKAGES = ("torch", "torchvision", "timm", "numpy", "pillow", "safetensors", "scikit-learn", "torchmetrics")
 
@@ -16,7 +15,7 @@ PACKAGES = ("torch", "torchvision", "timm", "numpy", "pillow", "safetensors", "s
 def environment(machine: Machine) -> dict[str, Any]:
     """Versions, processor and device, for environment.json."""
     return {
-        "ftcli": __version__,
+        "ftcli": _version("ftcli"),
         "python": platform.python_version(),
         "platform": platform.platform(),
         "cpus": os.cpu_count(),

@@ -13,9 +13,9 @@ from ftcli.engine.images import ImageStore
 from ftcli.engine.placement import find_machine, num_workers
 from ftcli.engine.run_folder import RunFolder, open_run_folder
 from ftcli.errors import DataError, UsageError
-from ftcli.plan.data_splits import DataSplits, apply_split_record
-from ftcli.plan.training_plan import Precision
 from ftcli.planner.choose import choose_precision
+from ftcli.plans.data_splits import DataSplits, apply_split_record
+from ftcli.plans.training_plan import Precision
 from ftcli.recipe.load import load_recipe
 from ftcli.recipe.schema import Recipe
 from ftcli.workflows.prepare import open_splits

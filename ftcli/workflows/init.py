@@ -13,8 +13,8 @@ from typing import Any
 import yaml
 
 from ftcli.errors import RecipeError
-from ftcli.plan.data_splits import TRAIN, DataSplits
 from ftcli.planner.training_size import training_size
+from ftcli.plans.data_splits import TRAIN, DataSplits
 from ftcli.recipe.check import check
 from ftcli.recipe.yaml_source import parse
 from ftcli.registry import implementation, kinds

@@ -1,34 +1,74 @@
-"""The plan of a recipe, or of a backbone by name, without weights and without a step."""
+"""What is frozen, what trains and how fast: of a recipe, a backbone by name, a run, or a living model."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from torch import nn
+
+from ftcli.engine.any_model import MappedModel
+from ftcli.engine.live_facts import HasGroups, live_facts
 from ftcli.engine.network import Network
-from ftcli.errors import DataError, RecipeError
-from ftcli.plan.training_plan import TrainingPlan
+from ftcli.errors import DataError
+from ftcli.findings import Finding
 from ftcli.planner.compile import DataFacts, compile_plan
-from ftcli.recipe.check import check
+from ftcli.planner.verdicts import verdicts
+from ftcli.plans.freeze_facts import FreezeFacts, plan_facts
+from ftcli.plans.training_plan import TrainingPlan
+from ftcli.recipe.load import recipe_from
 from ftcli.recipe.schema import Recipe
 from ftcli.workflows.prepare import machine_for, open_network, open_splits
 
 UNKNOWN_CLASSES = tuple(f"class {number}" for number in range(10))
 
 
+@dataclass(frozen=True)
+class Inspected:
+    """`phases` are the facts of each phase of a plan, or of a living model as it is now (`plan` is None then)."""
+
+    subject: str
+    phases: tuple[FreezeFacts, ...]
+    findings: tuple[Finding, ...]
+    plan: TrainingPlan | None = None
+    notes: tuple[str, ...] = ()
+
+
+def inspect_plan(plan: TrainingPlan) -> Inspected:
+    return Inspected(plan.layer_map.backbone, plan_facts(plan), plan.findings, plan)
+
+
+def inspect_model(
+    model: nn.Module, optimizers: Sequence[HasGroups], network: Network | None = None
+) -> Inspected:
+    """Any PyTorch model. Its layers are those of `network` where it is one of ours. Raises ModelError."""
+    facts = live_facts(model, optimizers, None if network is None else _mapped(network))
+    return Inspected(type(model).__name__, (facts,), verdicts(facts))
+
+
+def _mapped(network: Network) -> MappedModel:
+    return MappedModel(network.model, "", network.layer_map, network.module_layers)
+
+
 def inspect_recipe(recipe: Recipe) -> TrainingPlan:
     """The plan that `train` would perform. Where the data is not at hand, ten classes of unknown size are assumed."""
     classes, num_train = _data(recipe)
-    return _compile(recipe, open_network(recipe, len(classes), meta=True), classes, num_train)
+    return plan_for(recipe, classes, num_train)
 
 
 def inspect_backbone(name: str, strategy: str) -> TrainingPlan:
     """A backbone by name under a strategy with its defaults, for as many epochs as it has stages, at least ten."""
     content = {"data": {"kind": "digits"}, "model": {"backbone": name}, "strategy": {"kind": strategy}}
-    recipe, problems = check(content)
-    if recipe is None:
-        raise RecipeError(*problems)
+    recipe = recipe_from(content)
     network = open_network(recipe, len(UNKNOWN_CLASSES), meta=True)
     epochs = max(recipe.train.epochs, len(network.layer_map.stages))
     enough = recipe.model_copy(update={"train": recipe.train.model_copy(update={"epochs": epochs})})
     return _compile(enough, network, UNKNOWN_CLASSES, None)
+
+
+def plan_for(recipe: Recipe, classes: tuple[str, ...], num_train: int | None) -> TrainingPlan:
+    """The plan of a recipe for data of which only this much is known."""
+    return _compile(recipe, open_network(recipe, len(classes), meta=True), classes, num_train)
 
 
 def _compile(

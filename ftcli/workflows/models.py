@@ -8,11 +8,11 @@ from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from typing import Any
 
-from ftcli.components.backbone import SOURCES, open_backbone, source
+from ftcli.components.backbone import SOURCES, is_installed, open_backbone, source
 from ftcli.engine.layer_map import layer_map_of
 from ftcli.errors import UsageError
-from ftcli.plan.layer_map import LayerMap
-from ftcli.plan.preprocessing import Preprocessing
+from ftcli.plans.layer_map import LayerMap
+from ftcli.plans.preprocessing import Preprocessing
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,8 @@ class BackboneCard:
 def list_backbones(pattern: str | None = None, only: str | None = None) -> tuple[ListedBackbone, ...]:
     """The names that contain `pattern`, or match it where it has wildcards; of one source, or of all.
 
-    Raises UsageError for a source that is not one and a pattern that finds nothing.
+    Raises UsageError for a source that is not one and a pattern that finds nothing, ModelError for a source
+    whose library is not installed; of all sources such a one is left out.
     """
     if only is not None and only not in SOURCES:
         raise UsageError(f"there is no source {only!r}", remedy=f"sources: {', '.join(SOURCES)}")
@@ -87,7 +88,8 @@ def describe_backbone(backbone: str) -> BackboneCard:
 
 
 def _names(only: str | None) -> Iterator[str]:
-    for known in SOURCES if only is None else (only,):
+    installed = [known for known in SOURCES if is_installed(known)]
+    for known in installed if only is None else (only,):
         yield from (f"{known}/{name}" for name in source(f"{known}/")[0].names())
 
 

@@ -16,12 +16,14 @@ from ftcli.engine.network import Network
 from ftcli.engine.placement import find_machine, num_workers, place
 from ftcli.engine.weights_file import ModelCard
 from ftcli.errors import ModelError
-from ftcli.plan.data_splits import DataSplits
-from ftcli.plan.training_plan import Machine, TrainingPlan
 from ftcli.planner.choose import choose_augment
 from ftcli.planner.compile import DataFacts, check_device, compile_plan
+from ftcli.plans.data_splits import DataSplits
+from ftcli.plans.training_plan import Machine, TrainingPlan
 from ftcli.recipe.schema import Recipe
 from ftcli.registry import implementation
+
+LOCAL_DIR = "timm/local-dir:"
 
 
 @dataclass(frozen=True)
@@ -121,6 +123,7 @@ def model_card(recipe: Recipe, prepared: Prepared) -> ModelCard:
         preprocessing=prepared.plan.preprocessing,
         group_norm=prepared.plan.norm.to_group_norm,
         task=recipe.task,
+        config=prepared.network.config,
     )
 
 
@@ -136,9 +139,20 @@ def with_absolute_paths(recipe: Recipe) -> Recipe:
     return recipe.model_copy(
         update={
             "data": data.model_copy(update=paths),
-            "model": model.model_copy(update={"weights": weights}),
+            "model": model.model_copy(
+                update={"weights": weights, "backbone": with_absolute_path(model.backbone)}
+            ),
         }
     )
+
+
+def with_absolute_path(backbone: str) -> str:
+    """A backbone that is a folder (hf/./mine, timm/local-dir:mine), so that any directory finds it."""
+    name = backbone.removeprefix("hf/")
+    if name != backbone and name.startswith((".", "~")):
+        return f"hf/{Path(name).expanduser().absolute()}"
+    folder = backbone.removeprefix(LOCAL_DIR)
+    return f"{LOCAL_DIR}{Path(folder).expanduser().absolute()}" if folder != backbone else backbone
 
 
 def _counts(splits: DataSplits) -> str:

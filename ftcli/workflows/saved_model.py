@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import torch
 from PIL.Image import Image
-from torch import Tensor
+from torch import Tensor, nn
 
 from ftcli.engine.build import build_network, with_group_norm
 from ftcli.engine.images import center_crop, normalise, prepare
@@ -18,14 +18,32 @@ from ftcli.engine.placement import find_machine, place, place_images
 from ftcli.engine.run_folder import RunFolder
 from ftcli.engine.weights_file import ModelCard, load_model
 from ftcli.errors import MachineError, ModelError
+from ftcli.plans.preprocessing import Preprocessing
 from ftcli.registry import kinds
 
 
 @dataclass(frozen=True)
 class SavedModel:
+    """A trained network with all that is known of its input and output."""
+
     card: ModelCard
     network: Network
     device: str
+
+    @property
+    def module(self) -> nn.Module:
+        """Normalised images (B, 3, S, S) -> logits (B, C)."""
+        return self.network.model
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the logits, in their order."""
+        return self.card.classes
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """How an image becomes the network's input."""
+        return self.card.preprocessing
 
     def forward(self, images_BCHW: Tensor) -> Tensor:
         """uint8 images (B, 3, S, S) -> logits (B, C) in fp32."""
@@ -53,6 +71,7 @@ def load_saved(run: Path, device: Literal["auto", "cpu", "cuda"] = "auto") -> Sa
         image_size=card.preprocessing.image_size,
         seed=0,
         pretrained=False,
+        config=card.config,
     )
     network = with_group_norm(network) if card.group_norm else network
     _load_state(network, state, path)

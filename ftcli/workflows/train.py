@@ -18,8 +18,8 @@ from ftcli.engine.weights_file import load_model
 from ftcli.errors import FrozenTensorChanged, MachineError, StoppedByUser
 from ftcli.events import Listener, Noticed, PlanReady, Scores, Working
 from ftcli.findings import Finding
-from ftcli.plan.data_splits import DataSplits, split_record
-from ftcli.plan.training_plan import TrainingPlan
+from ftcli.plans.data_splits import DataSplits, split_record
+from ftcli.plans.training_plan import TrainingPlan
 from ftcli.recipe.dump import dump_recipe
 from ftcli.recipe.schema import Recipe
 from ftcli.workflows.environment import environment

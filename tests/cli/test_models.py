@@ -48,3 +48,18 @@ def test_an_unknown_name_ends_with_the_code_for_models() -> None:
     with pytest.raises(ModelError) as caught:
         call(["models", "show", "timm/resnet81"])
     assert caught.value.exit_code == 5
+
+
+def test_ls_of_transformers(capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("transformers")
+    run("ls", "convnext*", "--source", "hf")
+    assert capsys.readouterr().out.splitlines() == ["hf/convnext    -", "hf/convnextv2  -"]
+
+
+def test_show_of_transformers(capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("transformers")
+    run("show", "hf/vit")
+    shown, told = capsys.readouterr()
+    assert shown.startswith("hf/vit\n")
+    assert "layers.11" in shown
+    assert not told

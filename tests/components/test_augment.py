@@ -4,7 +4,7 @@ from torchvision.transforms import v2
 
 from ftcli.components.augment import Off, Varied, transforms
 from ftcli.engine.seed import seeded
-from ftcli.plan.preprocessing import IMAGENET
+from ftcli.plans.preprocessing import IMAGENET
 
 SMALL = IMAGENET.at_size(32)
 IMAGE = torch.randint(0, 256, (3, 48, 37), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)

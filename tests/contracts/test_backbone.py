@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from functools import cache
+from copy import deepcopy
+from dataclasses import replace
+from functools import lru_cache
 
 import pytest
 import torch
 
 from ftcli.components.head import Linear
 from ftcli.engine.build import build_network
+from ftcli.engine.freeze import apply_mask, enter_train_mode
 from ftcli.engine.network import Network
-from ftcli.plan.layer_map import HEAD
+from ftcli.planner.compile import DataFacts, compile_plan
+from ftcli.plans.layer_map import HEAD
+from ftcli.plans.phase import Phase
+from ftcli.plans.training_plan import Machine
+from ftcli.recipe.schema import Recipe
 
 IMAGE_SIZE = {
     "torchvision/resnet18": 32,
@@ -39,6 +46,43 @@ IMAGE_SIZE = {
     "timm/test_vit": 32,
     "timm/swin_s3_tiny_224": 32,
     "timm/test_byobnet": 32,
+    "timm/cait_xxs24_224": 64,
+    "timm/convformer_s18": 32,
+    "timm/crossvit_tiny_240": 240,
+    "timm/csatv2": 512,
+    "timm/deit_tiny_distilled_patch16_224": 64,
+    "timm/dla46_c": 32,
+    "timm/eca_nfnet_l0": 32,
+    "timm/edgenext_xx_small": 64,
+    "timm/efficientformer_l1": 224,
+    "timm/efficientformerv2_s0": 224,
+    "timm/efficientvim_m1_dist": 224,
+    "timm/fastvit_t8": 64,
+    "timm/ghostnet_050": 32,
+    "timm/gmixer_24_224": 224,
+    "timm/hrnet_w18_small": 64,
+    "timm/iformer_m_distilled": 224,
+    "timm/inception_v4": 75,
+    "timm/levit_128s": 224,
+    "timm/mixer_s32_224": 224,
+    "timm/mobilevit_xxs": 64,
+    "timm/pit_ti_distilled_224": 64,
+    "timm/poolformer_s12": 32,
+    "timm/pvt_v2_b0": 64,
+    "timm/rdnet_tiny": 32,
+    "timm/regnetx_002": 32,
+    "timm/repvit_m0_9": 64,
+    "timm/resnetv2_18": 32,
+    "timm/rexnet_100": 32,
+    "timm/selecsls42": 64,
+    "timm/swiftformer_xs": 224,
+    "timm/tiny_vit_5m_224": 224,
+    "timm/tresnet_m": 64,
+    "timm/vgg11": 32,
+    "timm/visformer_tiny": 224,
+    "timm/volo_d1_224": 224,
+    "timm/xception41": 64,
+    "timm/xcit_nano_12_p16_224": 64,
 }
 """A small model of each family, and pixels that are enough for it."""
 
@@ -49,19 +93,47 @@ SLOW = {
     "torchvision/alexnet",
     "torchvision/vgg11_bn",
     "torchvision/maxvit_t",
+    "timm/convformer_s18",
+    "timm/csatv2",
     "timm/densenet121",
+    "timm/eca_nfnet_l0",
+    "timm/edgenext_xx_small",
+    "timm/efficientformer_l1",
+    "timm/efficientformerv2_s0",
+    "timm/fastvit_t8",
+    "timm/ghostnet_050",
+    "timm/gmixer_24_224",
+    "timm/hrnet_w18_small",
+    "timm/iformer_m_distilled",
+    "timm/inception_v4",
+    "timm/mixer_s32_224",
+    "timm/mobilevit_xxs",
+    "timm/pvt_v2_b0",
+    "timm/rdnet_tiny",
+    "timm/regnetx_002",
+    "timm/rexnet_100",
+    "timm/selecsls42",
+    "timm/swiftformer_xs",
+    "timm/tiny_vit_5m_224",
+    "timm/tresnet_m",
+    "timm/vgg11",
+    "timm/visformer_tiny",
+    "timm/volo_d1_224",
+    "timm/xception41",
 }
 """Large, or of the less usual families: computed with in the slow tests only."""
 
-EVERY = pytest.mark.parametrize("backbone", IMAGE_SIZE)
+EVERY = pytest.mark.parametrize("backbone", IMAGE_SIZE, scope="module")
 COMPUTED = pytest.mark.parametrize(
     "backbone",
     [pytest.param(name, marks=pytest.mark.slow if name in SLOW else ()) for name in IMAGE_SIZE],
+    scope="module",
 )
+"""By module: pytest then runs all the tests of one backbone before those of the next."""
 CLASSES = 7
 
 
-@cache
+@lru_cache(maxsize=2)
 def opened(backbone: str, meta: bool) -> Network:
     size = IMAGE_SIZE[backbone]
     return build_network(
@@ -159,3 +231,38 @@ def test_meta_and_real_agree(backbone: str) -> None:
     assert meta.layer_map == real.layer_map
     assert meta.module_layers == real.module_layers
     assert meta.preprocessing == real.preprocessing
+
+
+@COMPUTED
+def test_a_phase_change(backbone: str) -> None:
+    """While the head trains alone nothing else moves, no buffer either; then everything may."""
+    torch.manual_seed(0)
+    network = replace(opened(backbone, meta=False), model=deepcopy(opened(backbone, meta=False).model))
+    only_head, all_of_it = phases(network)
+    head = {p.name for p in network.layer_map.in_stages([HEAD])}
+    assert step(network, only_head, image_batch(backbone)) == (head, head)
+    with_gradients, moved = step(network, all_of_it, image_batch(backbone))
+    assert with_gradients == set(network.layer_map.by_name)
+    statistics = {buffer for norm in network.layer_map.batch_norms for buffer in norm.buffers}
+    assert statistics <= moved
+    assert moved & with_gradients - head
+
+
+def phases(network: Network) -> tuple[Phase, ...]:
+    model = {"backbone": network.backbone, "weights": "none"}
+    recipe = Recipe.model_validate({"data": "digits", "model": model, "strategy": "lp_ft"})
+    classes = tuple(str(number) for number in range(CLASSES))
+    facts = DataFacts(classes, 100, network.preprocessing)
+    return compile_plan(recipe, network.layer_map, facts, Machine("cpu")).phases
+
+
+def step(network: Network, phase: Phase, images: torch.Tensor) -> tuple[set[str], set[str]]:
+    """One of training. Which parameters got gradients, and which tensors moved."""
+    before = {name: tensor.clone() for name, tensor in network.model.state_dict().items()}
+    apply_mask(network.model, phase.mask)
+    enter_train_mode(network, phase)
+    network.model(images).square().sum().backward()
+    with_gradients = {name for name, p in network.model.named_parameters() if p.grad is not None}
+    torch.optim.SGD([p for p in network.model.parameters() if p.requires_grad], lr=0.1).step()
+    after = network.model.state_dict()
+    return with_gradients, {name for name in before if not torch.equal(before[name], after[name])}

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 from pydantic import TypeAdapter
 
-from ftcli.plan.data_splits import DataSplits, apply_split_record, split_record
+from ftcli.plans.data_splits import DataSplits, apply_split_record, split_record
 from ftcli.registry import implementation, kinds, union_of
 
 KINDS = list(kinds("data"))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ftcli.plan import freeze_mask
+from ftcli.plans import freeze_mask
 from ftcli.registry import implementation, kinds
 from tests.maps import resnet, transformer
 

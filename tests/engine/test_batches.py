@@ -6,7 +6,7 @@ import torch
 from ftcli.components.augment import Off, Varied
 from ftcli.engine.batches import ImageBatches
 from ftcli.engine.images import ImageStore
-from ftcli.plan.preprocessing import IMAGENET
+from ftcli.plans.preprocessing import IMAGENET
 from tests.engine.test_images import splits_of
 
 

@@ -15,7 +15,7 @@ from ftcli.engine.build import build_network, replace_head, with_group_norm
 from ftcli.engine.network import Network
 from ftcli.engine.weights_file import ModelCard, save_model
 from ftcli.errors import ModelError
-from ftcli.plan.layer_map import HEAD
+from ftcli.plans.layer_map import HEAD
 
 
 def network(

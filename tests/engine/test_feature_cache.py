@@ -12,6 +12,8 @@ BACKBONES = [
     "timm/test_resnet",
     "timm/test_vit",
     "timm/test_convnext",
+    "timm/resnetv2_18",
+    "timm/dla46_c",
     "torchvision/resnet18",
     "torchvision/mobilenet_v3_small",
     "torchvision/densenet121",
@@ -64,6 +66,14 @@ def test_a_network_that_adds_something_after_its_head_is_not_cut():
     network = build_network("timm/test_resnet", "none", Linear(), 3, image_size=64, seed=0, pretrained=False)
     cache = FeatureCache("cpu", "fp32", 4, 0, lambda images: network.model(images.float() / 255) + 1)
     assert cache.get(network, "train", images()[0]) is None
+
+
+def test_a_network_of_several_heads_is_not_cut():
+    network = build_network(
+        "timm/deit_tiny_distilled_patch16_224", "none", Linear(), 3, image_size=64, seed=0, pretrained=False
+    )
+    assert len(network.heads) == 2
+    assert cache_for(network).get(network, "train", images()[0]) is None
 
 
 def test_training_batches_come_in_the_order_of_the_images():

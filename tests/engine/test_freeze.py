@@ -5,10 +5,11 @@ import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from ftcli.components.head import Linear
 from ftcli.engine.build import build_network, with_group_norm
 from ftcli.engine.freeze import apply_mask, enter_eval_mode, enter_train_mode
-from ftcli.plan.training_plan import Machine
 from ftcli.planner.compile import DataFacts, compile_plan
+from ftcli.plans.training_plan import Machine
 from ftcli.recipe.schema import Recipe
 
 CLASSES = ("a", "b", "c")
@@ -101,3 +102,20 @@ def test_attention_dropout_follows_its_block():
     blocks = dict(network.model.blocks.named_children())
     modes = [block.attn.training for block in blocks.values()]
     assert modes == [False] * (len(modes) - 1) + [True]
+
+
+def kept_biases(network):
+    return [
+        dict(m.attention_bias_cache) for m in network.model.modules() if hasattr(m, "attention_bias_cache")
+    ]
+
+
+def test_nothing_is_kept_of_earlier_weights():
+    """LeViT and its kin keep their attention biases for evaluation, and forget them in `train()` alone."""
+    network = build_network("timm/levit_128s", "none", Linear(), 3, image_size=224, seed=0, pretrained=False)
+    enter_eval_mode(network)
+    with torch.no_grad():
+        network.model(torch.randn(1, 3, 224, 224))
+    assert all(kept_biases(network))
+    enter_eval_mode(network)
+    assert not any(kept_biases(network))

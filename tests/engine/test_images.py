@@ -7,8 +7,8 @@ from sklearn.datasets import load_sample_images
 
 from ftcli.engine.images import ImageStore, center_crop, normalise, prepare
 from ftcli.errors import DataError
-from ftcli.plan.data_splits import DataSplits, Example
-from ftcli.plan.preprocessing import IMAGENET, Preprocessing
+from ftcli.plans.data_splits import DataSplits, Example
+from ftcli.plans.preprocessing import IMAGENET, Preprocessing
 
 
 def photographs():
@@ -33,6 +33,60 @@ def test_equal_to_timm_s_transform_of_the_weights():
     for image in photographs():
         ours = normalise(center_crop(prepare(image, made), 224)[None], made)[0]
         torch.testing.assert_close(ours, theirs(image), rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("crop_pct", [0.8, 1.0])
+@pytest.mark.parametrize(("mode", "fit"), [("squash", "squash"), ("border", "pad")])
+@pytest.mark.parametrize("turned", [False, True], ids=["wide", "tall"])
+def test_equal_to_timm_s_transform_however_images_are_fitted(mode, fit, crop_pct, turned):
+    """A photograph of 640 by 427 pixels, and one of 640 by 301: with borders of an odd number of pixels."""
+    import timm
+
+    mean, std = (0.48, 0.46, 0.41), (0.27, 0.26, 0.28)
+    theirs = timm.data.create_transform(
+        (3, 224, 224), crop_pct=crop_pct, crop_mode=mode, interpolation="bicubic", mean=mean, std=std
+    )
+    made = Preprocessing(224, int(224 / crop_pct), "bicubic", mean, std, fit=fit)
+    for image in (photographs()[0], photographs()[1].crop((0, 0, 640, 301))):
+        image = image.rotate(90, expand=True) if turned else image
+        ours = normalise(center_crop(prepare(image, made), 224)[None], made)[0]
+        torch.testing.assert_close(ours, theirs(image), rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["coat_lite_medium_384", "deepseek_vit_412m"])
+def test_equal_to_timm_s_transform_of_a_model_that_does_not_crop(name):
+    import timm
+
+    from ftcli.components.backbone.timm import preprocessing
+
+    config = timm.models.get_pretrained_cfg(name).to_dict()
+    theirs = timm.data.create_transform(**timm.data.resolve_data_config(pretrained_cfg=config))
+    made = preprocessing(name)
+    assert made.fit != "crop"
+    image = photographs()[0]
+    ours = normalise(center_crop(prepare(image, made), made.image_size)[None], made)[0]
+    torch.testing.assert_close(ours, theirs(image), rtol=0, atol=1e-6)
+
+
+def test_the_channels_of_a_network_that_takes_blue_first():
+    mean, std = (0.1, 0.2, 0.3), (1.0, 2.0, 4.0)
+    image = Image.new("RGB", (64, 32), (255, 51, 0))
+    for fit in ("crop", "pad"):
+        made = Preprocessing(32, 32, "bilinear", mean, std, fit=fit, bgr=True)
+        prepared = prepare(image, made)
+        pixel = normalise(prepared[None], made)[0, :, 16, 16]
+        torch.testing.assert_close(pixel, torch.tensor([(0 - 0.1) / 1, (0.2 - 0.2) / 2, (1 - 0.3) / 4]))
+    border = normalise(prepared[None], made)[0, :, 0, 0]
+    assert border.abs().max() < 1 / 255, "borders have the mean colour, in the network's order too"
+
+
+def test_another_size_keeps_the_fit():
+    made = Preprocessing(224, 280, "bicubic", (0.5,) * 3, (0.5,) * 3, fit="pad")
+    small = made.at_size(32)
+    assert (small.image_size, small.resize_size, small.fit) == (32, 40, "pad")
+    assert prepare(Image.new("RGB", (100, 10)), small).shape == (3, 32, 40)
+    squashed = Preprocessing(224, 224, "bicubic", (0.5,) * 3, (0.5,) * 3, fit="squash").at_size(32)
+    assert prepare(Image.new("RGB", (100, 10)), squashed).shape == (3, 32, 32)
 
 
 def test_gray_is_repeated_to_three_channels():

@@ -8,7 +8,7 @@ from torch import nn
 from ftcli.components.backbone import Depth, open_backbone
 from ftcli.engine.layer_map import is_norm, layer_map_of
 from ftcli.errors import ModelError
-from ftcli.plan.layer_map import LayerMap
+from ftcli.plans.layer_map import LayerMap
 
 
 def mapped(backbone: str) -> tuple[LayerMap, dict[str, int]]:
@@ -96,7 +96,17 @@ def test_densenets_transitions_and_last_norm(backbone: str) -> None:
         ("timm/vit_tiny_patch16_224", "norm.weight", "blocks.11"),
         ("timm/swin_s3_tiny_224", "layers.2.downsample.reduction.weight", "layers.2"),
         ("timm/cait_xxs24_224", "blocks.3.gamma_1", "blocks.3"),
+        ("timm/cait_xxs24_224", "norm.weight", "blocks_token_only.1"),
+        ("timm/csatv2", "stages.1.0.weight", "stages.1"),
+        ("timm/csatv2", "stages.1.3.weight", "stages.1"),
+        ("timm/efficientvim_m1", "norm.0.weight", "stages.0"),
+        ("timm/efficientvim_m1", "norm.3.weight", "stages.2"),
+        ("timm/levit_128s", "head_dist.bn.weight", "stages.2"),
+        ("timm/pit_ti_224", "transformers.1.pool.conv.weight", "transformers.1"),
+        ("timm/poolformer_s12", "stages.1.downsample.conv.weight", "stages.1"),
+        ("timm/rdnet_tiny", "dense_stages.2.1.weight", "dense_stages.2"),
         ("timm/selecsls42", "head.0.0.weight", "blocks_head"),
+        ("timm/vit_srelpos_small_patch16_224", "shared_rel_pos.mlp.fc1.weight", "stem"),
     ],
 )
 def test_what_stands_between_the_blocks(backbone: str, name: str, stage: str) -> None:
@@ -124,6 +134,12 @@ def test_every_other_buffer_has_its_layer() -> None:
         ("timm/vit_tiny_patch16_224", "blocks.4.attn.attn_drop", "blocks.4"),
         ("timm/vit_tiny_patch16_224", "head_drop", "head"),
         ("timm/convnext_atto", "head.drop", "head"),
+        ("timm/levit_128s", "head.drop", "head"),
+        ("timm/levit_128s", "head_dist.drop", "head"),
+        ("timm/deit_tiny_distilled_patch16_224", "head_drop", "head"),
+        ("timm/volo_d1_224", "head_drop", "head"),
+        ("timm/csatv2", "stages.1.3", "stages.1.2"),
+        ("timm/rdnet_tiny", "dense_stages.2.1", "dense_stages.2.2.dense_block0"),
         ("timm/efficientnet_b0", "bn2.act", "blocks.6.0"),
         ("timm/efficientnet_b0", "blocks.3.2.drop_path", "blocks.3.2"),
     ],

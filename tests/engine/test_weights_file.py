@@ -4,7 +4,7 @@ from safetensors.torch import save_file
 
 from ftcli.engine.weights_file import ModelCard, load_model, save_model
 from ftcli.errors import ModelError
-from ftcli.plan.preprocessing import IMAGENET
+from ftcli.plans.preprocessing import IMAGENET
 
 CARD = ModelCard("timm/test_resnet", {"kind": "linear", "dropout": 0.0}, ("ä", "[red]b"), IMAGENET)
 

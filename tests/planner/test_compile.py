@@ -5,9 +5,9 @@ import json
 import pytest
 
 from ftcli.errors import MachineError, RecipeError
-from ftcli.plan.preprocessing import IMAGENET
-from ftcli.plan.training_plan import Machine
 from ftcli.planner.compile import DataFacts, check_device, compile_plan
+from ftcli.plans.preprocessing import IMAGENET
+from ftcli.plans.training_plan import Machine
 from ftcli.recipe.schema import Recipe
 from tests.maps import resnet, transformer
 

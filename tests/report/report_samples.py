@@ -8,10 +8,10 @@ from typing import Any
 
 from rich.console import Console, RenderableType
 
-from ftcli.plan.layer_map import BatchNorm, Layer, LayerMap, Parameter
-from ftcli.plan.preprocessing import IMAGENET
-from ftcli.plan.training_plan import Machine, TrainingPlan
 from ftcli.planner.compile import DataFacts, compile_plan
+from ftcli.plans.layer_map import BatchNorm, Layer, LayerMap, Parameter
+from ftcli.plans.preprocessing import IMAGENET
+from ftcli.plans.training_plan import Machine, TrainingPlan
 from ftcli.recipe.schema import Recipe
 from ftcli.report.console import show
 

@@ -7,7 +7,7 @@ from io import StringIO
 
 import pytest
 
-from ftcli.plan.preprocessing import IMAGENET
+from ftcli.plans.preprocessing import IMAGENET
 from ftcli.report.console import console_for, show
 from ftcli.report.models import backbone_lines, backbone_views
 from ftcli.workflows.models import BackboneCard, ListedBackbone, StageFacts

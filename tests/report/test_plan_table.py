@@ -9,8 +9,10 @@ import pytest
 
 from ftcli.errors import UsageError
 from ftcli.findings import Finding
-from ftcli.plan.freeze_table import NormCount
-from ftcli.report.plan_table import inspect_view, plan_json, plan_view
+from ftcli.plans.freeze_facts import plan_facts
+from ftcli.plans.freeze_table import NormCount
+from ftcli.report.freeze_page import Question, Subject, freeze_page
+from ftcli.report.plan_table import plan_json, plan_view
 from ftcli.report.stage_table import norm_text
 from tests.report.report_samples import deep_network, in_pipe, on_terminal, plan, resnet18
 
@@ -148,12 +150,18 @@ def test_the_names_of_the_norm_modes(norms: NormCount, long: str, short: str) ->
 
 def test_one_phase_can_be_inspected_alone() -> None:
     lp_ft = plan("lp_ft")
-    text = in_pipe(inspect_view(lp_ft, 1))
-    assert "epochs 3-9" in text
+    subject = Subject(lp_ft.layer_map.backbone, plan_facts(lp_ft), lp_ft.findings, lp_ft)
+    text = in_pipe(freeze_page(subject, Question(phase="1")))
+    assert "Phase 1, fine-tune  epochs 3-9" in text
     assert "epochs 0-2" not in text
     with pytest.raises(UsageError, match="no phase 2") as caught:
-        inspect_view(lp_ft, 2)
+        freeze_page(subject, Question(phase="2"))
     assert caught.value.remedy == "choose one of 0 (head), 1 (fine-tune)"
+
+
+def test_a_line_says_whether_the_optimizer_holds_what_trains() -> None:
+    assert "the optimizer holds in each phase exactly what trains; 2, 12 groups; float32" in page("LP-FT")
+    assert "the optimizer holds in each phase exactly what trains; 2 to 12 groups" in page("gradual")
 
 
 def test_json_holds_the_same_numbers() -> None:
@@ -166,19 +174,25 @@ def test_json_holds_the_same_numbers() -> None:
             "phase": "head",
             "trainable": 0,
             "trainable_share": 0.0,
+            "in_optimizer": 0,
+            "groups": [],
             "lr_low": None,
             "lr_high": None,
             "weight_decay": [],
             "batch_norm": {"layers": 1, "updates_stats": 0, "trains_affine": 0},
+            "dtypes": ["float32"],
         },
         {
             "phase": "fine-tune",
             "trainable": 9_536,
             "trainable_share": 1.0,
+            "in_optimizer": 9_536,
+            "groups": [0, 1],
             "lr_low": 1e-4,
             "lr_high": 1e-4,
             "weight_decay": [0.0, 1e-4],
             "batch_norm": {"layers": 1, "updates_stats": 0, "trains_affine": 1},
+            "dtypes": ["float32"],
         },
     ]
     assert told["totals"]["parameters"] == 11_181_642

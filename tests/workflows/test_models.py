@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import pytest
 
@@ -66,3 +67,26 @@ def test_a_card_without_weights() -> None:
 def test_no_card_for_what_cannot_be_fine_tuned() -> None:
     with pytest.raises(ModelError):
         describe_backbone("torchvision/lenet")
+
+
+def test_types_of_transformers_are_listed_without_weights() -> None:
+    pytest.importorskip("transformers")
+    listed = {backbone.name: backbone.weights for backbone in list_backbones(None, "hf")}
+    assert {"hf/vit", "hf/resnet", "hf/convnextv2", "hf/dinov2"} <= set(listed)
+    assert set(listed.values()) == {None}
+    assert set(listed) < set(names())
+
+
+def test_without_transformers_its_models_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "transformers", None)
+    assert {name.partition("/")[0] for name in names()} == {"torchvision", "timm"}
+    with pytest.raises(ModelError) as caught:
+        list_backbones(None, "hf")
+    assert caught.value.remedy == "pip install 'ftcli[hf]'"
+
+
+def test_the_card_of_an_architecture_of_transformers() -> None:
+    pytest.importorskip("transformers")
+    card = describe_backbone("hf/resnet")
+    assert [stage.layers for stage in card.stages] == [1, 3, 4, 6, 3]
+    assert (card.heads, card.features, card.weights) == (("classifier.1",), 2048, None)

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib import import_module
+from importlib.util import find_spec
 from types import ModuleType
+from typing import Any
 
 from ftcli.errors import ModelError
 
 from ._depth import Depth, Groups, group
 from ._opened import Opened, is_below, is_classifier, width_of
 
-SOURCES = ("torchvision", "timm")
+SOURCES = ("torchvision", "timm", "hf")
+_EXTRAS = {"hf": "transformers"}
+"""Packages that a source needs and that are not installed of themselves."""
 
 __all__ = [
     "SOURCES",
@@ -20,6 +25,7 @@ __all__ = [
     "group",
     "is_below",
     "is_classifier",
+    "is_installed",
     "open_backbone",
     "source",
     "width_of",
@@ -27,17 +33,28 @@ __all__ = [
 
 
 def open_backbone(
-    backbone: str, weights: str = "default", image_size: int | None = None, *, meta: bool = False
+    backbone: str,
+    weights: str = "default",
+    image_size: int | None = None,
+    *,
+    meta: bool = False,
+    config: Mapping[str, Any] | None = None,
 ) -> Opened:
     """The network SOURCE/NAME with its pretrained classifier still in place.
 
     `weights` is "default" (the pretrained ones), "none" (random, from torch's generator) or a file.
     `image_size` is the side of the input in pixels, None for the weights' own. With `meta` the tensors have
-    shapes only, nothing is downloaded, and the note says which weights would be taken. Raises ModelError.
+    shapes only, no weights are downloaded, and the note says which would be taken. `config` is that of an
+    `Opened`: with it the architecture is rebuilt from that alone. Raises ModelError.
     """
     found, name = source(backbone)
-    opened: Opened = found.open_model(name, weights, image_size, meta=meta)
+    opened: Opened = found.open_model(name, weights, image_size, meta=meta, config=config)
     return opened
+
+
+def is_installed(known: str) -> bool:
+    """Whether a source has what it needs."""
+    return known not in _EXTRAS or find_spec(_EXTRAS[known]) is not None
 
 
 def source(backbone: str) -> tuple[ModuleType, str]:
@@ -45,5 +62,8 @@ def source(backbone: str) -> tuple[ModuleType, str]:
     prefix, slash, name = backbone.partition("/")
     if slash and prefix in SOURCES:
         return import_module(f"{__name__}.{prefix}"), name
-    choices = " or ".join(f"{known}/{name or prefix}" for known in SOURCES)
-    raise ModelError(f"{backbone!r} does not say which library it is from", remedy=f"write {choices}")
+    choices = [f"torchvision/{name or prefix}", f"timm/{name or prefix}"]
+    if slash:
+        choices.append(f"hf/{backbone}")
+    what = f"{backbone!r} does not say which library it is from"
+    raise ModelError(what, remedy=f"write {' or '.join(choices)}")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from ftcli.plan.preprocessing import Preprocessing
+from ftcli.plans.preprocessing import Preprocessing
 
 from ._depth import Depth
 
@@ -29,6 +29,8 @@ class Opened:
     preprocessing: Preprocessing
     weights: str
     """A sentence for the user: where the weights are from."""
+    config: Mapping[str, Any] | None = None
+    """JSON-able: what rebuilds the architecture where the name alone is not enough."""
 
     @property
     def num_features(self) -> int:

@@ -5,7 +5,7 @@ The auxiliary classifiers of GoogLeNet and Inception v3 help to train from nothi
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,7 +13,7 @@ import torchvision.models as zoo
 from torch import nn
 from torchvision.models import WeightsEnum
 
-from ftcli.plan.preprocessing import IMAGENET, Preprocessing
+from ftcli.plans.preprocessing import IMAGENET, Preprocessing
 
 from . import _torchvision_depth as depth
 from ._depth import Depth
@@ -56,6 +56,11 @@ def names() -> list[str]:
     return found
 
 
+def exceptions() -> dict[str, str]:
+    """The models that cannot be opened, and why: there are none."""
+    return {}
+
+
 def tags(name: str) -> list[str]:
     """The weights that a model has: NAME.TAG opens it with them. Empty for one that has none."""
     return [member.name for member in zoo.get_model_weights(_architecture(name))]
@@ -84,11 +89,17 @@ def preprocessing(name: str) -> Preprocessing:
 
 
 def open_model(
-    name: str, weights: str = "default", image_size: int | None = None, *, meta: bool = False
+    name: str,
+    weights: str = "default",
+    image_size: int | None = None,
+    *,
+    meta: bool = False,
+    config: Mapping[str, Any] | None = None,
 ) -> Opened:
     """See `open_backbone`. NAME.TAG takes the weights of that tag, NAME those that torchvision prefers.
 
-    The pretrained vision transformers take images of their own size only.
+    The pretrained vision transformers take images of their own size only. A name says all of the
+    architecture, so there is no `config`.
     """
     own = preprocessing(name)
     size = image_size or own.image_size

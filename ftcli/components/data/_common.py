@@ -12,7 +12,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, model_validator
 
 from ftcli.errors import DataError
-from ftcli.plan.data_splits import TEST, TRAIN, VAL, DataSplits
+from ftcli.plans.data_splits import TEST, TRAIN, VAL, DataSplits
 from ftcli.registry import Choice, Options
 
 STREAM_NAMES = {"train": TRAIN, "val": VAL, "valid": VAL, "validation": VAL, "test": TEST}

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from ftcli.errors import DataError
-from ftcli.plan.data_splits import TRAIN, DataSplits, Example
+from ftcli.plans.data_splits import TRAIN, DataSplits, Example
 
 from ._common import STREAM_NAMES, DataOptions, SourcePath, complete
 from ._files import name_of, opener

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
-from ftcli.plan.data_splits import TRAIN, DataSplits, Example
+from ftcli.plans.data_splits import TRAIN, DataSplits, Example
 
 from ._common import DataOptions, complete
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from ftcli.errors import DataError
-from ftcli.plan.data_splits import TRAIN, DataSplits, Example
+from ftcli.plans.data_splits import TRAIN, DataSplits, Example
 
 from ._common import STREAM_NAMES, DataOptions, SourcePath, complete
 from ._files import images_below, name_of, opener, sub_folders, told

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import AfterValidator, Field
 
 from ftcli.errors import DataError
-from ftcli.plan.data_splits import TEST, TRAIN, VAL, DataSplits, Example
+from ftcli.plans.data_splits import TEST, TRAIN, VAL, DataSplits, Example
 
 from ._common import DataOptions, SourcePath, complete
 from .image import open_image

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from ftcli.errors import Problem, RecipeError
-from ftcli.plan.layer_map import HEAD, LayerMap
+from ftcli.plans.layer_map import HEAD, LayerMap
 from ftcli.registry import Choice, Many
 
 Rate = Annotated[float, Field(gt=0, le=10)]

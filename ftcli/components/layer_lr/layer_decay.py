@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from ftcli.plan.layer_map import LayerMap
+from ftcli.plans.layer_map import LayerMap
 from ftcli.registry import Choice
 
 

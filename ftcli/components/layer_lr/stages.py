@@ -8,8 +8,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from ftcli.errors import Problem, RecipeError
-from ftcli.plan.freeze_mask import nearest_names
-from ftcli.plan.layer_map import LayerMap
+from ftcli.plans.freeze_mask import nearest_names
+from ftcli.plans.layer_map import LayerMap
 from ftcli.registry import Choice
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from ftcli.plan.layer_map import LayerMap
+from ftcli.plans.layer_map import LayerMap
 from ftcli.registry import Choice
 
 

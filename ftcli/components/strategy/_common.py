@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ftcli.errors import Problem, RecipeError
-from ftcli.plan.freeze_mask import FreezeMask, NoSuchStage
-from ftcli.plan.layer_map import LayerMap
+from ftcli.plans.freeze_mask import FreezeMask, NoSuchStage
+from ftcli.plans.layer_map import LayerMap
 
 
 def mask_at(

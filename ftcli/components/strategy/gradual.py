@@ -7,9 +7,9 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from ftcli.errors import Problem, RecipeError
-from ftcli.plan import freeze_mask
-from ftcli.plan.layer_map import HEAD, LayerMap
-from ftcli.plan.phase import Plateau, Stretch
+from ftcli.plans import freeze_mask
+from ftcli.plans.layer_map import HEAD, LayerMap
+from ftcli.plans.phase import Plateau, Stretch
 from ftcli.registry import Choice, Many, Options
 
 from ._common import mask_at, too_few_epochs

@@ -6,9 +6,9 @@ from typing import Literal
 
 from pydantic import Field
 
-from ftcli.plan import freeze_mask
-from ftcli.plan.layer_map import LayerMap
-from ftcli.plan.phase import Stretch
+from ftcli.plans import freeze_mask
+from ftcli.plans.layer_map import LayerMap
+from ftcli.plans.phase import Stretch
 from ftcli.registry import Choice
 
 from ._common import mask_at, too_few_epochs

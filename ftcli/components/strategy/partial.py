@@ -6,10 +6,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from ftcli.plan import freeze_mask
-from ftcli.plan.freeze_mask import FreezeMask
-from ftcli.plan.layer_map import LayerMap
-from ftcli.plan.phase import Stretch
+from ftcli.plans import freeze_mask
+from ftcli.plans.freeze_mask import FreezeMask
+from ftcli.plans.layer_map import LayerMap
+from ftcli.plans.phase import Stretch
 from ftcli.registry import Choice, Many
 
 from ._common import mask_at

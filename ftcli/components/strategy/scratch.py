@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from ftcli.plan import freeze_mask
-from ftcli.plan.layer_map import LayerMap
-from ftcli.plan.phase import Stretch
+from ftcli.plans import freeze_mask
+from ftcli.plans.layer_map import LayerMap
+from ftcli.plans.phase import Stretch
 from ftcli.registry import Choice
 
 

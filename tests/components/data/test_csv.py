@@ -7,7 +7,7 @@ import pytest
 
 from ftcli.components.data.csv import Manifest, open_splits
 from ftcli.errors import DataError
-from ftcli.plan.data_splits import DataSplits
+from ftcli.plans.data_splits import DataSplits
 
 
 def opened(folder: Path, text: str, **options: Any) -> DataSplits:

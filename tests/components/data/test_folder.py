@@ -11,7 +11,7 @@ from PIL import Image
 
 from ftcli.components.data.folder import Folder, open_splits
 from ftcli.errors import DataError
-from ftcli.plan.data_splits import DataSplits
+from ftcli.plans.data_splits import DataSplits
 
 MakeImages = Callable[..., None]
 

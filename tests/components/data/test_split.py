@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from ftcli.components.data._common import Split, complete
 from ftcli.errors import DataError
-from ftcli.plan.data_splits import TRAIN, DataSplits, Example, apply_split_record, split_record
+from ftcli.plans.data_splits import TRAIN, DataSplits, Example, apply_split_record, split_record
 
 
 def unsplit(counts: dict[str, int], order: random.Random | None = None) -> DataSplits:

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from ftcli.components.data.torchvision import OFFICIAL, Torchvision, open_splits
 from ftcli.errors import DataError
-from ftcli.plan.data_splits import DataSplits
+from ftcli.plans.data_splits import DataSplits
 
 
 @pytest.fixture(autouse=True)

@@ -3,7 +3,7 @@
 import pytest
 
 from ftcli.errors import RecipeError
-from ftcli.plan.layer_map import LayerMap
+from ftcli.plans.layer_map import LayerMap
 from ftcli.registry import implementation, kinds
 from tests.maps import chain, resnet, transformer
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ftcli.plan.freeze_mask import FreezeMask
-from ftcli.plan.layer_map import LayerMap
+from ftcli.plans.freeze_mask import FreezeMask
+from ftcli.plans.layer_map import LayerMap
 
 
 @dataclass(frozen=True)

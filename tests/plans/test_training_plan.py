@@ -1,4 +1,4 @@
-from ftcli.plan.training_plan import batch_bounds
+from ftcli.plans.training_plan import batch_bounds
 
 
 def test_batches_cover_every_example_once():

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.optim import lr_scheduler
 
-from ftcli.plan.lr_curve import LrCurve
+from ftcli.plans.lr_curve import LrCurve
 
 
 def torch_lrs(make, count):

@@ -1,8 +1,8 @@
 import pytest
 
-from ftcli.plan import freeze_mask
-from ftcli.plan.freeze_mask import NoSuchStage
-from ftcli.plan.layer_map import Layer, LayerMap, Parameter
+from ftcli.plans import freeze_mask
+from ftcli.plans.freeze_mask import NoSuchStage
+from ftcli.plans.layer_map import Layer, LayerMap, Parameter
 from tests.maps import resnet
 
 

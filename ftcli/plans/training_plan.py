@@ -9,10 +9,10 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 from ftcli.findings import Finding
-from ftcli.plan.layer_map import LayerMap
-from ftcli.plan.norm_policy import NormPolicy
-from ftcli.plan.phase import Phase, Plateau
-from ftcli.plan.preprocessing import Preprocessing
+from ftcli.plans.layer_map import LayerMap
+from ftcli.plans.norm_policy import NormPolicy
+from ftcli.plans.phase import Phase, Plateau
+from ftcli.plans.preprocessing import Preprocessing
 
 Precision = Literal["fp32", "bf16", "fp16"]
 Floor = Literal["probe", "itself", "none"]

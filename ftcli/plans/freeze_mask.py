@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 
-from ftcli.plan.layer_map import HEAD, LayerMap
+from ftcli.plans.layer_map import HEAD, LayerMap
 
 
 class NoSuchStage(ValueError):

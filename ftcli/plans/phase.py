@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ftcli.plan.freeze_mask import FreezeMask
-from ftcli.plan.lr_curve import LrCurve
-from ftcli.plan.param_group import ParamGroup
+from ftcli.plans.freeze_mask import FreezeMask
+from ftcli.plans.lr_curve import LrCurve
+from ftcli.plans.param_group import ParamGroup
 
 
 @dataclass(frozen=True)

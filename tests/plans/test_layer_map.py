@@ -1,6 +1,6 @@
 import pytest
 
-from ftcli.plan.layer_map import Layer, LayerMap, Parameter
+from ftcli.plans.layer_map import Layer, LayerMap, Parameter
 from tests.maps import resnet
 
 

@@ -1,5 +1,5 @@
-from ftcli.plan import freeze_mask
-from ftcli.plan.param_group import group_parameters
+from ftcli.plans import freeze_mask
+from ftcli.plans.param_group import group_parameters
 from tests.maps import resnet
 
 

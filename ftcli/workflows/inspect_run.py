@@ -1,0 +1,107 @@
+"""What a run froze and trained: its plan compiled again, beside what its files say."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from ftcli.engine.run_folder import RunFolder, open_run_folder
+from ftcli.engine.weights_file import dtypes_in
+from ftcli.errors import MachineError
+from ftcli.findings import Finding
+from ftcli.plans.freeze_facts import FreezeFacts
+from ftcli.plans.training_plan import TrainingPlan
+from ftcli.recipe.load import load_recipe
+from ftcli.workflows.inspect import Inspected, inspect_model, inspect_plan, plan_for
+from ftcli.workflows.saved_model import load_saved
+
+
+def inspect_path(path: Path) -> Inspected:
+    """A run folder, a checkpoint in one, or a model file on its own. Raises MachineError for anything else."""
+    folder = path if path.is_dir() else path.parent
+    if path.is_dir() or RunFolder(folder).recipe.is_file():
+        return _of_run(open_run_folder(folder))
+    return _of_model_file(path)
+
+
+def _of_run(run: RunFolder) -> Inspected:
+    kept = _read(run.path / "plan.json")
+    plan = plan_for(load_recipe(run.recipe), tuple(kept["classes"]), _num_train(kept))
+    inspected = inspect_plan(plan)
+    findings = (*inspected.findings, *_differs(run, plan, kept), *_outcome(run))
+    phases = tuple(_with_dtypes(facts, run.best) for facts in inspected.phases)
+    return replace(inspected, subject=str(run.path), phases=phases, findings=findings, notes=_notes(run))
+
+
+def _of_model_file(path: Path) -> Inspected:
+    """It knows its network, and nothing of how that was trained."""
+    saved = load_saved(path, "cpu")
+    saved.network.model.train()
+    inspected = inspect_model(saved.network.model, (), saved.network)
+    note = "a model on its own: which phases trained it, only its run folder knows"
+    return replace(inspected, subject=str(path), notes=(note,))
+
+
+def _num_train(kept: dict[str, Any]) -> int | None:
+    return int(kept["num_train"]) if kept.get("data_known", True) else None
+
+
+def _with_dtypes(facts: FreezeFacts, weights: Path) -> FreezeFacts:
+    """The dtypes that the saved tensors really have."""
+    if not weights.exists():
+        return facts
+    dtypes = dtypes_in(weights)
+    parameters = tuple(replace(p, dtype=dtypes.get(p.name, p.dtype)) for p in facts.parameters)
+    return replace(facts, parameters=parameters)
+
+
+def _differs(run: RunFolder, plan: TrainingPlan, kept: dict[str, Any]) -> tuple[Finding, ...]:
+    if plan.fingerprint() == kept.get("fingerprint"):
+        return ()
+    now = plan.to_dict()
+    changed = [key for key in now if key not in ("findings", "decisions") and now[key] != kept.get(key)]
+    return (
+        Finding(
+            "warning",
+            str(run.path / "plan.json"),
+            f"what is shown is not quite what the run performed: {', '.join(changed)} differ",
+            "look with the versions and the machine that environment.json names",
+            "plan-differs",
+        ),
+    )
+
+
+def _outcome(run: RunFolder) -> tuple[Finding, ...]:
+    """What moved though it was frozen, if anything did."""
+    summary = _read(run.summary) if run.summary.exists() else {}
+    changed = summary.get("frozen", {}).get("names", ())
+    if not changed:
+        return ()
+    what = f"{len(changed)} frozen {'tensor' if len(changed) == 1 else 'tensors'} moved during the run"
+    return (Finding("error", ", ".join(changed[:5]), what, "do not trust this model", "frozen-tensor-moved"),)
+
+
+def _notes(run: RunFolder) -> tuple[str, ...]:
+    if run.summary.exists():
+        summary = _read(run.summary)
+        proof = summary["frozen"]
+        return (
+            f"finished: {summary['epochs_run']} epochs, the best {summary['best_epoch']} "
+            f"in phase {summary['best_phase']}",
+            f"proof: {proof['changed']} of {proof['checked']} frozen tensors changed",
+        )
+    rows = run.metrics.read_text(encoding="utf-8").splitlines() if run.metrics.exists() else []
+    if not rows:
+        return ("not finished: no epoch yet",)
+    last = json.loads(rows[-1])
+    return (f"not finished: {len(rows)} epochs so far, the last in phase {last['phase']}",)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return content
+    except (OSError, ValueError) as error:
+        raise MachineError(f"cannot be read: {error}", where=str(path), remedy="restore the file") from error
