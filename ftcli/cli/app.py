@@ -18,7 +18,7 @@ COMMANDS = {
     "train": "Train as a recipe says.",
     "evaluate": "Measure a finished run on its test images.",
     "predict": "Classify images with a finished run.",
-    "models": "The backbones: ls, show.",
+    "models": "The backbones: ls, show, exceptions.",
     "recipes": "The example recipes: ls, show, cp.",
     "schema": "Print the JSON Schema of a recipe, for editors.",
 }

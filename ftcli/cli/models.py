@@ -10,7 +10,7 @@ import typer
 from ftcli.cli.options import AsJson
 
 app = typer.Typer(
-    help="The backbones: ls, show.", rich_markup_mode=None, add_completion=False, no_args_is_help=True
+    help="The backbones: ls, show, exceptions.", rich_markup_mode=None, add_completion=False, no_args_is_help=True
 )
 
 
@@ -33,6 +33,22 @@ def ls(
         print(json.dumps({"backbones": [asdict(backbone) for backbone in found]}, indent=2))
         return
     print("\n".join(backbone_lines(found)))
+
+
+@app.command()
+def exceptions(as_json: AsJson = False) -> None:
+    """Name the backbones that cannot be opened, each with the reason."""
+    from dataclasses import asdict
+
+    from ftcli.cli.output import print_json, print_view
+    from ftcli.report.models import coverage_view
+    from ftcli.workflows.models import source_coverage
+
+    found = source_coverage()
+    if as_json:
+        print_json({"sources": [{**asdict(coverage), "total": coverage.total} for coverage in found]})
+    else:
+        print_view(coverage_view(found))
 
 
 @app.command()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from rich.console import RenderableType
+from rich.console import Group, RenderableType
 from rich.text import Text
 
 from ftcli.report import numbers
@@ -14,7 +14,7 @@ from ftcli.report.safe_text import plain
 
 if TYPE_CHECKING:
     from ftcli.plans.preprocessing import Preprocessing
-    from ftcli.workflows.models import BackboneCard, ListedBackbone
+    from ftcli.workflows.models import BackboneCard, ListedBackbone, SourceCoverage
 
 
 def backbone_lines(backbones: Sequence[ListedBackbone]) -> list[str]:
@@ -26,6 +26,20 @@ def backbone_lines(backbones: Sequence[ListedBackbone]) -> list[str]:
 def backbone_views(card: BackboneCard) -> list[RenderableType]:
     """The facts, then the stages by the names that a recipe uses."""
     return [heading(card.name), labelled(_facts(card)), Text(), _stages(card)]
+
+
+def coverage_view(coverages: Sequence[SourceCoverage]) -> RenderableType:
+    """How many of each library open; then those that do not, a line each."""
+    counts, refused = table(), table()
+    add_columns(counts, [("source", "<"), ("open", ">"), ("of", ">"), ("share", ">")])
+    add_columns(refused, [("not opened", "<")])
+    refused.add_column(Text("because"), overflow="fold")
+    for coverage in coverages:
+        share = numbers.share(coverage.opens / coverage.total)
+        counts.add_row(coverage.source, numbers.count(coverage.opens), numbers.count(coverage.total), share)
+        for name, reason in coverage.exceptions.items():
+            refused.add_row(plain(f"{coverage.source}/{name}"), plain(reason))
+    return Group(counts, Text(), refused)
 
 
 def _facts(card: BackboneCard) -> list[tuple[str, RenderableType]]:

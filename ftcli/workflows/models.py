@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
@@ -21,6 +21,19 @@ class ListedBackbone:
 
     name: str
     weights: str | None
+
+
+@dataclass(frozen=True)
+class SourceCoverage:
+    """`exceptions` are the architectures of a library that cannot be opened, each with its reason."""
+
+    source: str
+    opens: int
+    exceptions: Mapping[str, str]
+
+    @property
+    def total(self) -> int:
+        return self.opens + len(self.exceptions)
 
 
 @dataclass(frozen=True)
@@ -67,6 +80,15 @@ def list_backbones(pattern: str | None = None, only: str | None = None) -> tuple
         near = get_close_matches(pattern or "", [name.partition("/")[2] for name in names], cutoff=0.5)
         raise UsageError(f"no backbone matches {pattern!r}", remedy=f"nearest: {', '.join(near) or 'none'}")
     return tuple(ListedBackbone(name, _default_tag(name)) for name in found)
+
+
+def source_coverage() -> tuple[SourceCoverage, ...]:
+    """Of every library that is installed: how many of its image classifiers open, and why others do not."""
+    installed = (source(f"{known}/")[0] for known in SOURCES if is_installed(known))
+    return tuple(
+        SourceCoverage(module.__name__.rpartition(".")[2], len(module.names()), module.exceptions())
+        for module in installed
+    )
 
 
 def describe_backbone(backbone: str) -> BackboneCard:

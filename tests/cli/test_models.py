@@ -63,3 +63,21 @@ def test_show_of_transformers(capsys: pytest.CaptureFixture[str]) -> None:
     assert shown.startswith("hf/vit\n")
     assert "layers.11" in shown
     assert not told
+
+
+def test_exceptions(capsys: pytest.CaptureFixture[str]) -> None:
+    """What the table names is refused, for the reason that it gives."""
+    run("exceptions", "--json")
+    sources = {each["source"]: each for each in json.loads(capsys.readouterr().out)["sources"]}
+    assert not sources["torchvision"]["exceptions"]
+    assert sources["timm"]["opens"] / sources["timm"]["total"] >= 0.99
+    name, reason = next(iter(sources["timm"]["exceptions"].items()))
+    with pytest.raises(ModelError, match=reason):
+        call(["models", "show", f"timm/{name}"])
+
+
+def test_exceptions_as_a_table(capsys: pytest.CaptureFixture[str]) -> None:
+    run("exceptions")
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert any(line.startswith("hf/siglip2 ") for line in lines)

@@ -101,7 +101,11 @@ OTHERS: dict[str, dict[str, Any]] = {
     "metaclip_2": {"vision_config": _VIT},
     "metaclip_2_vision_model": _VIT,
     "pp_lcnet": {"scale": 0.25},
-    "segformer": {"hidden_sizes": [8, 16, 16, 32], "decoder_hidden_size": 16},
+    "segformer": {
+        "hidden_sizes": [8, 16, 16, 32],
+        "num_attention_heads": [1, 2, 2, 4],
+        "decoder_hidden_size": 16,
+    },
     "swiftformer": {"image_size": 64, "embed_dims": [8, 16, 16, 32], "depths": [1, 1, 2, 1]},
     "textnet": {},
     "vit_msn": _VIT,
@@ -118,12 +122,17 @@ FINE_TUNED = {
     "metaclip_2": {"vision_config": _VIT, "architectures": ["MetaClip2ForImageClassification"]},
 }
 
-CONFIGS: dict[str, dict[str, Any]] = {
+_EVERY: dict[str, dict[str, Any]] = {
     **TINY,
     **OTHERS,
     **{f"{name}+teacher": values for name, values in WITH_TEACHER.items()},
     **{f"{name}+classifier": values for name, values in FINE_TUNED.items()},
 }
+KNOWN = set(hf.names())
+if "metaclip_2_vision_model" not in KNOWN:
+    KNOWN.discard("metaclip_2")  # in transformers 5.0 it opens, and what is kept of it does not
+CONFIGS = {name: values for name, values in _EVERY.items() if name.partition("+")[0] in KNOWN}
+"""Earlier versions of transformers have a few types less."""
 EVERY = pytest.mark.parametrize("which", CONFIGS)
 COMPUTED = pytest.mark.parametrize(
     "which", [pytest.param(one, marks=pytest.mark.slow if one in OTHERS else ()) for one in CONFIGS]
@@ -162,7 +171,8 @@ def image_batch(which: str) -> torch.Tensor:
 
 
 def test_every_type_is_tried() -> None:
-    assert {*TINY, *OTHERS} == set(hf.names())
+    assert {*TINY, *OTHERS} >= KNOWN
+    assert TINY.keys() <= KNOWN, "these are in every version that is supported"
 
 
 @EVERY

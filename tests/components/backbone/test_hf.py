@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 
 from ftcli.components.backbone import hf, open_backbone
 from ftcli.engine.images import center_crop, normalise, prepare
@@ -200,11 +200,10 @@ def test_weights_of_another_model_are_told(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("names", ["of the file that transformers saved", "of the model in memory"])
 def test_weights_from_a_file(names: str, tmp_path: Path) -> None:
-    """Files keep the names of transformers' earlier versions."""
+    """Files keep the names of transformers' earlier versions; in memory a ViT has others in some."""
     theirs = published(tmp_path, "ViTForImageClassification", "ViTConfig", VIT | {"num_labels": 5})
     path = tmp_path / "model.safetensors"
     if names == "of the model in memory":
-        assert load_file(path).keys() != theirs.state_dict().keys()
         save_file(theirs.state_dict(), path)
     config = {"model_type": "vit", **VIT}
     opened = open_backbone("hf/vit", str(path), config=config)
@@ -382,7 +381,8 @@ PROCESSORS: list[tuple[str, dict[str, Any]]] = [
 def test_images_are_those_of_the_processor(
     kind: str, values: dict[str, Any], shape: tuple[int, int], tmp_path: Path
 ) -> None:
-    processor = getattr(transformers, kind)(**values)
+    made = getattr(transformers, kind, None) or getattr(transformers, f"{kind}Fast")  # once its only name
+    processor = made(**values)
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "vit", **VIT}))
     processor.save_pretrained(tmp_path)
     ours = hf.preprocessing(str(tmp_path))
