@@ -10,7 +10,10 @@ import typer
 from ftcli.cli.options import AsJson
 
 app = typer.Typer(
-    help="The backbones: ls, show, exceptions.", rich_markup_mode=None, add_completion=False, no_args_is_help=True
+    help="The backbones: ls, show, exceptions.",
+    rich_markup_mode=None,
+    add_completion=False,
+    no_args_is_help=True,
 )
 
 

@@ -84,7 +84,7 @@ def _group_counts(phases: Sequence[FreezeFacts]) -> str:
     counts = [facts.num_groups for facts in phases]
     if len(set(counts)) > 3:
         return f"{min(counts)} to {max(counts)} groups"
-    told = ", ".join(numbers.count(count) for count in dict.fromkeys(counts))
+    told = ", then ".join(numbers.count(count) for count in dict.fromkeys(counts))
     return f"{told} group{'' if told == '1' else 's'}"
 
 

@@ -9,7 +9,17 @@ from typing import Any
 
 from ftcli.plans.training_plan import Machine
 
-PACKAGES = ("torch", "torchvision", "timm", "numpy", "pillow", "safetensors", "scikit-learn", "torchmetrics")
+PACKAGES = (
+    "torch",
+    "torchvision",
+    "timm",
+    "transformers",
+    "numpy",
+    "pillow",
+    "safetensors",
+    "scikit-learn",
+    "torchmetrics",
+)
 
 
 def environment(machine: Machine) -> dict[str, Any]:

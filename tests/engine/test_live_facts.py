@@ -33,6 +33,7 @@ class WithHead(nn.Module):
 RESNET = ("stem", "layer1", "layer2", "layer3", "layer4", "head")
 
 
+@pytest.mark.filterwarnings("ignore:.*torch.jit.script_method.*:DeprecationWarning")  # torch 2.11 on compile
 @pytest.mark.parametrize(
     ("wrap", "prefix"),
     [
