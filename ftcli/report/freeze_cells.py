@@ -60,12 +60,12 @@ def membership_line(phases: Sequence[FreezeFacts]) -> str:
     wrong = [facts.phase for facts in phases if facts.strangers or not as_it_trains(facts.parameters)]
     each = " in each phase" if len(phases) > 1 else ""
     if not wrong:
-        told = f"holds{each} exactly what trains"
+        told = f"holds{each} just what trains"
     elif len(phases) == 1:
-        told = f"does not hold exactly what trains {MARK}"
+        told = f"does not hold just what trains {MARK}"
     else:
         some = f"{len(wrong)} of {len(phases)} phases" if len(wrong) > 3 else ", ".join(wrong)
-        told = f"does not hold exactly what trains in {some} {MARK}"
+        told = f"does not hold just what trains in {some} {MARK}"
     return f"the optimizer {told}; {_group_counts(phases)}; {_dtypes(phases)}"
 
 

@@ -79,7 +79,7 @@ def test_a_row_holds_the_four_facts() -> None:
     assert row(text, "layer1")[4:8] == ["groups", "1-2", "8.53e-8..2.75e-7", "train-aff"]
     assert row(text, "total") == ["total", "11,181,642", "100%", "99.91%"]
     assert "weight decay: 1e-4 on the weights that train, none on biases and norms" in text
-    assert "the optimizer holds exactly what trains; 11 groups; float32" in text
+    assert "the optimizer holds just what trains; 11 groups; float32" in text
 
 
 def test_a_living_model_has_the_lr_of_now() -> None:
@@ -102,7 +102,7 @@ def test_membership_that_disagrees_is_marked(name: str, start: str, cells: str) 
     text = in_pipe(facts_view(UNGAINLY[name]))
     assert f"  {cells}  " in next(line for line in text.splitlines() if line.startswith(start))
     assert text.count("(!)") == 2
-    assert "the optimizer does not hold exactly what trains (!); 1 group" in text
+    assert "the optimizer does not hold just what trains (!); 1 group" in text
 
 
 def test_a_stranger_in_the_optimizer_is_no_membership_of_a_row() -> None:

@@ -160,10 +160,10 @@ def test_one_phase_can_be_inspected_alone() -> None:
 
 
 def test_a_line_says_whether_the_optimizer_holds_what_trains() -> None:
-    assert "the optimizer holds in each phase exactly what trains; 2, then 12 groups; float32" in page(
+    assert "the optimizer holds in each phase just what trains; 2, then 12 groups; float32" in page(
         "LP-FT"
     )
-    assert "the optimizer holds in each phase exactly what trains; 2 to 12 groups" in page("gradual")
+    assert "the optimizer holds in each phase just what trains; 2 to 12 groups" in page("gradual")
 
 
 def test_json_holds_the_same_numbers() -> None:
