@@ -70,8 +70,8 @@ def inspect_freeze(
 ) -> FreezeReport:
     """What is frozen and what trains: requires_grad, BatchNorm mode, optimizer group and LR of every tensor, joined.
 
-    For any PyTorch model, at any time; nothing is changed. `optimizer` may be one, several, or whatever has
-    `param_groups`; without it membership and LRs are not judged. A TrainingPlan is inspected phase by phase.
+    For any PyTorch model, at any time; nothing is changed. `optimizer` may be one, a list of several, or whatever
+    has `param_groups`; without it membership and LRs are not judged. A TrainingPlan is inspected phase by phase.
 
     >>> from torch import nn, optim
     >>> model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.Flatten(), nn.Linear(8, 2))

@@ -119,7 +119,7 @@ def _of_backbone(name: str, strategy: str | None, overrides: list[str] | None) -
         sources = ", ".join(f"{source}/" for source in SOURCES)
         raise MachineError(what, where=name, remedy=f"check the path; backbones begin with {sources}")
     if overrides:
-        remedy = "write a recipe for it: ftcli recipes cp quickstart"
+        remedy = "use --strategy, or name this backbone in a recipe of yours (model.backbone)"
         raise _usage("--set changes a recipe, and a backbone by name has none", remedy=remedy)
     return inspect_plan(inspect_backbone(name, strategy or "full"))
 

@@ -36,6 +36,8 @@ class MappedModel:
     prefix: str
     layer_map: LayerMap
     module_layers: dict[str, int]
+    heads: tuple[str, ...] = ()
+    """Paths of the modules that are the head."""
 
 
 def map_any(model: nn.Module) -> MappedModel:
@@ -45,7 +47,7 @@ def map_any(model: nn.Module) -> MappedModel:
     declared = declared_depth(inner)
     for heads, depth in ([declared] if declared else []) + [_guessed(inner)]:
         try:
-            return MappedModel(inner, prefix, *layer_map_of(inner, heads, depth, name))
+            return MappedModel(inner, prefix, *layer_map_of(inner, heads, depth, name), heads)
         except (ModelError, ValueError):
             continue  # declared for another shape of this model, or nothing is below the head
     return MappedModel(inner, prefix, _one_layer(inner, name), {path: 0 for path, _ in inner.named_modules()})

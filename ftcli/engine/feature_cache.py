@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
 
+from ftcli.components.backbone import is_classifier, width_of
 from ftcli.engine.batches import Batch, FeatureBatches
 from ftcli.engine.freeze import enter_eval_mode
 from ftcli.engine.network import Network
@@ -37,7 +38,7 @@ class FeatureCache:
     def get(
         self, network: Network, stream: str, batches: Callable[[], Iterable[Batch]]
     ) -> FeatureBatches | None:
-        """The stream's features, or None where the network cannot be cut before its head, as where it has several.
+        """The stream's features, or None where the network cannot be cut before its head.
 
         The cut is proved on the first batch: the head on the features gives the logits of the whole, bit for bit.
         """
@@ -51,14 +52,12 @@ class FeatureCache:
 
     @torch.no_grad()
     def _compute(self, network: Network, batches: Iterable[Batch]) -> FeatureBatches | None:
-        if len(network.heads) > 1:
-            return None
         enter_eval_mode(network)
         cut, tail = cut_before_head(network)
         features, labels = [], []
         for number, batch in enumerate(batches):
             with autocast(self.precision, self.device):
-                computed = _input_of(cut, self.forward, batch.inputs)
+                computed = _inputs_of(cut, self.forward, batch.inputs)
                 if computed is None or (number == 0 and not self._proved(tail, computed, batch.inputs)):
                     return None
             features.append(computed)
@@ -69,13 +68,32 @@ class FeatureCache:
         return torch.equal(tail(features), self.forward(images))
 
 
-def cut_before_head(network: Network) -> tuple[nn.Module, nn.Module]:
-    """The first module of the head (its input are the features), and the head as a whole.
+class MeanOfHeads(nn.Module):
+    """Several classifiers, each on its part of the features (B, sum of widths), and the mean of their logits."""
 
-    In a Sequential the head may begin with a dropout that stands before the new layer; a classifier that is a
+    def __init__(self, heads: Sequence[nn.Module]) -> None:
+        super().__init__()
+        self.heads = nn.ModuleList(heads)
+        layers = [next(module for module in head.modules() if is_classifier(module)) for head in heads]
+        self.widths = [width_of(layer) for layer in layers]
+
+    def forward(self, features: Tensor) -> Tensor:
+        parts = features.split(self.widths, dim=1)
+        logits: Tensor = sum(head(part) for head, part in zip(self.heads, parts, strict=True)) / len(parts)
+        return logits
+
+
+def cut_before_head(network: Network) -> tuple[tuple[nn.Module, ...], nn.Module]:
+    """The first modules of the head (their inputs are the features), and the head as a whole."""
+    cuts = [_cut_before(network, path) for path in network.heads]
+    firsts, tails = tuple(first for first, _ in cuts), [tail for _, tail in cuts]
+    return firsts, tails[0] if len(tails) == 1 else MeanOfHeads(tails)
+
+
+def _cut_before(network: Network, path: str) -> tuple[nn.Module, nn.Module]:
+    """In a Sequential the head may begin with a dropout that stands before the new layer; a classifier that is a
     convolution may be followed by its pooling.
     """
-    path = network.heads[0]
     head = network.model.get_submodule(path)
     container, _, last = path.rpartition(".")
     parent = network.model.get_submodule(container)
@@ -90,22 +108,32 @@ def cut_before_head(network: Network) -> tuple[nn.Module, nn.Module]:
     return children[0], nn.Sequential(*children, nn.Flatten())
 
 
-def _input_of(module: nn.Module, forward: Callable[[Tensor], Tensor], images: Tensor) -> Tensor | None:
-    """What reaches `module` in a forward pass, which ends there; None when nothing does."""
-    seen: list[Tensor] = []
+def _inputs_of(
+    modules: Sequence[nn.Module], forward: Callable[[Tensor], Tensor], images: Tensor
+) -> Tensor | None:
+    """What reaches the modules in a forward pass, side by side; it ends at the last. None when one gets nothing."""
+    seen: dict[nn.Module, Tensor] = {}
 
-    def capture(_: nn.Module, arguments: tuple[Tensor, ...]) -> None:
-        seen.append(arguments[0])
-        raise _Captured
+    def capture(module: nn.Module, arguments: tuple[Tensor, ...]) -> None:
+        seen[module] = arguments[0]
+        if len(seen) == len(modules):
+            raise _Captured
 
-    handle = module.register_forward_pre_hook(capture)
+    handles = [module.register_forward_pre_hook(capture) for module in modules]
     try:
         forward(images)
     except _Captured:
-        return seen[0]
+        found = [seen[module] for module in modules]
+        return found[0] if len(found) == 1 else _side_by_side(found)
     finally:
-        handle.remove()
+        for handle in handles:
+            handle.remove()
     return None
+
+
+def _side_by_side(features: Sequence[Tensor]) -> Tensor | None:
+    flat = all(part.ndim == 2 for part in features)
+    return torch.cat(list(features), dim=1) if flat else None
 
 
 def _backbone_digest(network: Network) -> str:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.parameter import UninitializedParameter
 
+from ftcli.components.backbone import is_below
 from ftcli.engine.any_model import MappedModel, map_any
 from ftcli.errors import ModelError
 from ftcli.plans.freeze_facts import DropoutFacts, FreezeFacts, NormFacts, ParameterFacts
@@ -23,6 +24,7 @@ _SAMPLE = 65_536
 _ROUNDED = (torch.bfloat16, torch.float16)
 _SMALL_LR = 1e-7
 """Below it a step may be lost to the rounding of float32 as well."""
+_DROPPING = ("StochasticDepth", "MultiheadAttention", "LSTM", "GRU", "RNN")
 _DROP_RATES = ("p", "drop_prob", "dropout")
 
 
@@ -38,8 +40,7 @@ def live_facts(
 ) -> FreezeFacts:
     """Facts of the model as it stands. Groups are counted through all optimizers, in their order.
 
-    A model in eval mode as a whole is judged as its next `model.train()` will leave it. Raises ModelError for a
-    lazy layer that has no shape yet.
+    Raises ModelError for a lazy layer that has no shape yet.
     """
     _refuse_lazy(model)
     mapped = mapped or map_any(model)
@@ -57,8 +58,10 @@ def live_facts(
         dropouts=tuple(_dropouts(model, mapped)),
         optimizer=", ".join(type(optimizer).__name__ for optimizer in optimizers) or None,
         num_groups=len(groups),
+        optimizer_of_group=_owners(optimizers),
         strangers=tuple(_strangers(groups, model)),
         shared=tuple(_shared(tensors, mapped.prefix)),
+        tied_to_head=tuple(_tied_to_head(mapped, names)),
         head_outputs=_head_outputs(mapped),
     )
 
@@ -135,7 +138,8 @@ def _stuck_share(tensor: Tensor, lr: float, stepwise: bool) -> float | None:
 
 
 def _batch_norms(model: nn.Module, mapped: MappedModel) -> Iterator[NormFacts]:
-    modes, after = _modes(model)
+    modes = {id(module): module.training for module in model.modules()}
+    after = _after_train_call(model)
     for norm in mapped.layer_map.batch_norms:
         module = mapped.model.get_submodule(norm.name)
         tracks = isinstance(module, _BatchNorm) and module.running_mean is not None and module.momentum != 0
@@ -153,13 +157,6 @@ def _affine_trains(model: nn.Module, norm: BatchNorm) -> bool:
     return any(model.get_parameter(name).requires_grad for name in norm.params)
 
 
-def _modes(model: nn.Module) -> tuple[dict[int, bool], dict[int, bool]]:
-    """Which modules are in train mode as training goes on, and which after the next `model.train()`."""
-    now = {id(module): module.training for module in model.modules()}
-    after = _after_train_call(model)
-    return (now if model.training else after), after
-
-
 def _after_train_call(model: nn.Module) -> dict[int, bool]:
     """Calls `model.train()`, which may be the user's own, and puts every flag back."""
     modes = [(module, module.training) for module in model.modules()]
@@ -175,23 +172,33 @@ def _after_train_call(model: nn.Module) -> dict[int, bool]:
 
 
 def _dropouts(model: nn.Module, mapped: MappedModel) -> Iterator[DropoutFacts]:
-    modes, _ = _modes(model)
     names = {layer.index: layer.stage for layer in mapped.layer_map.layers}
     for path, module in mapped.model.named_modules():
         rate = _drop_rate(module)
         layer = mapped.module_layers.get(path)
         if rate and layer is not None:
-            yield DropoutFacts(mapped.prefix + path, layer, names[layer], rate, modes[id(module)])
+            yield DropoutFacts(mapped.prefix + path, layer, names[layer], rate, module.training)
 
 
 def _drop_rate(module: nn.Module) -> float:
     """The rate of a dropout, drop-path, stochastic depth, or attention with dropout of its own; else 0."""
     kind = type(module).__name__
-    drops = (
-        "Dropout" in kind or kind in ("StochasticDepth", "MultiheadAttention") or kind.endswith("DropPath")
-    )
+    drops = "Dropout" in kind or kind in _DROPPING or kind.endswith("DropPath")
     rates = (getattr(module, name, None) for name in _DROP_RATES) if drops else ()
     return next((float(rate) for rate in rates if isinstance(rate, (int, float))), 0.0)
+
+
+def _owners(optimizers: Sequence[HasGroups]) -> tuple[int, ...]:
+    """Of every group, the number of its optimizer; nothing where there is one."""
+    if len(optimizers) < 2:
+        return ()
+    return tuple(number for number, one in enumerate(optimizers) for _ in one.param_groups)
+
+
+def _tied_to_head(mapped: MappedModel, names: Mapping[int, list[str]]) -> Iterator[str]:
+    for listed in names.values():
+        if not is_below(listed[0], mapped.heads) and any(is_below(n, mapped.heads) for n in listed[1:]):
+            yield mapped.prefix + listed[0]
 
 
 def _strangers(groups: Sequence[Mapping[str, Any]], model: nn.Module) -> Iterator[str]:

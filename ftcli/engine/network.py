@@ -22,7 +22,6 @@ class Network:
     """Module name to layer index; containers of several layers have none."""
     heads: tuple[str, ...]
     """Paths of the modules that are the head; more than one where the model takes the mean of several."""
-    """The module name of the new head."""
     preprocessing: Preprocessing
     backbone: str
     """SOURCE/NAME."""

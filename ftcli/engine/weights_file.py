@@ -90,6 +90,16 @@ def dtypes_in(path: Path) -> dict[str, str]:
         raise ModelError(f"cannot read the weights: {error}", where=str(path), remedy=remedy) from error
 
 
+def read_card(path: Path) -> ModelCard:
+    """What a model's file says of itself, read without its tensors. Raises ModelError."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            return ModelCard.from_dict(json.loads((file.metadata() or {})[KEY]))
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
+        what = f"the file is not a model that ftcli saved: {error}"
+        raise ModelError(what, where=str(path), remedy="use the best.safetensors of a run") from error
+
+
 def save_model(path: Path, state: Mapping[str, Tensor], card: ModelCard) -> None:
     """Tensor names are those of the network's own state_dict: torchvision or timm load them as they are."""
     save_tensors(path, state, card.to_dict())

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from itertools import pairwise
 
 from ftcli.components import schedule
 from ftcli.errors import Problem, RecipeError
+from ftcli.plans.freeze_facts import FROZEN_SHARE
 from ftcli.plans.freeze_mask import FreezeMask
 from ftcli.plans.layer_map import HEAD, LayerMap
 from ftcli.plans.lr_curve import LrCurve
@@ -94,7 +96,7 @@ def _batch_norm_modes(
     layer_map: LayerMap, train_layers: frozenset[int], mask: FreezeMask, policy: NormPolicy
 ) -> tuple[BatchNormMode, ...]:
     """Statistics move where the weights around a BatchNorm train, or its own gamma and beta do."""
-    moving = {p.layer for p in layer_map.parameters if p.name in mask and not p.is_norm} & train_layers
+    moving = _moving_layers(layer_map, mask) & train_layers
     return tuple(
         BatchNormMode(
             bn.name,
@@ -104,6 +106,17 @@ def _batch_norm_modes(
         )
         for bn in layer_map.batch_norms
     )
+
+
+def _moving_layers(layer_map: LayerMap, mask: FreezeMask) -> set[int]:
+    """Layers of whose weights more than next to nothing trains (see FROZEN_SHARE)."""
+    values: Counter[int] = Counter()
+    trained: Counter[int] = Counter()
+    for p in layer_map.parameters:
+        if not p.is_norm:
+            values[p.layer] += p.numel
+            trained[p.layer] += p.numel if p.name in mask else 0
+    return {layer for layer, count in values.items() if trained[layer] >= FROZEN_SHARE * count > 0}
 
 
 def _any_in(names: Iterable[str], mask: FreezeMask) -> bool:

@@ -15,6 +15,10 @@ from ftcli.plans.layer_map import HEAD, Layer
 from ftcli.plans.phase import Phase
 from ftcli.plans.training_plan import TrainingPlan
 
+FROZEN_SHARE = 0.1
+"""A layer of whose weights less than this share trains counts as frozen: an adapter, LoRA or biases alone leave it
+as the fixed function that its statistics were taken from."""
+
 Key = TypeVar("Key", str, int)
 
 PLANNED_DTYPE = "float32"
@@ -91,10 +95,14 @@ class FreezeFacts:
     optimizer: str | None = None
     """Its class or kind; None without one."""
     num_groups: int = 0
+    optimizer_of_group: tuple[int, ...] = ()
+    """Of each group, which optimizer it belongs to; empty where there is one."""
     strangers: tuple[str, ...] = ()
     """What the optimizer holds and the model does not: "group 0, a tensor of (10, 512)"."""
     shared: tuple[tuple[str, ...], ...] = ()
     """Names of different parameters over the same memory."""
+    tied_to_head: tuple[str, ...] = ()
+    """Parameters below the head that are the head's as well (an output layer tied to its embedding)."""
     head_outputs: int | None = None
     """Width of the head's output, where it ends in a linear layer."""
     epochs: tuple[int, int] | None = None
@@ -114,7 +122,9 @@ class FreezeFacts:
 
     @property
     def head(self) -> tuple[ParameterFacts, ...]:
-        return self.by_stage.get(HEAD, ())
+        """The head's own parameters and those that are tied to it."""
+        tied = tuple(p for p in self.parameters if p.name in self.tied_to_head)
+        return (*self.by_stage.get(HEAD, ()), *tied)
 
     def numel(self) -> int:
         return sum(p.numel for p in self.parameters)

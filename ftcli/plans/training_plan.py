@@ -96,9 +96,17 @@ class TrainingPlan:
     def fingerprint(self) -> str:
         """SHA-256 of everything that decides the numbers of a run; advice and reasons left out."""
         content = self.to_dict()
+        content["layer_map"]["backbone"] = _without_place(self.layer_map.backbone)
         for advice in ("findings", "decisions"):
             del content[advice]
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _without_place(backbone: str) -> str:
+    """A backbone in a folder is the same one from every directory: what it is made of is in the layer map."""
+    source, _, name = backbone.partition("/")
+    in_folder = name.startswith((".", "/", "~", "local-dir:"))
+    return f"{source}/{name.rstrip('/').rpartition('/')[2]}" if in_folder else backbone
 
 
 def batch_bounds(num_examples: int, batch_size: int) -> tuple[tuple[int, int], ...]:

@@ -39,6 +39,8 @@ def finding_line(finding: Finding) -> str:
 
 def _told(finding: Finding) -> Text:
     told = Text.assemble(plain(finding.where, STRONG), ": ", plain(finding.message))
+    if finding.rule:
+        told.append(f" [{finding.rule}]", QUIET)
     if finding.remedy:
         told.append("\n").append_text(plain(finding.remedy, QUIET))
     return told

@@ -47,7 +47,7 @@ class FreezeReport:
         ]
         if found:
             told = "\n".join(f"  {f.severity} [{f.rule}] {f.where}: {f.message}; {f.remedy}" for f in found)
-            raise AssertionError(f"{self.model}: {len(found)} findings\n{told}")
+            raise AssertionError(f"{self.model}: {len(found)} finding{'s' if len(found) > 1 else ''}\n{told}")
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, the same as `ftcli inspect-freeze --json` gives of a model file."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from torch import nn
 
@@ -66,9 +67,18 @@ def inspect_backbone(name: str, strategy: str) -> TrainingPlan:
     return _compile(enough, network, UNKNOWN_CLASSES, None)
 
 
-def plan_for(recipe: Recipe, classes: tuple[str, ...], num_train: int | None) -> TrainingPlan:
-    """The plan of a recipe for data of which only this much is known."""
-    return _compile(recipe, open_network(recipe, len(classes), meta=True), classes, num_train)
+def plan_for(
+    recipe: Recipe,
+    classes: tuple[str, ...],
+    num_train: int | None,
+    config: Mapping[str, Any] | None = None,
+) -> TrainingPlan:
+    """The plan of a recipe for data of which only this much is known.
+
+    `config` is what a model's file keeps to rebuild its architecture where that came from a folder or hub.
+    """
+    network = open_network(recipe, len(classes), meta=True, config=config)
+    return _compile(recipe, network, classes, num_train)
 
 
 def _compile(

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ftcli.engine.run_folder import RunFolder, open_run_folder
-from ftcli.engine.weights_file import dtypes_in
+from ftcli.engine.weights_file import dtypes_in, read_card
 from ftcli.errors import MachineError
 from ftcli.findings import Finding
 from ftcli.plans.freeze_facts import FreezeFacts
@@ -20,15 +20,18 @@ from ftcli.workflows.saved_model import load_saved
 
 def inspect_path(path: Path) -> Inspected:
     """A run folder, a checkpoint in one, or a model file on its own. Raises MachineError for anything else."""
-    folder = path if path.is_dir() else path.parent
-    if path.is_dir() or RunFolder(folder).recipe.is_file():
-        return _of_run(open_run_folder(folder))
+    if path.is_dir():
+        return _of_run(open_run_folder(path))
+    run = RunFolder(path.parent)
+    if path.is_file() and path.name in (run.best.name, run.last.name) and run.recipe.is_file():
+        return _of_run(run)
     return _of_model_file(path)
 
 
 def _of_run(run: RunFolder) -> Inspected:
     kept = _read(run.path / "plan.json")
-    plan = plan_for(load_recipe(run.recipe), tuple(kept["classes"]), _num_train(kept))
+    config = read_card(run.best).config if run.best.exists() else None
+    plan = plan_for(load_recipe(run.recipe), tuple(kept["classes"]), _num_train(kept), config)
     inspected = inspect_plan(plan)
     findings = (*inspected.findings, *_differs(run, plan, kept), *_outcome(run))
     phases = tuple(_with_dtypes(facts, run.best) for facts in inspected.phases)
@@ -36,12 +39,12 @@ def _of_run(run: RunFolder) -> Inspected:
 
 
 def _of_model_file(path: Path) -> Inspected:
-    """It knows its network, and nothing of how that was trained."""
+    """It knows its network, and nothing of how that was trained; as it is, nothing of it trains."""
     saved = load_saved(path, "cpu")
-    saved.network.model.train()
+    saved.network.model.requires_grad_(False)
     inspected = inspect_model(saved.network.model, (), saved.network)
-    note = "a model on its own: which phases trained it, only its run folder knows"
-    return replace(inspected, subject=str(path), notes=(note,))
+    note = "a model on its own, in use: which phases trained it, only its run folder knows"
+    return replace(inspected, subject=str(path), findings=(), notes=(note,))
 
 
 def _num_train(kept: dict[str, Any]) -> int | None:
@@ -66,7 +69,7 @@ def _differs(run: RunFolder, plan: TrainingPlan, kept: dict[str, Any]) -> tuple[
         Finding(
             "warning",
             str(run.path / "plan.json"),
-            f"what is shown is not quite what the run performed: {', '.join(changed)} differ",
+            f"what is shown is not quite what the run performed: another {', '.join(changed)}",
             "look with the versions and the machine that environment.json names",
             "plan-differs",
         ),

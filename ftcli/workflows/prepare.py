@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -64,17 +64,23 @@ def open_splits(recipe: Recipe) -> DataSplits:
     return splits
 
 
-def open_network(recipe: Recipe, num_classes: int, *, meta: bool = False) -> Network:
-    """The backbone with its new head; on the meta device it has shapes and no weights."""
+def open_network(
+    recipe: Recipe, num_classes: int, *, meta: bool = False, config: Mapping[str, Any] | None = None
+) -> Network:
+    """The backbone with its new head; on the meta device it has shapes and no weights.
+
+    With `config`, which a model's file keeps, the architecture is rebuilt from it, and the weights are random.
+    """
     network = build_network(
         recipe.model.backbone,
-        recipe.model.weights,
+        recipe.model.weights if config is None else "none",
         recipe.model.head,
         num_classes,
         image_size=recipe.data.image_size,
         seed=recipe.seed,
         pretrained=recipe.pretrained,
         meta=meta,
+        config=config,
     )
     return with_group_norm(network) if recipe.norm.kind == "group_norm" else network
 

@@ -68,10 +68,21 @@ def test_a_network_that_adds_something_after_its_head_is_not_cut():
     assert cache.get(network, "train", images()[0]) is None
 
 
-def test_a_network_of_several_heads_is_not_cut():
+@pytest.mark.parametrize("head", [Linear(), MLP(kind="mlp", hidden=(8,))], ids=["linear", "mlp"])
+def test_several_heads_take_their_parts_of_the_features(head):
+    """A distilled network gives the mean of two classifiers, on two tokens."""
     network = build_network(
-        "timm/deit_tiny_distilled_patch16_224", "none", Linear(), 3, image_size=64, seed=0, pretrained=False
+        "timm/deit_tiny_distilled_patch16_224", "none", head, 3, image_size=64, seed=0, pretrained=False
     )
+    assert len(network.heads) == 2
+    features = cache_for(network).get(network, "train", images()[0])
+    assert features is not None
+    assert features.features.shape == (6, 2 * 192)
+
+
+def test_heads_that_are_joined_in_another_way_are_not_cut():
+    """VOLO adds half of the largest of its tokens' logits: found out by the proof."""
+    network = build_network("timm/volo_d1_224", "none", Linear(), 3, image_size=64, seed=0, pretrained=False)
     assert len(network.heads) == 2
     assert cache_for(network).get(network, "train", images()[0]) is None
 

@@ -160,9 +160,7 @@ def test_one_phase_can_be_inspected_alone() -> None:
 
 
 def test_a_line_says_whether_the_optimizer_holds_what_trains() -> None:
-    assert "the optimizer holds in each phase just what trains; 2, then 12 groups; float32" in page(
-        "LP-FT"
-    )
+    assert "the optimizer holds in each phase just what trains; 2, then 12 groups; float32" in page("LP-FT")
     assert "the optimizer holds in each phase just what trains; 2 to 12 groups" in page("gradual")
 
 

@@ -1,19 +1,29 @@
-"""Which layers are frozen: those whose weights do not train, whatever their norms do."""
+"""Which layers are frozen: those of whose weights next to nothing trains, whatever their norms do."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ftcli.plans.freeze_facts import FreezeFacts, ParameterFacts
+from ftcli.plans.freeze_facts import FROZEN_SHARE, FreezeFacts, ParameterFacts
 
 
 def frozen_layers(facts: FreezeFacts) -> frozenset[int]:
-    """Layers in which no weight trains. A layer of norms alone is as frozen as the weights of its stage."""
+    """Layers of whose weights next to nothing trains. A layer of norms alone is as frozen as its stage's weights."""
     return frozenset(
         layer.index
         for layer in facts.layers
-        if not _any_trains(_weights(facts.by_layer[layer.index]) or _weights(facts.by_stage[layer.stage]))
-        and facts.by_layer[layer.index]
+        if facts.by_layer[layer.index]
+        and share_trained(_weights(facts.by_layer[layer.index]) or _weights(facts.by_stage[layer.stage]))
+        < FROZEN_SHARE
+    )
+
+
+def untouched_layers(facts: FreezeFacts) -> frozenset[int]:
+    """Layers with weights of which none trains, not even an adapter's."""
+    return frozenset(
+        index
+        for index in layers_with_weights(facts)
+        if not any(p.trains for p in _weights(facts.by_layer[index]))
     )
 
 
@@ -21,9 +31,12 @@ def layers_with_weights(facts: FreezeFacts) -> frozenset[int]:
     return frozenset(layer.index for layer in facts.layers if _weights(facts.by_layer[layer.index]))
 
 
+def share_trained(parameters: Iterable[ParameterFacts]) -> float:
+    """Of the values, 0 to 1; 0 of nothing."""
+    listed = list(parameters)
+    values = sum(p.numel for p in listed)
+    return sum(p.numel for p in listed if p.trains) / values if values else 0.0
+
+
 def _weights(parameters: Iterable[ParameterFacts]) -> list[ParameterFacts]:
     return [p for p in parameters if not p.is_norm]
-
-
-def _any_trains(parameters: Iterable[ParameterFacts]) -> bool:
-    return any(p.trains for p in parameters)

@@ -12,10 +12,10 @@ from ftcli.plans.freeze_facts import FreezeFacts, ParameterFacts
 def nothing_trains(facts: FreezeFacts) -> Iterator[Finding]:
     if facts.parameters and not any(p.trains for p in facts.parameters):
         yield Finding(
-            "error",
+            "error" if facts.optimizer else "info",
             "the whole model",
             "nothing trains: requires_grad is False everywhere",
-            "set requires_grad of the head, and of what else should train",
+            "set requires_grad of the head, and of what else should train, unless the model is only in use",
             "nothing-trains",
         )
 
@@ -57,14 +57,17 @@ def frozen_in_group(facts: FreezeFacts) -> Iterator[Finding]:
 
 
 def in_two_groups(facts: FreezeFacts) -> Iterator[Finding]:
+    """Of one optimizer. Several optimizers may take turns on purpose."""
     found = [p for p in facts.parameters if len(p.groups) > 1]
+    owners = facts.optimizer_of_group
+    twice = [p for p in found if len({owners[g] for g in p.groups} if owners else {0}) < len(p.groups)]
     if found:
         groups = ", ".join(str(group) for group in sorted({group for p in found for group in p.groups}))
         yield Finding(
-            "error",
+            "error" if twice else "warning",
             _stages(facts, found),
-            f"{tensors(found)} are in several groups of the optimizer ({groups}): each step moves them twice",
-            "let every parameter be in one group",
+            f"{tensors(found)} are in several optimizer groups ({groups}): they are moved by each",
+            "let every parameter be in one group, unless optimizers take turns on purpose",
             "in-two-groups",
         )
 

@@ -36,10 +36,12 @@ def statistics_will_drift(facts: FreezeFacts) -> Iterator[Finding]:
 
 
 def affine_trains(facts: FreezeFacts) -> Iterator[Finding]:
+    """Where gamma and beta of every norm train, it is a way to fine-tune, and told as that."""
     found = [norm for norm in _frozen_norms(facts) if norm.trains_affine]
+    everywhere = all(norm.trains_affine for norm in facts.batch_norms)
     if found:
         yield Finding(
-            "warning",
+            "info" if everywhere else "warning",
             _stages(facts, found),
             f"the weights are frozen, and gamma and beta of {_count(found)} train: the layer is not fixed",
             "set requires_grad of the BatchNorms' weight and bias to False as well, unless that is meant",
@@ -55,11 +57,11 @@ def dropout_below(facts: FreezeFacts) -> Iterator[Finding]:
     found = [drop for drop in facts.dropouts if drop.active and drop.layer in frozen and drop.layer < first]
     if found:
         yield Finding(
-            "warning",
+            "info",
             stages_of(facts, (drop.stage for drop in found)),
             f"frozen, with {len(found)} {'dropout' if len(found) == 1 else 'dropouts'} active: its features are "
             "noisier than they will be in use",
-            "put the frozen part into eval mode",
+            "put the frozen part into eval mode, unless the noise is meant to regularise what is above",
             "dropout-in-frozen-stage",
         )
 

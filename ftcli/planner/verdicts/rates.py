@@ -6,12 +6,14 @@ from collections.abc import Iterator
 from math import isclose
 
 from ftcli.findings import Finding
+from ftcli.planner.verdicts.frozen import share_trained, untouched_layers
 from ftcli.planner.verdicts.words import stages_of, tensors
 from ftcli.plans.freeze_facts import FreezeFacts, ParameterFacts
 from ftcli.plans.layer_map import HEAD
 
 MOST_STUCK = 0.5
 """The share of a stage's values that a step may leave as they are before it counts as not training."""
+MOSTLY = 0.5
 FAST = {"SGD": 1e-2}
 FAST_OTHERWISE = 1e-3
 """An LR for new layers, by optimizer: adaptive ones move every value by about the LR."""
@@ -83,22 +85,28 @@ def above_the_head(facts: FreezeFacts) -> Iterator[Finding]:
 def at_the_heads_rate(facts: FreezeFacts) -> Iterator[Finding]:
     """Unfrozen into the head's group: pretrained layers at an LR meant for a new one.
 
-    In a recipe the LR of each layer is asked for in so many words; a living model may have got it by accident.
+    In a recipe the LR of each layer is asked for in so many words; a living model may have got it by accident. It
+    looks like one where other layers are slower, or are kept frozen; a model from scratch has neither. Adapters and
+    biases are no stage that trains.
     """
     head = _highest(facts, HEAD)
-    if head is None or facts.epochs is not None:
+    if head is None or facts.epochs is not None or len(set(facts.optimizer_of_group)) > 1:
         return
-    rates = {stage: _highest(facts, stage) for stage in facts.stages if stage != HEAD}
+    rates = {s: _highest(facts, s) for s in facts.stages if s != HEAD and _mostly_trains(facts, s)}
     found = [stage for stage, rate in rates.items() if rate is not None and isclose(rate, head)]
     slower = any(rate is not None and rate < head and not isclose(rate, head) for rate in rates.values())
     if found and (slower or head >= FAST.get(facts.optimizer or "", FAST_OTHERWISE)):
         yield Finding(
-            "warning",
+            "warning" if slower or untouched_layers(facts) else "info",
             stages_of(facts, found),
-            f"trains at the head's LR of {head:g}: fast enough to destroy pretrained features",
+            f"trains at the head's LR of {head:g}: if these layers are pretrained, it can destroy what they know",
             "give the backbone a group of its own, at a tenth of the head's LR",
             "backbone-at-head-lr",
         )
+
+
+def _mostly_trains(facts: FreezeFacts, stage: str) -> bool:
+    return share_trained(facts.by_stage[stage]) >= MOSTLY
 
 
 def decay_on_vectors(facts: FreezeFacts) -> Iterator[Finding]:
@@ -115,7 +123,8 @@ def decay_on_vectors(facts: FreezeFacts) -> Iterator[Finding]:
 
 
 def _highest(facts: FreezeFacts, stage: str) -> float | None:
-    return max(_rates(facts.by_stage.get(stage, ())), default=None)
+    parameters = facts.head if stage == HEAD else facts.by_stage[stage]
+    return max(_rates(parameters), default=None)
 
 
 def _rates(parameters: tuple[ParameterFacts, ...]) -> list[float]:
