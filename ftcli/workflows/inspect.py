@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from torch import nn
 
 from ftcli.engine.any_model import MappedModel
 from ftcli.engine.live_facts import HasGroups, live_facts
 from ftcli.engine.network import Network
+from ftcli.engine.weights_file import ModelCard
 from ftcli.errors import DataError
 from ftcli.findings import Finding
 from ftcli.planner.compile import DataFacts, compile_plan
@@ -71,14 +71,16 @@ def plan_for(
     recipe: Recipe,
     classes: tuple[str, ...],
     num_train: int | None,
-    config: Mapping[str, Any] | None = None,
+    card: ModelCard | None = None,
 ) -> TrainingPlan:
     """The plan of a recipe for data of which only this much is known.
 
-    `config` is what a model's file keeps to rebuild its architecture where that came from a folder or hub.
+    `card` is a trained model's: a network from a folder or a hub is rebuilt from it without asking there again.
     """
-    network = open_network(recipe, len(classes), meta=True, config=config)
-    return _compile(recipe, network, classes, num_train)
+    kept = card if card is not None and card.config is not None else None
+    network = open_network(recipe, len(classes), meta=True, config=None if kept is None else kept.config)
+    known = replace(network, preprocessing=kept.preprocessing) if kept else network
+    return _compile(recipe, known, classes, num_train)
 
 
 def _compile(

@@ -30,8 +30,8 @@ def inspect_path(path: Path) -> Inspected:
 
 def _of_run(run: RunFolder) -> Inspected:
     kept = _read(run.path / "plan.json")
-    config = read_card(run.best).config if run.best.exists() else None
-    plan = plan_for(load_recipe(run.recipe), tuple(kept["classes"]), _num_train(kept), config)
+    card = read_card(run.best) if run.best.exists() else None
+    plan = plan_for(load_recipe(run.recipe), tuple(kept["classes"]), _num_train(kept), card)
     inspected = inspect_plan(plan)
     findings = (*inspected.findings, *_differs(run, plan, kept), *_outcome(run))
     phases = tuple(_with_dtypes(facts, run.best) for facts in inspected.phases)

@@ -269,3 +269,13 @@ def test_strict_leaves_one_json_on_stdout(ftcli, run):
     assert ended.code == 6
     assert [f["rule"] for f in ended.json["findings"] if f["severity"] == "error"] == ["frozen-tensor-moved"]
     assert "1 finding is an error" in ended.err
+
+
+def test_a_file_beside_a_run_is_looked_at_itself(ftcli, toy, tmp_path):
+    """Only best and last are the run's own; any other may be a model from elsewhere."""
+    run = shutil.copytree(toy.run, tmp_path / "run")
+    ended = ftcli("inspect-freeze", str(run / "nothing.safetensors"))
+    assert (ended.code, "no such run folder or model file" in ended.err) == (3, True)
+    shutil.copy(run / "best.safetensors", run / "other.safetensors")
+    assert "a model on its own" in ftcli("inspect-freeze", str(run / "other.safetensors")).out
+    assert "proof" in ftcli("inspect-freeze", str(run / "best.safetensors")).out

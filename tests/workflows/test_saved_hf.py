@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from ftcli.engine.weights_file import load_model
+from ftcli.workflows.inspect_run import inspect_path
 from ftcli.workflows.predict import predict
 from ftcli.workflows.prepare import with_absolute_path, with_absolute_paths
 from ftcli.workflows.saved_model import load_saved
@@ -58,6 +59,8 @@ def test_a_run_is_opened_without_the_folder_it_started_from(tmp_path: Path, imag
     with torch.inference_mode():
         assert torch.equal(saved.forward(images), expected)
     assert saved.card.preprocessing.fit == "squash"
+    inspected = inspect_path(tmp_path / "run")
+    assert not [finding for finding in inspected.findings if finding.rule == "plan-differs"]
     shown = predict(tmp_path / "run", [next(digits.rglob("*.png"))])
     assert len(shown) == 1
 
