@@ -19,6 +19,8 @@ class Scores:
     macro_f1: float
     loss: float
     num_examples: int
+    balanced_accuracy: float | None = None
+    """The mean recall of the classes that occur; None in runs from before it was measured."""
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)

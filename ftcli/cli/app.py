@@ -15,6 +15,7 @@ COMMANDS = {
     "validate": "Check recipes; every mistake is told with its place.",
     "plan": "Advise what to train; or show what a recipe will do.",
     "inspect-freeze": "Show which parameters train, phase by phase.",
+    "audit": "Look for leaks between train and test, and for bad images.",
     "train": "Train as a recipe says.",
     "evaluate": "Measure a finished run on its test images.",
     "predict": "Classify images with a finished run.",

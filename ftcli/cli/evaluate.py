@@ -13,6 +13,12 @@ from ftcli.cli.options import AsJson
 def evaluate(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")],
     split: Annotated[str, typer.Option(help="train, val or test, as the run divided its data.")] = "test",
+    calibrate: Annotated[
+        bool,
+        typer.Option(
+            "--calibrate", help="Fit a temperature on val; tell the calibration error before and after."
+        ),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Measure a finished run on its test images."""
@@ -20,7 +26,7 @@ def evaluate(
     from ftcli.report.summary import evaluate_view
     from ftcli.workflows.evaluate import evaluate as measure
 
-    result = measure(run, split)
+    result = measure(run, split, calibrate=calibrate)
     if as_json:
         print_json(result)
     else:

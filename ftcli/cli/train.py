@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,6 +12,8 @@ from ftcli.cli.options import AsJson, Overrides
 
 if TYPE_CHECKING:
     from ftcli.errors import StoppedByUser
+    from ftcli.events import Listener
+    from ftcli.recipe.schema import Recipe
 
 
 def train(
@@ -21,33 +23,73 @@ def train(
     ] = None,
     overrides: Overrides = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a run that was cut off.")] = False,
+    fold: Annotated[
+        int | None, typer.Option("--fold", metavar="K", min=0, help="One fold of data.split.folds, from 0.")
+    ] = None,
+    folds: Annotated[
+        bool, typer.Option("--folds", help="Every fold, in RUN-fold0 and so on; then mean and spread.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Train as a recipe says."""
     from ftcli.cli.output import only_the_result_on_stdout, print_json, print_view
     from ftcli.cli.recipe_file import opened
-    from ftcli.errors import StoppedByUser
+    from ftcli.errors import StoppedByUser, UsageError
     from ftcli.report.live import listener_for
-    from ftcli.report.summary import summary_view
 
+    if folds and fold is not None:
+        raise UsageError("--folds runs every fold, --fold one of them", remedy="give one of the two")
+    perform = _every_fold if folds else _one
     with opened(recipe, overrides) as loaded, listener_for(as_json=as_json) as listener:
-        from ftcli.workflows.train import train as run_recipe
-
         try:
             with only_the_result_on_stdout():
-                result = run_recipe(loaded, out=out, resume=resume, listener=listener)
+                result = perform(loaded, out, resume, listener, fold)
         except StoppedByUser as stop:
-            raise _with_command(stop, recipe, overrides) from stop
+            raise _with_command(stop, recipe, overrides, out, folds, fold) from stop
     if as_json:
         print_json(result.to_dict())
     else:
-        print_view(summary_view(result))
+        print_view(_view(result, folds))
 
 
-def _with_command(stop: StoppedByUser, recipe: Path, overrides: list[str] | None) -> StoppedByUser:
+def _one(recipe: Recipe, out: Path | None, resume: bool, listener: Listener, fold: int | None) -> Any:
+    from ftcli.workflows.train import train as run_recipe
+
+    if fold is not None:
+        from ftcli.workflows.train_folds import of_fold
+
+        recipe = of_fold(recipe, fold)
+    return run_recipe(recipe, out=out, resume=resume, listener=listener)
+
+
+def _every_fold(recipe: Recipe, out: Path | None, resume: bool, listener: Listener, _: int | None) -> Any:
+    from ftcli.workflows.train_folds import train_folds
+
+    return train_folds(recipe, out=out, resume=resume, listener=listener)
+
+
+def _view(result: Any, folds: bool) -> Any:
+    from ftcli.report.folds import folds_view
+    from ftcli.report.summary import summary_view
+
+    return folds_view(result) if folds else summary_view(result)
+
+
+def _with_command(
+    stop: StoppedByUser,
+    recipe: Path,
+    overrides: list[str] | None,
+    out: Path | None,
+    folds: bool,
+    fold: int | None,
+) -> StoppedByUser:
     """The same, its remedy the command that goes on from there."""
     if stop.where is None:
         return stop
     changes = [part for override in overrides or () for part in ("--set", override)]
-    command = shlex.join(["ftcli", "train", str(recipe), *changes, "--out", stop.where, "--resume"])
+    if folds:
+        place = ["--folds", *(["--out", str(out)] if out is not None else [])]
+    else:
+        place = [*(["--fold", str(fold)] if fold is not None else []), "--out", stop.where]
+    command = shlex.join(["ftcli", "train", str(recipe), *changes, *place, "--resume"])
     return type(stop)(stop.what, where=stop.where, remedy=f"to go on: {command}")

@@ -1,8 +1,10 @@
-"""How training images are varied; deterministic per (seed, epoch, example)."""
+"""How training images are varied; deterministic per (seed, epoch, example), mixing per (seed, epoch, batch)."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field, model_validator
 
 from ftcli.plans.preprocessing import Preprocessing
 from ftcli.registry import Choice
@@ -17,21 +19,48 @@ class Off(Choice):
     kind: Literal["none"]
 
 
-class Varied(Choice):
-    """light: crop of 70-100% of the area, flip. standard: crop of 35-100%, flip, colour jitter.
+class _Varied(Choice):
+    """What every augmentation has."""
 
-    strong: crop of 8-100%, flip, TrivialAugment, random erasing.
-    """
-
-    kind: Literal["light", "standard", "strong"]
     flip: bool = True
     """Mirror half of the images left to right. Turn off where left and right differ: digits, text, X-rays."""
+    mix: Literal["none", "mixup", "cutmix"] = "none"
+    """mixup: each image blended with another of its batch (Zhang et al. 2018). cutmix: a rectangle of another pasted
+    in (Yun et al. 2019). The label is shared out likewise."""
+    mix_alpha: float | None = Field(default=None, gt=0)
+    """Shares are drawn from Beta(alpha, alpha): below 1 most are near 0 or 1. Default 0.2 for mixup, 1 for cutmix."""
+
+    @model_validator(mode="after")
+    def _alpha_is_used(self) -> _Varied:
+        if self.mix_alpha is not None and self.mix == "none":
+            raise ValueError("mix_alpha needs mix: mixup or cutmix")
+        return self
+
+    @property
+    def alpha(self) -> float:
+        return self.mix_alpha or {"none": 0.0, "mixup": 0.2, "cutmix": 1.0}[self.mix]
+
+
+class Varied(_Varied):
+    """light: crop of 70-100% of the area, flip. standard: crop of 35-100%, flip, colour jitter."""
+
+    kind: Literal["light", "standard"]
+
+
+class Strong(_Varied):
+    """Crop of 8-100% of the area, flip, a policy of random changes, random erasing."""
+
+    kind: Literal["strong"]
+    policy: Literal["trivial_augment", "rand_augment"] = "trivial_augment"
+    """trivial_augment: one change of any strength (Müller & Hutter 2021). rand_augment: two of strength 9 of 30
+    (Cubuk et al. 2020)."""
 
 
 _LEAST_CROP = {"light": 0.7, "standard": 0.35, "strong": 0.08}
+_JITTER, _ERASED = 0.2, 0.25
 
 
-def transforms(options: Off | Varied, preprocessing: Preprocessing) -> list[Transform]:
+def transforms(options: Off | Varied | Strong, preprocessing: Preprocessing) -> list[Transform]:
     """Named torchvision v2 transforms from a uint8 image (3, H, W) to (3, image_size, image_size), uint8."""
     from torchvision.transforms import v2
 
@@ -44,7 +73,41 @@ def transforms(options: Off | Varied, preprocessing: Preprocessing) -> list[Tran
     if options.flip:
         chosen.append(v2.RandomHorizontalFlip())
     if options.kind == "standard":
-        chosen.append(v2.ColorJitter(brightness=0.2, contrast=0.2, saturation=0.2))
-    if options.kind == "strong":
-        chosen += [v2.TrivialAugmentWide(), v2.RandomErasing(p=0.25)]
+        chosen.append(v2.ColorJitter(brightness=_JITTER, contrast=_JITTER, saturation=_JITTER))
+    if isinstance(options, Strong):
+        policies = {"trivial_augment": v2.TrivialAugmentWide, "rand_augment": v2.RandAugment}
+        chosen += [policies[options.policy](), v2.RandomErasing(p=_ERASED)]
     return chosen
+
+
+def mixing(options: Off | Varied | Strong, num_classes: int) -> Transform | None:
+    """From a batch of images (B, 3, S, S) and labels (B,) to images and shares of the classes (B, C), if asked for."""
+    from torchvision.transforms import v2
+
+    if not mixes(options) or isinstance(options, Off):
+        return None
+    kinds = {"mixup": v2.MixUp, "cutmix": v2.CutMix}
+    made: Transform = kinds[options.mix](alpha=options.alpha, num_classes=num_classes)
+    return made
+
+
+def mixes(options: Off | Varied | Strong) -> bool:
+    return not isinstance(options, Off) and options.mix != "none"
+
+
+def described(options: Off | Varied | Strong, preprocessing: Preprocessing) -> tuple[str, ...]:
+    """The transforms by their torchvision names, with what makes them what they are; without torch."""
+    size = preprocessing.image_size
+    if isinstance(options, Off):
+        return (f"CenterCrop({size})",)
+    told = [f"RandomResizedCrop({size}, {_LEAST_CROP[options.kind]:g}-1)"]
+    if options.flip:
+        told.append("RandomHorizontalFlip")
+    if options.kind == "standard":
+        told.append(f"ColorJitter({_JITTER:g})")
+    if isinstance(options, Strong):
+        named = {"trivial_augment": "TrivialAugmentWide", "rand_augment": "RandAugment(2, 9)"}
+        told += [named[options.policy], f"RandomErasing({_ERASED:g})"]
+    if mixes(options):
+        told.append(f"{ {'mixup': 'MixUp', 'cutmix': 'CutMix'}[options.mix] }({options.alpha:g})")
+    return tuple(told)

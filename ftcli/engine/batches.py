@@ -1,11 +1,13 @@
 """Batches of a stream, the same for any number of workers.
 
-The order comes from (seed, epoch), the augmentation of an example from (seed, epoch, example).
+The order comes from (seed, epoch), the augmentation of an example from (seed, epoch, example); an example that an
+epoch takes more than once is varied anew each time.
 """
 
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +18,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from ftcli.components import augment
 from ftcli.engine.images import ImageStore, center_crop
+from ftcli.engine.sampler import Order
 from ftcli.engine.seed import derive, permutation, seeded
 from ftcli.errors import DataError
 from ftcli.plans.training_plan import batch_bounds
@@ -23,13 +26,18 @@ from ftcli.plans.training_plan import batch_bounds
 
 @dataclass(frozen=True)
 class Batch:
-    """uint8 images (B, 3, S, S) or features (B, ...), labels (B,) int64, and the examples' indices."""
+    """uint8 images (B, 3, S, S) or features (B, ...), labels (B,) int64, and the examples' indices.
+
+    Where images were mixed, labels are shares of the classes (B, C).
+    """
 
     inputs: Tensor
     labels: Tensor
     indices: tuple[int, ...]
 
 
+Pick = tuple[int, int]
+"""An example's index, and how often the epoch has taken it before."""
 Sample = tuple[Tensor, int, int]
 """An image uint8 (3, S, S), its label and its index."""
 
@@ -43,8 +51,9 @@ class _Images(Dataset[Sample | DataError]):
         self.seed = seed
         self.epoch = epoch
 
-    def __getitem__(self, index: int) -> Sample | DataError:
+    def __getitem__(self, pick: Pick) -> Sample | DataError:
         """An image that cannot be read is a value here: raised in a worker, it would come with torch's traceback."""
+        index, turn = pick
         try:
             image = self.store[index]
         except DataError as error:
@@ -52,7 +61,7 @@ class _Images(Dataset[Sample | DataError]):
         label = self.store.splits.examples[index].label
         if self.transform is None:
             return center_crop(image, self.store.preprocessing.image_size), label, index
-        with seeded(self.seed, "augment", self.epoch, index):
+        with seeded(self.seed, "augment", self.epoch, index, *([turn] if turn else [])):
             return self.transform(image), label, index
 
 
@@ -70,14 +79,16 @@ class ImageBatches:
         """Every example once, in order, as evaluation sees it."""
         indices = self.store.splits.streams[stream]
         size = self.batch_size
-        batches = [list(indices[start : start + size]) for start in range(0, len(indices), size)]
+        picks = [(index, 0) for index in indices]
+        batches = [picks[start : start + size] for start in range(0, len(picks), size)]
         return self._load(_Images(self.store, None, self.seed, 0), batches)
 
-    def training(self, epoch: int, augment_options: Any) -> Iterator[Batch]:
-        """The train stream in the epoch's order, augmented."""
+    def training(self, epoch: int, augment_options: Any, order: Order | None = None) -> Iterator[Batch]:
+        """The train stream in the epoch's order, augmented; `order` None: every example once, shuffled."""
         indices = self.store.splits.streams["train"]
-        order = [indices[position] for position in permutation(self.seed, epoch, len(indices))]
-        batches = [order[start:end] for start, end in batch_bounds(len(order), self.batch_size)]
+        positions = order(epoch) if order else permutation(self.seed, epoch, len(indices))
+        picks = _picks([indices[position] for position in positions])
+        batches = [picks[start:end] for start, end in batch_bounds(len(picks), self.batch_size)]
         return self._load(_Images(self.store, self._transform(augment_options), self.seed, epoch), batches)
 
     def _transform(self, augment_options: Any) -> Any:
@@ -87,7 +98,7 @@ class ImageBatches:
             return None
         return v2.Compose(augment.transforms(augment_options, self.store.preprocessing))
 
-    def _load(self, images: _Images, batches: list[list[int]]) -> Iterator[Batch]:
+    def _load(self, images: _Images, batches: list[list[Pick]]) -> Iterator[Batch]:
         workers = 0 if self.store.in_memory else self.workers
         loader: DataLoader[Any] = DataLoader(
             images,
@@ -118,15 +129,25 @@ class FeatureBatches:
         for start in range(0, len(self.labels), self.batch_size):
             yield self._take(torch.arange(start, min(start + self.batch_size, len(self.labels))))
 
-    def training(self, epoch: int) -> Iterator[Batch]:
+    def training(self, epoch: int, order: Order | None = None) -> Iterator[Batch]:
         """In the same order as ImageBatches.training gives the images."""
-        order = torch.tensor(permutation(self.seed, epoch, len(self.labels)))
-        for start, end in batch_bounds(len(order), self.batch_size):
-            yield self._take(order[start:end])
+        positions = torch.tensor(order(epoch) if order else permutation(self.seed, epoch, len(self.labels)))
+        for start, end in batch_bounds(len(positions), self.batch_size):
+            yield self._take(positions[start:end])
 
     def _take(self, positions: Tensor) -> Batch:
         at = positions.to(self.features.device)
         return Batch(self.features[at], self.labels[at], tuple(positions.tolist()))
+
+
+def _picks(indices: list[int]) -> list[Pick]:
+    """Each index with the number of times it came before."""
+    seen: Counter[int] = Counter()
+    picks = []
+    for index in indices:
+        picks.append((index, seen[index]))
+        seen[index] += 1
+    return picks
 
 
 def _collate(samples: list[Sample | DataError]) -> tuple[Tensor, Tensor, tuple[int, ...]] | DataError:

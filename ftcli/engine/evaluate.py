@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ftcli.engine.batches import Batch
+from ftcli.engine.metrics import balanced_accuracy
 from ftcli.engine.precision import autocast
 from ftcli.events import Scores
 from ftcli.plans.training_plan import Precision
@@ -27,7 +28,7 @@ def predict_logits(
 
 
 def scores_of(logits_NC: Tensor, labels_N: Tensor) -> Scores:
-    """Accuracy, macro F1 over the classes that occur, and mean cross-entropy."""
+    """Accuracy, macro F1 and mean recall over the classes that occur, and mean cross-entropy."""
     from torchmetrics.functional.classification import multiclass_f1_score
 
     predicted_N = logits_NC.argmax(dim=1)
@@ -37,21 +38,5 @@ def scores_of(logits_NC: Tensor, labels_N: Tensor) -> Scores:
         macro_f1=macro_f1.item(),
         loss=nn.functional.cross_entropy(logits_NC, labels_N).item(),
         num_examples=len(labels_N),
+        balanced_accuracy=balanced_accuracy(predicted_N, labels_N, logits_NC.shape[1]),
     )
-
-
-def per_class(logits_NC: Tensor, labels_N: Tensor, classes: tuple[str, ...]) -> list[dict[str, object]]:
-    """Precision, recall, F1 and support of each class."""
-    from torchmetrics.functional import classification as metrics
-
-    predicted_N, count = logits_NC.argmax(dim=1), len(classes)
-    columns = {
-        "precision": metrics.multiclass_precision(predicted_N, labels_N, num_classes=count, average=None),
-        "recall": metrics.multiclass_recall(predicted_N, labels_N, num_classes=count, average=None),
-        "f1": metrics.multiclass_f1_score(predicted_N, labels_N, num_classes=count, average=None),
-        "support": torch.bincount(labels_N, minlength=count),
-    }
-    return [
-        {"class": name, **{key: values[index].item() for key, values in columns.items()}}
-        for index, name in enumerate(classes)
-    ]

@@ -12,17 +12,20 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from ftcli.components import augment, objective
 from ftcli.engine import proof
 from ftcli.engine.batches import Batch, FeatureBatches, ImageBatches
 from ftcli.engine.evaluate import predict_logits, scores_of
 from ftcli.engine.feature_cache import FeatureCache, cut_before_head
 from ftcli.engine.freeze import apply_mask, enter_eval_mode, enter_train_mode
 from ftcli.engine.images import normalise
+from ftcli.engine.mixing import mixing_of
 from ftcli.engine.network import Network
 from ftcli.engine.optimize import Moments, build_optimizer, moments, restore_moments, set_lr
 from ftcli.engine.placement import place_images
 from ftcli.engine.precision import loss_scaler
 from ftcli.engine.progress import Best, Progress, score_of
+from ftcli.engine.sampler import order_of
 from ftcli.engine.seed import derive
 from ftcli.engine.step import Stepper
 from ftcli.events import EpochDone, Listener, Noticed, PhaseProved, PhaseStarted, Scores, StepDone
@@ -65,12 +68,13 @@ class Work:
         return logits
 
     def evaluate(self, stream: str) -> Scores:
-        """Scores of the network as it is, through the whole network."""
+        """Scores of the network as it is."""
+        return scores_of(*self.predict(stream))
+
+    def predict(self, stream: str) -> tuple[Tensor, Tensor]:
+        """Logits (N, C) and labels (N,) of a stream, through the whole network."""
         enter_eval_mode(self.network)
-        logits, labels = predict_logits(
-            self.forward, self.batches.evaluation(stream), self.device, self.plan.precision
-        )
-        return scores_of(logits, labels)
+        return predict_logits(self.forward, self.batches.evaluation(stream), self.device, self.plan.precision)
 
 
 @dataclass(frozen=True)
@@ -111,15 +115,20 @@ def _perform_phase(work: Work, progress: Progress, phase: Phase) -> None:
 
 def _feed(work: Work, phase: Phase) -> Feed:
     """Cached features where the plan says so and the network can be cut there; images otherwise."""
+    order = order_of(work.plan.sampler, work.batches.store.splits, work.plan.seed)
     cached = _cached(work) if phase.from_features else None
     if cached is None:
         return Feed(
             forward=work.forward,
-            training=lambda epoch: work.batches.training(epoch, work.augment),
+            training=mixing_of(
+                augment.mixing(work.augment, len(work.plan.classes)),
+                lambda epoch: work.batches.training(epoch, work.augment, order),
+                work.plan.seed,
+            ),
             validation=lambda: work.batches.evaluation("val"),
         )
     train, val = cached
-    return Feed(cut_before_head(work.network)[1], train.training, val.evaluation)
+    return Feed(cut_before_head(work.network)[1], lambda epoch: train.training(epoch, order), val.evaluation)
 
 
 def _cached(work: Work) -> tuple[FeatureBatches, FeatureBatches] | None:
@@ -150,7 +159,7 @@ def _stepper(work: Work, feed: Feed, optimizer: Optimizer) -> Stepper:
         scaler=loss_scaler(plan.precision, work.device),
         device=work.device,
         precision=plan.precision,
-        label_smoothing=plan.label_smoothing,
+        loss=objective.build(plan.objective, plan.label_smoothing),
         clip_norm=plan.clip_norm,
     )
 

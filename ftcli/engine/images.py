@@ -11,9 +11,9 @@ from torch import Tensor
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional as F
 
-from ftcli.components.data.image import to_rgb
+from ftcli.components.data.image import MAX_PIXELS, to_rgb
 from ftcli.errors import DataError
-from ftcli.plans.data_splits import DataSplits
+from ftcli.plans.data_splits import DataSplits, without
 from ftcli.plans.preprocessing import Preprocessing
 
 SHOWN_ERRORS = 10
@@ -24,8 +24,10 @@ def prepare(image: Image, preprocessing: Preprocessing) -> Tensor:
 
     Training and evaluation have this in common: training crops are cut from the result, its borders included
     where an image is padded, since the network will be shown them.
-    Resized by PIL as the pretrained weights' own transforms do.
+    Resized by PIL as the pretrained weights' own transforms do. Raises DataError for a line that the resizing
+    would make enormous.
     """
+    _refuse_line(image, preprocessing)
     rgb = to_rgb(image)
     mode = InterpolationMode(preprocessing.interpolation)
     resized = F.resize(
@@ -43,7 +45,18 @@ def _resized(image: Image, preprocessing: Preprocessing) -> list[int]:
     if preprocessing.fit == "squash":
         return [size, size]
     ratio = max(image.height / size, image.width / size)
-    return [round(image.height / ratio), round(image.width / ratio)]
+    return [max(round(image.height / ratio), 1), max(round(image.width / ratio), 1)]
+
+
+def _refuse_line(image: Image, preprocessing: Preprocessing) -> None:
+    """An image of 1 x 60,000 pixels is small, but not with its shorter side at 224."""
+    if preprocessing.fit != "crop":
+        return
+    shorter, longer = sorted(image.size)
+    pixels = preprocessing.resize_size**2 * longer / shorter
+    if pixels > MAX_PIXELS:
+        what = f"cannot use the image: {image.width} x {image.height} pixels would become {pixels:,.0f}"
+        raise DataError(what, remedy="cut it to a shape nearer to a square, or remove it from the data")
 
 
 def _padded(image_CHW: Tensor, preprocessing: Preprocessing) -> Tensor:
@@ -70,10 +83,14 @@ class ImageStore:
         kept = self._kept.get(index)
         return self._prepare(index) if kept is None else kept
 
-    def scan(self, workers: int, on_progress: Callable[[int, int], None]) -> None:
-        """Decode everything once, before anything is trained. Raises DataError with every file that cannot be read."""
+    def scan(self, workers: int, on_progress: Callable[[int, int], None], *, skip: bool = False) -> None:
+        """Decode everything once, before anything is trained.
+
+        Raises DataError with every file that cannot be read. `skip`: they are left out of `splits` instead, on
+        record there, and DataError is raised only when too little is left.
+        """
         indices = sorted({index for stream in self.splits.streams.values() for index in stream})
-        errors: list[DataError] = []
+        errors: dict[int, DataError] = {}
         used = 0
         with ThreadPoolExecutor(max(workers, 1)) as pool:
             try:
@@ -82,15 +99,17 @@ class ImageStore:
                 ):
                     on_progress(done, len(indices))
                     if isinstance(result, DataError):
-                        errors.append(result)
+                        errors[index] = result
                     elif used <= self._memory_bytes:
                         used += result.nbytes
                         self._kept[index] = result
             except BaseException:  # Ctrl-C: the pool would decode the rest before it ends
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
+        if errors and not skip:
+            raise _all_at_once(list(errors.values()), len(indices))
         if errors:
-            raise _all_at_once(errors, len(indices))
+            self.splits = without(self.splits, {index: error.what for index, error in errors.items()})
         self.in_memory = used <= self._memory_bytes
         if not self.in_memory:
             self._kept.clear()
@@ -102,7 +121,18 @@ class ImageStore:
             return error
 
     def _prepare(self, index: int) -> Tensor:
-        return prepare(self.splits.load(index), self.preprocessing)
+        image = self.splits.load(index)
+        try:
+            return prepare(image, self.preprocessing)
+        except DataError as error:
+            raise DataError(error.what, where=self._place_of(index), remedy=error.remedy) from error
+        except Exception as error:  # what decodes may still be of a mode that cannot be converted
+            what = f"cannot use the image: {error or type(error).__name__}"
+            raise DataError(what, where=self._place_of(index), remedy="remove it from the data") from error
+
+    def _place_of(self, index: int) -> str:
+        files = self.splits.files
+        return self.splits.examples[index].key if files is None else str(files[index])
 
 
 def center_crop(image_CHW: Tensor, size: int) -> Tensor:

@@ -64,7 +64,7 @@ class Progress:
 
 def score_of(metric: str, scores: Scores) -> float:
     """The checkpoint metric as a number of which more is better."""
-    return -scores.loss if metric == "loss" else float(getattr(scores, metric))
+    return -scores.loss if metric == "loss" else float(getattr(scores, metric) or 0.0)
 
 
 def _best(values: dict[str, Any] | None) -> Best | None:

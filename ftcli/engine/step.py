@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +17,14 @@ from ftcli.errors import NonFiniteError
 from ftcli.plans.training_plan import Precision
 
 
+class Loss(Protocol):
+    """A weighted mean over examples, and the weights that it divides by. See components/objective."""
+
+    def __call__(self, logits_BC: Tensor, labels: Tensor, /) -> Tensor: ...
+
+    def weight(self, labels: Tensor, /) -> float: ...
+
+
 @dataclass(frozen=True)
 class Stepper:
     """What stays the same from step to step. `forward` maps a batch's inputs to logits (B, C)."""
@@ -25,19 +34,24 @@ class Stepper:
     scaler: GradScaler
     device: str
     precision: Precision
-    label_smoothing: float
+    loss: Loss
     clip_norm: float | None
 
     def step(self, batches: Sequence[Batch]) -> float:
-        """One update from all the batches together, as if they were one. Returns the mean loss over examples.
+        """One update from all the batches together, as if they were one. Returns the loss over all their examples.
+
+        Each batch's mean counts by its share of the weights, so that the sum is the weighted mean of the whole.
 
         Raises NonFiniteError before any weight is moved.
         """
-        total = sum(len(batch.labels) for batch in batches)
+        weights = [self.loss.weight(batch.labels) for batch in batches]
+        total = sum(weights)
         self.optimizer.zero_grad(set_to_none=True)
         loss = 0.0
-        for batch in batches:
-            share = len(batch.labels) / total
+        for batch, weight in zip(batches, weights, strict=True):
+            if not weight:  # nothing in it counts; the mean over nothing is no number
+                continue
+            share = weight / total
             loss += share * self._backward(batch, share)
         self.scaler.unscale_(self.optimizer)
         if self.clip_norm is not None:
@@ -50,7 +64,7 @@ class Stepper:
         with autocast(self.precision, self.device):
             logits_BC = self.forward(batch.inputs.to(self.device, non_blocking=True))
         labels = batch.labels.to(self.device, non_blocking=True)
-        loss = nn.functional.cross_entropy(logits_BC.float(), labels, label_smoothing=self.label_smoothing)
+        loss = self.loss(logits_BC.float(), labels)
         value = loss.item()
         if not torch.isfinite(loss):
             raise NonFiniteError(

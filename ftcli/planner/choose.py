@@ -46,6 +46,32 @@ def choose_augment(recipe: Recipe) -> Chosen:
     return Chosen(choices["light"](kind="light"), Decision("augment", "light", why))
 
 
+IMBALANCE = 3
+"""Classes are out of balance when the largest has more than so many times the examples of the smallest."""
+
+
+def imbalance(counts: tuple[int, ...] | None) -> str | None:
+    """The counts in words where the classes are out of balance."""
+    if not counts or max(counts) <= IMBALANCE * min(counts):
+        return None
+    return f"the largest class has {max(counts):,} training examples, the smallest {min(counts):,}"
+
+
+def choose_checkpoint_metric(recipe: Recipe, counts: tuple[int, ...] | None) -> Chosen:
+    """accuracy, balanced_accuracy, macro_f1 or loss. Without the counts of the classes there is nothing to tell."""
+    asked = recipe.train.checkpoint_metric
+    if asked != "auto":
+        return Chosen(asked, None)
+    uneven = imbalance(counts)
+    if uneven:
+        why = f"{uneven}, more than {IMBALANCE} times fewer: every class counts alike"
+        return Chosen("macro_f1", Decision("checkpoint_metric", "macro_f1", why))
+    if not counts:
+        return Chosen("accuracy", None)
+    why = f"classes of {min(counts):,} to {max(counts):,} training examples are near enough to balance"
+    return Chosen("accuracy", Decision("checkpoint_metric", "accuracy", why))
+
+
 def choose_precision(recipe: Recipe, machine: Machine) -> Chosen:
     """fp32, bf16 or fp16."""
     if recipe.train.precision != "auto":

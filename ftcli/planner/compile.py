@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
-from ftcli.components import norm, optimizer
+from ftcli.components import augment as augmentation
+from ftcli.components import norm, objective, optimizer
 from ftcli.errors import MachineError, Problem, RecipeError
-from ftcli.planner.choose import choose_augment, choose_layer_lr, choose_precision
+from ftcli.planner.choose import choose_augment, choose_checkpoint_metric, choose_layer_lr, choose_precision
 from ftcli.planner.notice import findings_of
-from ftcli.planner.phases import compile_phases
+from ftcli.planner.phases import Images, compile_phases
 from ftcli.plans.layer_map import LayerMap
 from ftcli.plans.norm_policy import NormPolicy
 from ftcli.plans.phase import Plateau
@@ -25,6 +27,8 @@ class DataFacts:
     classes: tuple[str, ...]
     num_train: int | None
     preprocessing: Preprocessing
+    class_counts: tuple[int, ...] | None = None
+    """Training examples of each class, in the order of `classes`; None where they are not known."""
 
 
 ASSUMED_NUM_TRAIN = 1000
@@ -37,6 +41,8 @@ def compile_plan(recipe: Recipe, layer_map: LayerMap, facts: DataFacts, machine:
     augment = choose_augment(recipe)
     layer_lr = choose_layer_lr(recipe)
     precision = choose_precision(recipe, machine)
+    metric = choose_checkpoint_metric(recipe, facts.class_counts)
+    _check_class_weights(recipe, facts)
     stretches = implementation(recipe.strategy, "phases")(recipe.strategy, layer_map, recipe.train.epochs)
     base = optimizer.spec(recipe.optimizer)
     scales = implementation(layer_lr.value, "scales")(layer_lr.value, layer_map, base.lr)
@@ -48,9 +54,7 @@ def compile_plan(recipe: Recipe, layer_map: LayerMap, facts: DataFacts, machine:
         preprocessing=facts.preprocessing,
         pretrained=recipe.pretrained,
         strategy=recipe.strategy.kind,
-        phases=compile_phases(
-            recipe, layer_map, stretches, scales, policy, same_images=augment.value.kind == "none"
-        ),
+        phases=compile_phases(recipe, layer_map, stretches, scales, policy, images=_images(augment.value)),
         epochs=recipe.train.epochs,
         batch_size=recipe.train.batch_size,
         accumulation=recipe.train.accumulation,
@@ -62,14 +66,18 @@ def compile_plan(recipe: Recipe, layer_map: LayerMap, facts: DataFacts, machine:
         clip_norm=recipe.train.clip_norm,
         precision=precision.value,
         machine=machine,
-        checkpoint_metric=recipe.train.checkpoint_metric,
+        checkpoint_metric=metric.value,
         early_stopping=_early_stopping(recipe),
         floor=_floor(recipe),
         seed=recipe.seed,
         decisions=(
-            Decision("norm", policy.kind, policy.reason),
-            *(choice.decision for choice in (layer_lr, augment, precision) if choice.decision),
+            *([Decision("norm", policy.kind, policy.reason)] if layer_map.batch_norms else []),
+            *(choice.decision for choice in (layer_lr, augment, precision, metric) if choice.decision),
         ),
+        class_counts=facts.class_counts,
+        transforms=augmentation.described(augment.value, facts.preprocessing),
+        objective=objective.spec(recipe.objective, facts.classes, facts.class_counts),
+        sampler=recipe.train.sampler,
     )
     _check_batch(plan)
     return plan.with_findings(findings_of(recipe, plan))
@@ -102,6 +110,28 @@ def _check_batch(plan: TrainingPlan) -> None:
                 "give at least 2 (better 16), or set norm: freeze_stats",
             )
         )
+
+
+def _check_class_weights(recipe: Recipe, facts: DataFacts) -> None:
+    """A weight for a class that the data does not have is a mistake, where the data is at hand."""
+    given = recipe.objective.class_weights
+    if isinstance(given, str) or facts.num_train is None:
+        return
+    unknown = [name for name in given if name not in facts.classes]
+    if unknown:
+        where = f"objective.class_weights.{unknown[0]}"
+        shown = ", ".join(facts.classes[:10])
+        raise RecipeError(Problem(where, f"there is no class {unknown[0]!r}", f"the classes are {shown}"))
+    if not any(given.get(name, 1.0) for name in facts.classes):
+        raise RecipeError(
+            Problem("objective.class_weights", "every class weighs 0", "give one of them a weight")
+        )
+
+
+def _images(augment: Any) -> Images:
+    if augment.kind == "none":
+        return "same"
+    return "mixed" if augmentation.mixes(augment) else "augmented"
 
 
 def _norm_policy(recipe: Recipe, facts: DataFacts) -> NormPolicy:

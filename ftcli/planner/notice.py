@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ftcli.findings import Finding
+from ftcli.planner.choose import imbalance
 from ftcli.planner.verdicts import verdicts_of_phases
 from ftcli.plans.freeze_facts import plan_facts
 from ftcli.plans.layer_map import HEAD
@@ -16,11 +17,12 @@ ERASING_LR = 1e-2
 
 
 def findings_of(recipe: Recipe, plan: TrainingPlan) -> tuple[Finding, ...]:
-    """In the order in which a reader would meet them: norm, LRs, stages; then the verdicts on every phase."""
+    """In the order in which a reader would meet them: norm, LRs, stages, classes; then the verdicts on every phase."""
     return (
         *_norm(recipe, plan),
         *_rates(plan),
         *_never_trained(plan),
+        *_imbalance(plan),
         *verdicts_of_phases(plan_facts(plan)),
     )
 
@@ -80,4 +82,18 @@ def _never_trained(plan: TrainingPlan) -> Iterator[Finding]:
             "no phase ever trains these stages",
             "extend the schedule if that is not meant",
             "never-trained",
+        )
+
+
+def _imbalance(plan: TrainingPlan) -> Iterator[Finding]:
+    done = plan.objective.weighting != "none" or plan.objective.kind == "focal" or plan.sampler != "shuffle"
+    uneven = imbalance(plan.class_counts)
+    if uneven and not done:
+        yield Finding(
+            "info",
+            "data",
+            f"{uneven}, and nothing makes up for it",
+            "set objective: {kind: cross_entropy, class_weights: balanced} or {kind: focal}, "
+            "or train: {sampler: balanced}",
+            "class-imbalance",
         )

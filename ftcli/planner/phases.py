@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from itertools import pairwise
+from typing import Literal
 
 from ftcli.components import schedule
 from ftcli.errors import Problem, RecipeError
@@ -17,6 +18,9 @@ from ftcli.plans.param_group import group_parameters
 from ftcli.plans.phase import BatchNormMode, Phase, Stretch
 from ftcli.recipe.schema import Recipe
 
+Images = Literal["same", "augmented", "mixed"]
+"""What training images are like from epoch to epoch."""
+
 
 def compile_phases(
     recipe: Recipe,
@@ -25,13 +29,13 @@ def compile_phases(
     lr_scale: Mapping[int, float],
     policy: NormPolicy,
     *,
-    same_images: bool,
+    images: Images,
 ) -> tuple[Phase, ...]:
-    """`same_images`: training images are not augmented, so a frozen backbone needs to see each only once."""
+    """`images`: where training images stay the same, a frozen backbone needs to see each only once."""
     starts = [0, *(stretch.end_epoch for stretch in stretches[:-1])]
     spans = _curve_spans(stretches, starts)
     return tuple(
-        _compile(recipe, layer_map, stretch, start, span, lr_scale, policy, same_images)
+        _compile(recipe, layer_map, stretch, start, span, lr_scale, policy, images)
         for stretch, start, span in zip(stretches, starts, spans, strict=True)
     )
 
@@ -44,12 +48,12 @@ def _compile(
     span: tuple[int, int],
     lr_scale: Mapping[int, float],
     policy: NormPolicy,
-    same_images: bool,
+    images: Images,
 ) -> Phase:
     train_layers = frozenset(layer_map.by_name[name].layer for name in stretch.mask.trainable)
     mask = _without_frozen_affine(stretch.mask, layer_map, policy)
     modes = _batch_norm_modes(layer_map, train_layers, mask, policy)
-    from_features, reason = _from_features(layer_map, train_layers, same_images)
+    from_features, reason = _from_features(layer_map, train_layers, images)
     return Phase(
         name=stretch.name,
         start_epoch=start,
@@ -135,10 +139,12 @@ def _frozen_tensors(
     )
 
 
-def _from_features(layer_map: LayerMap, train_layers: frozenset[int], same_images: bool) -> tuple[bool, str]:
+def _from_features(layer_map: LayerMap, train_layers: frozenset[int], images: Images) -> tuple[bool, str]:
     head = {layer.index for layer in layer_map.layers if layer.stage == HEAD}
     if not train_layers <= head:
         return False, "the backbone trains"
-    if not same_images:
+    if images == "mixed":
+        return False, "images are augmented and mixed anew in each epoch"
+    if images == "augmented":
         return False, "images are augmented anew in each epoch"
     return True, "the backbone is frozen and every epoch sees the same images"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +24,12 @@ class Example:
 
     key: str
     label: int
+    group: str | None = None
+    """Of what it is one of several pictures: a patient, a product, a scene, a video."""
+    time: str | None = None
+    """When it was taken, as the data say it: a number or an ISO 8601 date."""
+    weight: float = 1.0
+    """How often `train.sampler: weighted` draws it, beside the others."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +48,10 @@ class DataSplits:
     load: Callable[[int], Image]
     files: tuple[Path, ...] | None = None
     """Where each example's image lies; None when they are not in files of their own."""
+    how: str = ""
+    """How the streams came about, where it was not by ratio: "by group: 12 train, 3 val, 3 test"."""
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    """Key -> why, of examples that a stream would hold if they could be read."""
 
     def labels(self, stream: str) -> list[int]:
         return [self.examples[i].label for i in self.streams[stream]]
@@ -51,28 +61,48 @@ class DataSplits:
         return {name: counts[label] for label, name in enumerate(self.classes)}
 
 
+def without(splits: DataSplits, reasons: Mapping[int, str]) -> DataSplits:
+    """The streams without these examples, which are on record with the reason; none of the others moves.
+
+    Raises DataError when that leaves a stream empty, or nothing to train on of a class.
+    """
+    streams = {s: tuple(i for i in indices if i not in reasons) for s, indices in splits.streams.items()}
+    left_out = {splits.examples[i].key: reason for i, reason in sorted(reasons.items())}
+    left = replace(splits, streams=streams, left_out={**splits.left_out, **left_out})
+    trained_on = left.count_per_class(TRAIN) if TRAIN in streams else {}
+    gone = [f"no training images of {name!r}" for name, count in trained_on.items() if count == 0]
+    gone += [f"nothing for {stream}" for stream, indices in streams.items() if not indices]
+    if gone:
+        what = f"without the {len(reasons)} images that cannot be read there is {', '.join(gone)}"
+        first = next(iter(left_out.items()))
+        raise DataError(f"{what}; {first[0]}: {first[1]}", where=splits.source, remedy="replace these files")
+    return left
+
+
 def split_record(splits: DataSplits) -> dict[str, Any]:
-    """What split.json holds: source, classes, keys and counts by stream, and a sha256 over these."""
+    """What split.json holds: source, classes, keys and counts by stream, and a sha256 over these.
+
+    How it came about and what was left out stand there where there is something to say.
+    """
     record = {
         "source": splits.source,
         "classes": list(splits.classes),
         "counts": {stream: len(indices) for stream, indices in splits.streams.items()},
         "streams": {s: [splits.examples[i].key for i in indices] for s, indices in splits.streams.items()},
     }
+    said = {"how": splits.how, "left_out": dict(splits.left_out)}
+    record |= {name: value for name, value in said.items() if value}
     return {**record, "sha256": _digest(record)}
 
 
-def apply_split_record(splits: DataSplits, record: Mapping[str, Any]) -> DataSplits:
+def apply_split_record(
+    splits: DataSplits, record: Mapping[str, Any], where: str = "split.json"
+) -> DataSplits:
     """The same data divided as recorded; examples that came later belong to no stream.
 
     Raises DataError when the record was changed, the classes are others or a recorded example is gone.
     """
-    if record.get("sha256") != _digest({k: v for k, v in record.items() if k != "sha256"}):
-        raise DataError(
-            "the recorded split was changed after it was written",
-            where="split.json",
-            remedy="restore split.json",
-        )
+    _check_record(record, where)
     if tuple(record["classes"]) != splits.classes:
         what = f"the classes were {', '.join(record['classes'])} and are {', '.join(splits.classes)}"
         raise DataError(what, where=splits.source, remedy="restore the data that the run began with")
@@ -82,8 +112,47 @@ def apply_split_record(splits: DataSplits, record: Mapping[str, Any]) -> DataSpl
         what = f"{len(gone)} of the recorded examples are gone, {gone[0]!r} first"
         raise DataError(what, where=splits.source, remedy="restore the data that the run began with")
     return replace(
-        splits, streams={s: tuple(index[k] for k in keys) for s, keys in record["streams"].items()}
+        splits,
+        streams={s: tuple(index[k] for k in keys) for s, keys in record["streams"].items()},
+        how=record.get("how", ""),
+        left_out=record.get("left_out", {}),
     )
+
+
+def _check_record(record: Mapping[str, Any], where: str) -> None:
+    """Raises DataError unless it is a record as split_record makes them, and untouched since."""
+    if not _has_the_form(record):
+        raise DataError(
+            "this is no record of a split",
+            where=where,
+            remedy="restore split.json, or give that of another run",
+        )
+    if record.get("sha256") != _digest({k: v for k, v in record.items() if k != "sha256"}):
+        raise DataError(
+            "the recorded split was changed after it was written",
+            where=where,
+            remedy="restore split.json",
+        )
+    counts = Counter(key for keys in record["streams"].values() for key in keys)
+    twice = [key for key, count in counts.items() if count > 1]
+    if twice:
+        what = f"{len(twice)} examples stand in the recorded split twice, {twice[0]!r} first"
+        raise DataError(what, where=where, remedy="an example belongs to one of train, val and test")
+
+
+def _has_the_form(record: Mapping[str, Any]) -> bool:
+    streams = record.get("streams")
+    return (
+        _are_texts(record.get("classes"))
+        and isinstance(streams, Mapping)
+        and all(_are_texts(keys) for keys in streams.values())
+        and isinstance(record.get("how", ""), str)
+        and isinstance(record.get("left_out", {}), Mapping)
+    )
+
+
+def _are_texts(values: Any) -> bool:
+    return isinstance(values, (list, tuple)) and all(isinstance(value, str) for value in values)
 
 
 def _digest(record: Mapping[str, Any]) -> str:

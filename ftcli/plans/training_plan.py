@@ -15,6 +15,7 @@ from ftcli.plans.phase import Phase, Plateau
 from ftcli.plans.preprocessing import Preprocessing
 
 Precision = Literal["fp32", "bf16", "fp16"]
+Sampler = Literal["shuffle", "balanced", "weighted"]
 Floor = Literal["probe", "itself", "none"]
 
 
@@ -33,6 +34,17 @@ class OptimizerSpec:
     kind: str
     lr: float
     weight_decay: float
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ObjectiveSpec:
+    """What training makes small. `settings` are those of its kind."""
+
+    kind: str
+    weighting: Literal["none", "balanced", "given"] = "none"
+    class_weights: tuple[float, ...] | None = None
+    """In the order of the classes; None without weights, and for balanced ones where the data is not at hand."""
     settings: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -75,6 +87,12 @@ class TrainingPlan:
     seed: int
     decisions: tuple[Decision, ...] = ()
     findings: tuple[Finding, ...] = ()
+    class_counts: tuple[int, ...] | None = None
+    """Training examples of each class; None where they are not known."""
+    transforms: tuple[str, ...] = ()
+    """What the augment section comes to, by the names of torchvision."""
+    objective: ObjectiveSpec = ObjectiveSpec("cross_entropy")
+    sampler: Sampler = "shuffle"
 
     @property
     def batches_per_epoch(self) -> int:

@@ -56,8 +56,12 @@ class Train(Options):
     """auto: bf16 on a GPU that has it, else fp32. fp16 needs CUDA and scales the loss."""
     early_stopping: EarlyStopping | None = None
     """{patience, min_delta}; default off."""
-    checkpoint_metric: Literal["accuracy", "macro_f1", "loss"] = "accuracy"
-    """What, on validation, picks the best epoch."""
+    checkpoint_metric: Literal["auto", "accuracy", "balanced_accuracy", "macro_f1", "loss"] = "auto"
+    """What, on validation, picks the best epoch. auto: macro F1 where the largest class has more than 3 times the
+    examples of the smallest, accuracy otherwise."""
+    sampler: Literal["shuffle", "balanced", "weighted"] = "shuffle"
+    """shuffle: every example once an epoch. balanced: drawn so that each class comes equally often. weighted: drawn by
+    the examples' weights. An epoch has as many examples in each case; drawn ones may come twice or not at all."""
 
 
 class Runtime(Options):
@@ -101,6 +105,8 @@ class Recipe(Options):
     """The BatchNorm policy."""
     optimizer: union_of("optimizer") = _section("optimizer", {"kind": "adamw"})  # type: ignore[valid-type]
     """The optimizer and the base LR."""
+    objective: union_of("objective") = _section("objective", {"kind": "cross_entropy"})  # type: ignore[valid-type]
+    """What training makes small."""
     schedule: union_of("schedule") = _section("schedule", {"kind": "cosine"})  # type: ignore[valid-type]
     """How the LR moves; default a tenth of warm-up, then cosine."""
     train: Train = Train()

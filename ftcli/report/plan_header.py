@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from rich.console import Group, RenderableType
 from rich.text import Text
 
 from ftcli.plans.lr_curve import LrCurve
-from ftcli.plans.training_plan import OptimizerSpec, TrainingPlan
+from ftcli.plans.training_plan import ObjectiveSpec, OptimizerSpec, TrainingPlan
 from ftcli.report import numbers
 from ftcli.report.layout import heading, labelled
 from ftcli.report.safe_text import listed, plain
@@ -22,9 +19,10 @@ def plan_header(plan: TrainingPlan) -> RenderableType:
         "backbone": _backbone(plan),
         "strategy": _strategy(plan),
         "data": _data(plan),
-        "augment": _augment(plan.augment),
+        "augment": _augment(plan),
         "batch": _batch(plan),
         "optimizer": _optimizer(plan.optimizer, plan.clip_norm, plan.label_smoothing),
+        **_objective(plan),
         "schedule": _schedules(plan),
         "best epoch": _selection(plan),
         "device": f"{plan.machine.device}, {plan.precision}, seed {plan.seed}",
@@ -51,9 +49,11 @@ def _data(plan: TrainingPlan) -> str:
     return f"{counts}: {named}" if plan.data_known else f"not at hand; {counts} assumed"
 
 
-def _augment(options: Mapping[str, Any]) -> str:
-    switches = [name if value else f"no {name}" for name, value in options.items() if isinstance(value, bool)]
-    return ", ".join([options["kind"], *switches])
+def _augment(plan: TrainingPlan) -> str:
+    """The transforms by name; the flip is named where it is left out, since it is what goes wrong."""
+    kind = plan.augment["kind"]
+    no_flip = "" if plan.augment.get("flip", True) else ", no flip"
+    return kind if kind == "none" else f"{kind}{no_flip}: {', '.join(plan.transforms)}"
 
 
 def _batch(plan: TrainingPlan) -> str:
@@ -76,6 +76,28 @@ def _optimizer(spec: OptimizerSpec, clip_norm: float | None, smoothing: float) -
     if smoothing:
         parts.append(f"label smoothing {smoothing:g}")
     return ", ".join(parts)
+
+
+def _objective(plan: TrainingPlan) -> dict[str, str]:
+    """Lines for what is not as usual: an objective that weighs, a sampler that draws."""
+    lines, objective = {}, plan.objective
+    if objective.kind != "cross_entropy" or objective.weighting != "none":
+        settings = [f"{name} {value:g}" for name, value in objective.settings.items()]
+        lines["objective"] = ", ".join([objective.kind.replace("_", "-"), *settings, *_weights(objective)])
+    if plan.sampler != "shuffle":
+        by = {"balanced": "each class equally often", "weighted": "by the examples' weights"}[plan.sampler]
+        lines["sampler"] = f"{plan.sampler}: {plan.num_train:,} examples an epoch, drawn {by}"
+    return lines
+
+
+def _weights(objective: ObjectiveSpec) -> list[str]:
+    if objective.weighting == "none":
+        return []
+    if objective.class_weights is None:
+        return ["balanced class weights, once the data is known"]
+    low, high = min(objective.class_weights), max(objective.class_weights)
+    weights = f"{low:.3g}" if low == high else f"{low:.3g} to {high:.3g}"
+    return [f"{'balanced ' if objective.weighting == 'balanced' else ''}class weights {weights}"]
 
 
 def _schedules(plan: TrainingPlan) -> str:

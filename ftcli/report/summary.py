@@ -25,6 +25,7 @@ _VERDICT_STYLES: dict[VerdictKind, str] = {
     "probe_only": STRONG,
     "scratch": STRONG,
 }
+Lines = list[tuple[str, RenderableType]]
 _MOST_CLASSES = 40
 _NAME_WIDTH = 32
 
@@ -53,14 +54,53 @@ def summary_view(result: TrainResult) -> RenderableType:
 
 def evaluate_view(evaluation: Mapping[str, Any]) -> RenderableType:
     """Scores of a run on one split, then each class; of very many classes those with the lowest F1."""
-    lines = [
+    between = evaluation.get("intervals", {})
+    lines: Lines = [
         ("split", plain(f"{evaluation['split']}, {evaluation['num_examples']:,} examples")),
-        ("accuracy", Text(numbers.accuracy(evaluation["accuracy"]), style=STRONG)),
-        ("macro F1", Text(f"{evaluation['macro_f1']:.3f}", style=STRONG)),
+        ("accuracy", _sure(numbers.accuracy(evaluation["accuracy"]), between.get("accuracy"))),
+        ("macro F1", _sure(f"{evaluation['macro_f1']:.3f}", between.get("macro_f1"), percent=False)),
         ("loss", Text(f"{evaluation['loss']:.4f}")),
+        *_further(evaluation, between),
+        *_calibration(evaluation.get("calibration")),
     ]
     run = unbroken(plain(f"run: {evaluation['run']}"))
     return Group(run, labelled(lines), Text(""), _per_class(evaluation["per_class"]))
+
+
+def _further(evaluation: Mapping[str, Any], between: Mapping[str, Any]) -> Lines:
+    balanced, auroc, ece = (evaluation.get(key) for key in ("balanced_accuracy", "auroc", "ece"))
+    lines: Lines = []
+    if balanced is not None:
+        lines.append(("balanced", _sure(numbers.accuracy(balanced), between.get("balanced_accuracy"))))
+    if auroc is not None:
+        lines.append(("AUROC", Text(f"{auroc:.3f}")))
+    if ece is not None:
+        lines.append(("ECE", Text(f"{ece:.3f}")))
+    if between:
+        lines.append(("", Text("in brackets: 95% by bootstrap; balanced: mean recall", style=QUIET)))
+    return lines
+
+
+def _calibration(calibration: Mapping[str, Any] | None) -> Lines:
+    if calibration is None:
+        return []
+    ece = f"ECE {calibration['ece_before']:.3f} -> {calibration['ece_after']:.3f}"
+    loss = f"loss {calibration['loss_before']:.4f} -> {calibration['loss_after']:.4f}"
+    text = (
+        f"temperature {calibration['temperature']:.3g}, fitted on {calibration['fitted_on']}: {ece}, {loss}"
+    )
+    return [("calibrated", Text(text))]
+
+
+def _sure(value: str, interval: Sequence[float] | None, *, percent: bool = True) -> Text:
+    """A score, and quietly the interval that it may lie in: 98.9% (97.4-99.6)."""
+    text = Text(value, style=STRONG)
+    return text if interval is None else Text.assemble(text, (f" ({_range(interval, percent)})", QUIET))
+
+
+def _range(interval: Sequence[float], percent: bool) -> str:
+    low, high = (f"{100 * bound:.1f}" if percent else f"{bound:.3f}" for bound in interval)
+    return f"{low}-{high}"
 
 
 def predict_view(predictions: Sequence[Mapping[str, Any]]) -> RenderableType:
@@ -73,7 +113,8 @@ def _scores(result: TrainResult) -> Table:
     rows: list[tuple[str, Scores | None, str]] = [
         ("floor", result.floor, "linear probe, on validation"),
         ("ceiling", result.ceiling, "best fine-tuned epoch, on validation"),
-        ("test", result.test, "the best epoch, measured once"),
+        ("test", result.test, _measured_once(result.test_report)),
+        ("no leaks", result.test_without_leaks, "the test images that training has not seen in any form"),
     ]
     scores, headers = table(), ("", "accuracy", "macro F1", "loss", "n", "")
     add_columns(scores, zip(headers, "<>>>><", strict=True))
@@ -82,6 +123,12 @@ def _scores(result: TrainResult) -> Table:
             style = STRONG if name == "test" else ""
             scores.add_row(name, *_cells(score), Text(meaning, style=f"{QUIET} not bold"), style=style)
     return scores
+
+
+def _measured_once(report: Mapping[str, Any] | None) -> str:
+    if report is None:
+        return "the best epoch, measured once"
+    return f"measured once; 95%: {_range(report['intervals']['accuracy'], True)}"
 
 
 def _cells(score: Scores) -> tuple[str, ...]:

@@ -7,14 +7,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
+
 from ftcli.engine.batches import ImageBatches
-from ftcli.engine.evaluate import per_class, predict_logits, scores_of
+from ftcli.engine.calibrate import fit_temperature
+from ftcli.engine.evaluate import predict_logits, scores_of
 from ftcli.engine.images import ImageStore
+from ftcli.engine.metrics import calibration_error, report_of
 from ftcli.engine.placement import find_machine, num_workers
 from ftcli.engine.run_folder import RunFolder, open_run_folder
 from ftcli.errors import DataError, UsageError
 from ftcli.planner.choose import choose_precision
-from ftcli.plans.data_splits import DataSplits, apply_split_record
+from ftcli.plans.data_splits import VAL, DataSplits, apply_split_record
 from ftcli.plans.training_plan import Precision
 from ftcli.recipe.load import load_recipe
 from ftcli.recipe.schema import Recipe
@@ -22,24 +26,56 @@ from ftcli.workflows.prepare import open_splits
 from ftcli.workflows.saved_model import SavedModel, load_saved
 
 
-def evaluate(path: Path, stream: str = "test") -> dict[str, Any]:
-    """Accuracy, macro F1, loss and per-class scores on train, val or test, by the split that the run kept."""
+def evaluate(path: Path, stream: str = "test", *, calibrate: bool = False) -> dict[str, Any]:
+    """The full report on train, val or test, by the split that the run kept.
+
+    `calibrate`: what temperature scaling, fitted on val, would do to the calibration; the model stays as it is.
+    """
     run = open_run_folder(path)
     recipe = load_recipe(run.recipe)
-    splits = apply_split_record(open_splits(recipe), _record(run))
+    splits = apply_split_record(open_splits(_without_split_file(recipe)), _record(run))
     if stream not in splits.streams:
         raise UsageError(f"there is no split {stream!r}", remedy=f"one of {', '.join(splits.streams)}")
+    if calibrate and stream == VAL:
+        remedy = "calibrate with --split test"
+        raise UsageError("a temperature fitted on val cannot be judged on val", remedy=remedy)
     model = load_saved(path, recipe.runtime.device)
-    batches = _batches(recipe, splits, stream, model)
-    logits, labels = predict_logits(
-        model.forward, batches.evaluation(stream), model.device, _precision(recipe)
-    )
-    return {
+    streams = (stream, VAL) if calibrate else (stream,)
+    batches = _batches(recipe, splits, streams, model)
+    predicted = {
+        name: predict_logits(model.forward, batches.evaluation(name), model.device, _precision(recipe))
+        for name in streams
+    }
+    logits, labels = predicted[stream]
+    result = {
         "run": str(path),
         "split": stream,
         **scores_of(logits, labels).to_dict(),
-        "per_class": per_class(logits, labels, splits.classes),
+        **report_of(logits, labels, splits.classes, recipe.seed),
     }
+    if calibrate:
+        result["calibration"] = _calibration(predicted[VAL], predicted[stream])
+    return result
+
+
+def _calibration(fitted_on: tuple[Tensor, Tensor], judged_on: tuple[Tensor, Tensor]) -> dict[str, Any]:
+    temperature = fit_temperature(*fitted_on)
+    logits, labels = judged_on
+    cooled = logits / temperature
+    return {
+        "temperature": temperature,
+        "fitted_on": VAL,
+        "ece_before": calibration_error(logits, labels),
+        "ece_after": calibration_error(cooled, labels),
+        "loss_before": scores_of(logits, labels).loss,
+        "loss_after": scores_of(cooled, labels).loss,
+    }
+
+
+def _without_split_file(recipe: Recipe) -> Recipe:
+    """The run keeps its own record of the split; the file that it began with may be gone."""
+    split = recipe.data.split.model_copy(update={"file": None})
+    return recipe.model_copy(update={"data": recipe.data.model_copy(update={"split": split})})
 
 
 def _record(run: RunFolder) -> dict[str, Any]:
@@ -65,10 +101,10 @@ def _precision(recipe: Recipe) -> Precision:
     return "fp32" if precision == "fp16" and machine.device == "cpu" else precision
 
 
-def _batches(recipe: Recipe, splits: DataSplits, stream: str, model: SavedModel) -> ImageBatches:
-    """The stream alone, decoded once as in training: every file that cannot be read is told at once."""
+def _batches(recipe: Recipe, splits: DataSplits, streams: tuple[str, ...], model: SavedModel) -> ImageBatches:
+    """These streams alone, decoded once as in training: every file that cannot be read is told at once."""
     workers = num_workers(recipe.runtime.workers)
-    asked = replace(splits, streams={stream: splits.streams[stream]})
+    asked = replace(splits, streams={name: splits.streams[name] for name in streams})
     store = ImageStore(asked, model.card.preprocessing, int(recipe.runtime.image_memory_gb * 2**30))
     store.scan(workers, lambda done, total: None)
     return ImageBatches(store, recipe.train.batch_size, recipe.seed, workers)

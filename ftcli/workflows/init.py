@@ -101,7 +101,7 @@ def default_backbone() -> tuple[str, str]:
 
 
 def _look_at(path: str) -> Look:
-    kind = "csv" if Path(path).suffix.lower() == ".csv" else "folder"
+    kind = "csv" if Path(path).suffix.lower() in (".csv", ".jsonl", ".ndjson") else "folder"
     options = kinds("data")[kind](kind=kind, path=path)  # type: ignore[call-arg]
     splits: DataSplits = implementation(options, "open_splits")(options, 0)
     step = -(-len(splits.examples) // MAX_LOOKED_AT)

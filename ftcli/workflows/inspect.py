@@ -15,6 +15,7 @@ from ftcli.errors import DataError
 from ftcli.findings import Finding
 from ftcli.planner.compile import DataFacts, compile_plan
 from ftcli.planner.verdicts import verdicts
+from ftcli.plans.data_splits import TRAIN
 from ftcli.plans.freeze_facts import FreezeFacts, plan_facts
 from ftcli.plans.training_plan import TrainingPlan
 from ftcli.recipe.load import recipe_from
@@ -53,8 +54,12 @@ def _mapped(network: Network) -> MappedModel:
 
 def inspect_recipe(recipe: Recipe) -> TrainingPlan:
     """The plan that `train` would perform. Where the data is not at hand, ten classes of unknown size are assumed."""
-    classes, num_train = _data(recipe)
-    return plan_for(recipe, classes, num_train)
+    try:
+        splits = open_splits(recipe)
+    except DataError:
+        return plan_for(recipe, UNKNOWN_CLASSES, None)
+    counts = tuple(splits.count_per_class(TRAIN).values())
+    return plan_for(recipe, splits.classes, len(splits.streams[TRAIN]), counts)
 
 
 def inspect_backbone(name: str, strategy: str) -> TrainingPlan:
@@ -64,35 +69,25 @@ def inspect_backbone(name: str, strategy: str) -> TrainingPlan:
     network = open_network(recipe, len(UNKNOWN_CLASSES), meta=True)
     epochs = max(recipe.train.epochs, len(network.layer_map.stages))
     enough = recipe.model_copy(update={"train": recipe.train.model_copy(update={"epochs": epochs})})
-    return _compile(enough, network, UNKNOWN_CLASSES, None)
+    return _compile(enough, network, DataFacts(UNKNOWN_CLASSES, None, network.preprocessing))
 
 
 def plan_for(
     recipe: Recipe,
     classes: tuple[str, ...],
     num_train: int | None,
+    class_counts: tuple[int, ...] | None = None,
     card: ModelCard | None = None,
 ) -> TrainingPlan:
-    """The plan of a recipe for data of which only this much is known.
+    """The plan of a recipe for data of which only this much is known (see DataFacts).
 
     `card` is a trained model's: a network from a folder or a hub is rebuilt from it without asking there again.
     """
     kept = card if card is not None and card.config is not None else None
     network = open_network(recipe, len(classes), meta=True, config=None if kept is None else kept.config)
     known = replace(network, preprocessing=kept.preprocessing) if kept else network
-    return _compile(recipe, known, classes, num_train)
+    return _compile(recipe, known, DataFacts(classes, num_train, known.preprocessing, class_counts))
 
 
-def _compile(
-    recipe: Recipe, network: Network, classes: tuple[str, ...], num_train: int | None
-) -> TrainingPlan:
-    facts = DataFacts(classes, num_train, network.preprocessing)
+def _compile(recipe: Recipe, network: Network, facts: DataFacts) -> TrainingPlan:
     return compile_plan(recipe, network.layer_map, facts, machine_for(recipe))
-
-
-def _data(recipe: Recipe) -> tuple[tuple[str, ...], int | None]:
-    try:
-        splits = open_splits(recipe)
-    except DataError:
-        return UNKNOWN_CLASSES, None
-    return splits.classes, len(splits.streams["train"])

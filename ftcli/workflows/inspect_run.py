@@ -31,7 +31,9 @@ def inspect_path(path: Path) -> Inspected:
 def _of_run(run: RunFolder) -> Inspected:
     kept = _read(run.path / "plan.json")
     card = read_card(run.best) if run.best.exists() else None
-    plan = plan_for(load_recipe(run.recipe), tuple(kept["classes"]), _num_train(kept), card)
+    counts = kept.get("class_counts")
+    known = tuple(kept["classes"]), _num_train(kept), tuple(counts) if counts else None
+    plan = plan_for(load_recipe(run.recipe), *known, card)
     inspected = inspect_plan(plan)
     findings = (*inspected.findings, *_differs(run, plan, kept), *_outcome(run))
     phases = tuple(_with_dtypes(facts, run.best) for facts in inspected.phases)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,40 +17,61 @@ from ftcli.engine.network import Network
 from ftcli.engine.placement import find_machine, num_workers, place
 from ftcli.engine.weights_file import ModelCard
 from ftcli.errors import ModelError
+from ftcli.findings import Finding
 from ftcli.planner.choose import choose_augment
 from ftcli.planner.compile import DataFacts, check_device, compile_plan
-from ftcli.plans.data_splits import DataSplits
+from ftcli.plans.data_splits import TRAIN, DataSplits
+from ftcli.plans.preprocessing import Preprocessing
 from ftcli.plans.training_plan import Machine, TrainingPlan
 from ftcli.recipe.schema import Recipe
 from ftcli.registry import implementation
 
 LOCAL_DIR = "timm/local-dir:"
+PATHS = ("path", "root", "val_path", "test_path")
+"""Fields of a source of data that are files or folders."""
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """`notes` tell what was found on the way: which weights were taken, how many images there are."""
+    """`notes` tell what was found on the way: which weights were taken, how many images there are.
+
+    `store` holds the images where they had to be read before the plan: what is skipped does not train.
+    """
 
     splits: DataSplits
     network: Network
     plan: TrainingPlan
     augment: Any
     notes: tuple[str, ...]
+    store: ImageStore | None = None
 
 
-def prepare(recipe: Recipe) -> Prepared:
-    """Open the data and the network and compile the plan. The network stands on its device."""
+def prepare(recipe: Recipe, on_progress: Callable[[int, int], None] = lambda done, total: None) -> Prepared:
+    """Open the data and the network and compile the plan. The network stands on its device.
+
+    With data.on_bad_image skip every image is read here, for the plan counts those that train.
+    """
     machine = machine_for(recipe)
     splits = open_splits(recipe)
     network = open_network(recipe, len(splits.classes))
     place(network.model, machine.device)
     if recipe.data.image_size is not None:
         must_take_images(network, machine.device)
-    facts = DataFacts(splits.classes, len(splits.streams["train"]), network.preprocessing)
-    plan = compile_plan(recipe, network.layer_map, facts, machine)
+    store = None
+    if recipe.data.on_bad_image == "skip":
+        store = _scanned(recipe, splits, network.preprocessing, on_progress, skip=True)
+        splits = store.splits
+    plan = compile_plan(recipe, network.layer_map, facts_of(splits, network.preprocessing), machine)
+    plan = plan.with_findings((*plan.findings, *_left_out(splits)))
     return Prepared(
-        splits, network, plan, choose_augment(recipe).value, (network.weights_note, _counts(splits))
+        splits, network, plan, choose_augment(recipe).value, (network.weights_note, _counts(splits)), store
     )
+
+
+def facts_of(splits: DataSplits, preprocessing: Preprocessing) -> DataFacts:
+    """What a plan needs to know of data that is at hand."""
+    counts = tuple(splits.count_per_class(TRAIN).values())
+    return DataFacts(splits.classes, len(splits.streams[TRAIN]), preprocessing, counts)
 
 
 def machine_for(recipe: Recipe) -> Machine:
@@ -114,11 +136,37 @@ def image_batches(
 ) -> ImageBatches:
     """Every image decoded once, before anything trains; kept in memory where they fit."""
     plan = prepared.plan
+    store = prepared.store
+    if store is None or store.preprocessing != plan.preprocessing:
+        store = _scanned(recipe, prepared.splits, plan.preprocessing, on_progress)
     workers = num_workers(recipe.runtime.workers)
-    memory_bytes = int(recipe.runtime.image_memory_gb * 2**30)
-    store = ImageStore(prepared.splits, plan.preprocessing, memory_bytes)
-    store.scan(workers, on_progress)
     return ImageBatches(store, plan.batch_size, plan.seed, workers, pin_memory=plan.machine.device == "cuda")
+
+
+def _scanned(
+    recipe: Recipe,
+    splits: DataSplits,
+    preprocessing: Preprocessing,
+    on_progress: Callable[[int, int], None],
+    *,
+    skip: bool = False,
+) -> ImageStore:
+    store = ImageStore(splits, preprocessing, int(recipe.runtime.image_memory_gb * 2**30))
+    store.scan(num_workers(recipe.runtime.workers), on_progress, skip=skip)
+    return store
+
+
+def _left_out(splits: DataSplits) -> tuple[Finding, ...]:
+    """What data.on_bad_image skip has cost, by class. The files and reasons stand in split.json."""
+    if not splits.left_out:
+        return ()
+    of = {example.key: splits.classes[example.label] for example in splits.examples}
+    counts = Counter(of[key] for key in splits.left_out)
+    told = ", ".join(f"{count} of {name!r}" for name, count in sorted(counts.items()))
+    key, reason = next(iter(splits.left_out.items()))
+    message = f"{counts.total()} images are left out, for they cannot be read: {told}; {key}: {reason}"
+    remedy = "replace the files that left_out in split.json lists"
+    return (Finding("warning", "data.on_bad_image", message, remedy, "bad-images-skipped"),)
 
 
 def model_card(recipe: Recipe, prepared: Prepared) -> ModelCard:
@@ -136,9 +184,12 @@ def model_card(recipe: Recipe, prepared: Prepared) -> ModelCard:
 def with_absolute_paths(recipe: Recipe) -> Recipe:
     """The recipe as a run folder keeps it: usable from any directory."""
     data, model = recipe.data, recipe.model
-    paths = {
-        key: str(Path(value).absolute()) for key in ("path", "root") if (value := getattr(data, key, None))
+    paths: dict[str, Any] = {
+        key: str(Path(value).absolute()) for key in PATHS if (value := getattr(data, key, None))
     }
+    if data.split.file is not None:
+        file = str(Path(data.split.file).absolute())
+        paths["split"] = data.split.model_copy(update={"file": file})
     weights = model.weights
     if weights not in ("default", "none"):
         weights = str(Path(weights).absolute())
@@ -163,4 +214,5 @@ def with_absolute_path(backbone: str) -> str:
 
 def _counts(splits: DataSplits) -> str:
     counts = ", ".join(f"{len(indices):,} {stream}" for stream, indices in splits.streams.items())
-    return f"{splits.source}: {counts}; {len(splits.classes)} classes"
+    how = f"; split {splits.how}" if splits.how else ""
+    return f"{splits.source}: {counts}; {len(splits.classes)} classes{how}"

@@ -22,7 +22,7 @@ def probe(recipe: Recipe, prepared: Prepared, work: Work) -> Scores:
     plan = prepared.plan
     epochs = max(1, min(MAX_EPOCHS, PROBE_STEPS // plan.steps_per_epoch))
     probe_recipe = _probe_recipe(recipe, epochs)
-    facts = DataFacts(plan.classes, plan.num_train, plan.preprocessing)
+    facts = DataFacts(plan.classes, plan.num_train, plan.preprocessing, plan.class_counts)
     probe_plan = compile_plan(probe_recipe, plan.layer_map, facts, plan.machine)
     none = kinds("augment")["none"](kind="none")
     before = {
@@ -42,7 +42,17 @@ def probe(recipe: Recipe, prepared: Prepared, work: Work) -> Scores:
 
 
 def _probe_recipe(recipe: Recipe, epochs: int) -> Recipe:
-    """The same data and head; the plain probe of the literature otherwise."""
+    """The same data, head, objective and sampler; the plain probe of the literature otherwise.
+
+    Were the classes weighted in the run and not here, floor and ceiling would differ by more than the backbone.
+    Its best epoch is that of the accuracy, which the verdict compares.
+    """
+    train = Train(
+        epochs=epochs,
+        batch_size=recipe.train.batch_size,
+        sampler=recipe.train.sampler,
+        checkpoint_metric="accuracy",
+    )
     return recipe.model_copy(
         update={
             "strategy": kinds("strategy")["feature_extraction"](kind="feature_extraction"),
@@ -50,7 +60,7 @@ def _probe_recipe(recipe: Recipe, epochs: int) -> Recipe:
             "layer_lr": None,
             "optimizer": kinds("optimizer")["adamw"](kind="adamw"),
             "schedule": kinds("schedule")["cosine"](kind="cosine"),
-            "train": Train(epochs=epochs, batch_size=recipe.train.batch_size),
+            "train": train,
         }
     )
 

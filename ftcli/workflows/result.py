@@ -47,6 +47,11 @@ class TrainResult:
     predict_command: str
     seconds: float
     """From reading the first image to the last result, imports left out."""
+    test_report: dict[str, Any] | None = None
+    """The test images in full: by class, confusion matrix, AUROC, calibration, 95% intervals. See engine/metrics;
+    None in runs from before it was measured."""
+    test_without_leaks: Scores | None = None
+    """On the test images that the audit found in no form among the training images; None where those are all."""
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)

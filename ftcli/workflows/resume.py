@@ -12,6 +12,9 @@ from ftcli.events import Scores
 from ftcli.findings import Finding
 from ftcli.workflows.result import Proof, TrainResult
 
+SCORED = ("floor", "ceiling", "test", "test_without_leaks")
+"""Fields of a result that are scores; the last is younger than the others."""
+
 
 def find_run(out: Path | None, name: str) -> RunFolder | None:
     """The folder given, or the newest run of that name; None when there is nothing to go on with."""
@@ -32,7 +35,7 @@ def saved_result(run: RunFolder) -> TrainResult:
 
 
 def _result_of(values: dict[str, Any]) -> TrainResult:
-    scores = {key: Scores(**values[key]) if values[key] else None for key in ("floor", "ceiling", "test")}
+    scores = {key: Scores(**values[key]) if values.get(key) else None for key in SCORED}
     proof = Proof(**{**values["frozen"], "names": tuple(values["frozen"]["names"])})
     findings = tuple(Finding(**finding) for finding in values["findings"])
     rest = {"classes": tuple(values["classes"]), "frozen": proof, "findings": findings}

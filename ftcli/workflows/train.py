@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import shlex
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 
+from ftcli.engine.evaluate import scores_of
 from ftcli.engine.fit import Work, fit
 from ftcli.engine.keep import RunKeeper
 from ftcli.engine.keep import resume as resume_from
+from ftcli.engine.metrics import report_of
 from ftcli.engine.progress import Progress
 from ftcli.engine.run_folder import RunFolder, claimed_run_folder
 from ftcli.engine.weights_file import load_model
@@ -22,6 +24,7 @@ from ftcli.plans.data_splits import DataSplits, split_record
 from ftcli.plans.training_plan import TrainingPlan
 from ftcli.recipe.dump import dump_recipe
 from ftcli.recipe.schema import Recipe
+from ftcli.workflows.audit_gate import gate, scores_without_leaks
 from ftcli.workflows.environment import environment
 from ftcli.workflows.harm import explain_harm
 from ftcli.workflows.prepare import Prepared, image_batches, model_card, prepare, with_absolute_paths
@@ -79,16 +82,18 @@ def _stoppable(recipe: Recipe, run: RunFolder, listener: Listener) -> TrainResul
 
 def _train(recipe: Recipe, run: RunFolder, listener: Listener) -> TrainResult:
     """Nothing is written before every image has been read: a run that cannot begin leaves nothing behind."""
-    prepared = prepare(recipe)
+    prepared = prepare(recipe, lambda done, total: listener(Working("reading images", done, total)))
     resumed = resume_from(run.last, prepared.plan.fingerprint(), prepared.network)
     tell = _Findings(listener, list(prepared.plan.findings))
     tell(PlanReady(prepared.plan, str(run.path), prepared.notes))
     started = time.perf_counter()
+    audit = gate(recipe, prepared.splits, tell)
     batches = image_batches(recipe, prepared, lambda d, n: tell(Working("reading images", d, n)))
     if resumed is None:
         _write_intent(run, recipe, prepared)
     work = Work(prepared.plan, prepared.network, batches, prepared.augment, tell)
     result = _perform(recipe, prepared, run, work, resumed, tell.seen, started)
+    result = replace(result, test_without_leaks=scores_without_leaks(work, audit))
     run.write_summary(result.to_dict())
     run.last.unlink(missing_ok=True)
     if result.frozen.changed:
@@ -121,7 +126,7 @@ def _perform(
         work.tell(Noticed(explain_harm(recipe, work)))
     network.model.load_state_dict(load_model(run.best)[0])
     work.tell(Working("testing", 0))
-    test = work.evaluate("test")
+    logits, labels = work.predict("test")
     best = progress.best
     assert best is not None
     return TrainResult(
@@ -131,7 +136,7 @@ def _perform(
         classes=plan.classes,
         floor=floor,
         ceiling=ceiling,
-        test=test,
+        test=scores_of(logits, labels),
         verdict=verdict,
         verdict_kind=kind,
         frozen=_proof(progress),
@@ -142,6 +147,7 @@ def _perform(
         weights=str(run.best),
         predict_command=_predict_command(run, prepared.splits),
         seconds=time.perf_counter() - started,
+        test_report=report_of(logits, labels, plan.classes, plan.seed),
     )
 
 

@@ -67,3 +67,29 @@ def test_a_run_that_has_moved(ftcli, toy, tmp_path):
 
     moved = shutil.copytree(toy.run, tmp_path / "moved")
     assert ftcli("evaluate", moved, "--json").json["accuracy"] == toy.summary["test"]["accuracy"]
+
+
+def test_the_full_report(ftcli, toy):
+    told = ftcli("evaluate", toy.run, "--json").json
+    assert {key: told[key] for key in toy.summary["test_report"]} == toy.summary["test_report"]
+    assert set(told["intervals"]) == {"accuracy", "balanced_accuracy", "macro_f1"}
+    assert "calibration" not in told
+
+
+def test_calibration_is_told_and_changes_no_other_number(ftcli, toy):
+    plain = ftcli("evaluate", toy.run, "--json").json
+    told = ftcli("evaluate", toy.run, "--calibrate", "--json").json
+    calibration = told.pop("calibration")
+    assert told == plain
+    assert calibration["temperature"] > 0
+    assert calibration["fitted_on"] == "val"
+    assert calibration["ece_before"] == plain["ece"]
+    assert calibration["loss_before"] == plain["loss"]
+    page = ftcli("evaluate", toy.run, "--calibrate").out
+    assert "fitted on val: ECE" in " ".join(page.split())
+
+
+def test_a_temperature_is_not_judged_on_what_it_was_fitted_on(ftcli, toy):
+    ended = ftcli("evaluate", toy.run, "--calibrate", "--split", "val")
+    assert ended.code == 2
+    assert "cannot be judged on val" in ended.err

@@ -27,7 +27,7 @@ FILES = {
     "summary.json",
     "best.safetensors",
 }
-SCORES = {"accuracy", "macro_f1", "loss", "num_examples"}
+SCORES = {"accuracy", "balanced_accuracy", "macro_f1", "loss", "num_examples"}
 
 
 def names(folder: Path) -> set[str]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import pickle
 import struct
+import tarfile
 from pathlib import Path
 from typing import Any
 
@@ -31,13 +33,30 @@ def recipes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any
             Image.fromarray(rng.integers(0, 255, (6, 5, 3), dtype=np.uint8)).save(file)
             lines.append(f"images/{name}/{number}.png,{name}")
     (root / "list.csv").write_text("\n".join(lines))
+    _write_shards(root)
     _write_mnist(root / "MNIST" / "raw")
     return {
         "csv": {"path": str(root / "list.csv")},
         "digits": {},
         "folder": {"path": str(root / "images")},
         "torchvision": {"path": str(root), "name": "MNIST"},
+        "webdataset": {"path": str(root / "data-{00..02}.tar")},
     }
+
+
+def _write_shards(root: Path) -> None:
+    """Each class's images, a shard each, with .cls labels."""
+    for number, name in enumerate(("zebra", "ant", "bee")):
+        with tarfile.open(root / f"data-{number:02}.tar", "w") as tar:
+            for image in range(12):
+                content = {
+                    "png": (root / "images" / name / f"{image}.png").read_bytes(),
+                    "cls": name.encode(),
+                }
+                for suffix, data in content.items():
+                    member = tarfile.TarInfo(f"{image:03}.{suffix}")
+                    member.size = len(data)
+                    tar.addfile(member, io.BytesIO(data))
 
 
 def _write_mnist(raw: Path) -> None:
@@ -75,7 +94,7 @@ def test_every_class_stands_in_every_stream_that_was_split_off(recipes: dict[str
         assert min(splits.count_per_class(stream).values()) > 0
 
 
-@pytest.mark.parametrize("kind", ["csv", "folder"])
+@pytest.mark.parametrize("kind", ["csv", "folder", "webdataset"])
 def test_classes_that_have_no_order_of_their_own_are_sorted(recipes: dict[str, Any], kind: str) -> None:
     assert _open(recipes, kind).classes == ("ant", "bee", "zebra")
 

@@ -65,7 +65,7 @@ def test_early_stopping_ends_the_run(digits, tmp_path):
     assert result.epochs_run == 2
 
 
-@pytest.mark.parametrize("metric", ["accuracy", "macro_f1", "loss"])
+@pytest.mark.parametrize("metric", ["accuracy", "balanced_accuracy", "macro_f1", "loss"])
 def test_the_best_epoch_is_the_one_of_the_checkpoint_metric(metric, digits, tmp_path):
     train = {"epochs": 4, "batch_size": 8, "checkpoint_metric": metric}
     result = run(recipe(digits, train=train, optimizer={"kind": "adamw", "lr": 0.003}), tmp_path / "run")
@@ -99,14 +99,19 @@ def test_probes_see_images_without_augmentation(digits, tmp_path, monkeypatch):
     epochs: list[int] = []
     drawn = ImageBatches.training
 
-    def counted(self, epoch, augment):
+    def counted(self, epoch, augment, order=None):
         epochs.append(epoch)
-        return drawn(self, epoch, augment)
+        return drawn(self, epoch, augment, order)
 
     monkeypatch.setattr(ImageBatches, "training", counted)
     pretrained = {"backbone": "timm/test_resnet", "weights": started.weights}
     run(
-        recipe(digits, model=pretrained, augment="strong", train={"epochs": 1, "batch_size": 8}),
+        recipe(
+            digits,
+            model=pretrained,
+            augment={"kind": "strong", "mix": "mixup"},
+            train={"epochs": 1, "batch_size": 8},
+        ),
         tmp_path / "run",
     )
     assert epochs == [0], "only the run's own epoch draws augmented images; the probe trains on features"

@@ -2,15 +2,17 @@ import pytest
 import torch
 from torch import nn
 
+from ftcli.components.objective import Objective
 from ftcli.engine.batches import Batch
 from ftcli.engine.precision import loss_scaler
 from ftcli.engine.step import Stepper
 from ftcli.errors import NonFiniteError
 
 
-def stepper(model, clip_norm=None, label_smoothing=0.0, lr=1.0):
+def stepper(model, clip_norm=None, label_smoothing=0.0, lr=1.0, gamma=0.0, weights=None):
     optimizer = torch.optim.SGD(model.parameters(), lr=lr)
-    return Stepper(model, optimizer, loss_scaler("fp32", "cpu"), "cpu", "fp32", label_smoothing, clip_norm)
+    loss = Objective(gamma, weights, label_smoothing)
+    return Stepper(model, optimizer, loss_scaler("fp32", "cpu"), "cpu", "fp32", loss, clip_norm)
 
 
 def batch(inputs, labels):
@@ -68,3 +70,35 @@ def test_label_smoothing_is_torch_s():
     loss = stepper(model, label_smoothing=0.3).step([Batch(inputs, labels, tuple(range(5)))])
     assert loss == pytest.approx(expected)
     assert loss != pytest.approx(plain)
+
+
+@pytest.mark.parametrize("soft", [False, True])
+@pytest.mark.parametrize("gamma", [0.0, 2.0])
+@pytest.mark.parametrize("smoothing", [0.0, 0.2])
+def test_weighted_batches_act_as_if_they_were_one(gamma, smoothing, soft):
+    """The batches weigh 0.3 and 20 together: a mean of means would be far off."""
+    torch.manual_seed(0)
+    inputs, labels = torch.randn(8, 3), torch.tensor([0, 0, 0, 1, 2, 2, 2, 2])
+    if soft:
+        labels = 0.8 * nn.functional.one_hot(labels, 3) + 0.2 * nn.functional.one_hot(labels.roll(1), 3)
+    options = {"gamma": gamma, "label_smoothing": smoothing, "weights": (0.05, 0.15, 5.0)}
+    one, parts = nn.Linear(3, 3), nn.Linear(3, 3)
+    parts.load_state_dict(one.state_dict())
+    whole = stepper(one, **options).step([Batch(inputs, labels, tuple(range(8)))])
+    halves = [Batch(inputs[at], labels[at], tuple(range(4))) for at in (slice(0, 4), slice(4, 8))]
+    assert stepper(parts, **options).step(halves) == pytest.approx(whole, rel=1e-6)
+    torch.testing.assert_close(one.weight, parts.weight, rtol=1e-5, atol=1e-7)
+    means = [Objective(gamma, options["weights"], smoothing)(one(b.inputs), b.labels).item() for b in halves]
+    assert abs(means[0] - means[1]) > 0.1, "the halves must differ for this to say anything"
+
+
+def test_a_batch_in_which_nothing_counts_adds_nothing():
+    torch.manual_seed(0)
+    inputs, labels, weights = torch.randn(4, 3), torch.tensor([0, 0, 1, 1]), (0.0, 1.0)
+    alone, both = nn.Linear(3, 2), nn.Linear(3, 2)
+    both.load_state_dict(alone.state_dict())
+    counted = Batch(inputs[2:], labels[2:], (2, 3))
+    expected = stepper(alone, weights=weights).step([counted])
+    nothing = Batch(inputs[:2], labels[:2], (0, 1))
+    assert stepper(both, weights=weights).step([nothing, counted]) == expected
+    assert torch.equal(alone.weight, both.weight)

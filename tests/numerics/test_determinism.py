@@ -39,6 +39,19 @@ def test_workers_do_not_change_a_bit(digits, tmp_path):
     assert same_bits(tmp_path / "memory", tmp_path / "two")
 
 
+@pytest.mark.parametrize("mix", ["mixup", "cutmix"])
+def test_workers_do_not_change_a_bit_of_drawn_and_mixed_images(mix, digits, tmp_path):
+    made = {
+        "augment": {"kind": "strong", "policy": "rand_augment", "mix": mix},
+        "train": {"epochs": 2, "batch_size": 8, "sampler": "balanced"},
+    }
+    run(recipe(digits, **made), tmp_path / "memory")
+    streamed = {"device": "cpu", "image_memory_gb": 0, "workers": 2}
+    run(recipe(digits, **made, runtime=streamed), tmp_path / "two")
+    assert same_bits(tmp_path / "memory", tmp_path / "two")
+    assert metrics(tmp_path / "memory") == metrics(tmp_path / "two")
+
+
 def test_the_caller_s_random_numbers_are_left_alone(digits, tmp_path):
     import torch
 

@@ -17,6 +17,15 @@ CASES = {
         "train": {"epochs": 4, "batch_size": 8, "early_stopping": {"patience": 3}},
     },
     "accumulation": {"train": {"epochs": 4, "batch_size": 4, "accumulation": 3}, "augment": "standard"},
+    "drawn, mixed and weighted": {
+        "augment": {"kind": "strong", "mix": "cutmix"},
+        "objective": {"kind": "focal", "class_weights": {"digit 0": 3.0}},
+        "train": {"epochs": 4, "batch_size": 4, "accumulation": 3, "sampler": "balanced"},
+    },
+    "drawn features": {
+        "strategy": "feature_extraction",
+        "train": {"epochs": 4, "batch_size": 8, "sampler": "balanced"},
+    },
     "sgd": {"optimizer": {"kind": "sgd"}, "train": {"epochs": 4, "batch_size": 8}},
     "dropout": {
         "model": {

@@ -22,8 +22,8 @@ def recipe(**sections):
     return Recipe.model_validate_json(json.dumps(content))
 
 
-def plan(num_train=1000, layer_map=None, machine=None, **sections):
-    facts = DataFacts(("a", "b"), num_train, IMAGENET)
+def plan(num_train=1000, layer_map=None, machine=None, counts=None, **sections):
+    facts = DataFacts(("a", "b"), num_train, IMAGENET, counts)
     return compile_plan(recipe(**sections), layer_map or resnet(), facts, machine or Machine("cpu"))
 
 
@@ -161,3 +161,66 @@ def test_batch_norm_in_train_mode_needs_more_than_one_image():
 def test_a_plain_recipe_has_no_findings():
     assert plan().findings == ()
     assert plan(strategy="feature_extraction").findings == ()
+
+
+def metric_and_reason(**sections):
+    made = plan(**sections)
+    return made.checkpoint_metric, [d.why for d in made.decisions if d.what == "checkpoint_metric"]
+
+
+def test_the_checkpoint_metric_follows_the_balance_of_the_classes():
+    assert metric_and_reason() == ("accuracy", []), "nothing is told of classes that nobody counted"
+    metric, (why,) = metric_and_reason(counts=(750, 250))
+    assert metric == "accuracy", "three times as many are not more than three times"
+    metric, (why,) = metric_and_reason(counts=(751, 250))
+    assert metric == "macro_f1"
+    assert "751" in why
+    assert "250" in why
+    assert metric_and_reason(counts=(900, 100), train={"checkpoint_metric": "loss"}) == ("loss", [])
+
+
+@pytest.mark.parametrize(
+    ("sections", "noticed"),
+    [
+        ({}, True),
+        ({"counts": (500, 500)}, False),
+        ({"counts": None}, False),
+        ({"train": {"checkpoint_metric": "macro_f1"}}, True),
+        ({"train": {"sampler": "balanced"}}, False),
+        ({"objective": "focal"}, False),
+        ({"objective": {"kind": "cross_entropy", "class_weights": "balanced"}}, False),
+        ({"objective": {"kind": "cross_entropy", "class_weights": {"b": 5.0}}}, False),
+    ],
+)
+def test_classes_out_of_balance_are_noticed_where_nothing_makes_up_for_it(sections, noticed):
+    made = plan(**{"counts": (900, 100), **sections})
+    assert ("class-imbalance" in [finding.rule for finding in made.findings]) is noticed
+
+
+def test_balanced_weights_are_in_the_plan():
+    made = plan(counts=(900, 100), objective={"kind": "focal", "class_weights": "balanced"})
+    assert made.objective.class_weights == pytest.approx((1000 / 1800, 5.0))
+    assert made.objective.settings == {"gamma": 2.0}
+    assert made.fingerprint() != plan(counts=(900, 100), objective="focal").fingerprint()
+
+
+def test_a_weight_for_a_class_that_is_not_there():
+    weights = {"objective": {"kind": "cross_entropy", "class_weights": {"c": 2.0}}}
+    with pytest.raises(RecipeError) as caught:
+        plan(**weights)
+    assert caught.value.problems[0].path == "objective.class_weights.c"
+    assert plan(num_train=None, **weights).objective.class_weights == (1.0, 1.0)
+    with pytest.raises(RecipeError) as caught:
+        plan(objective={"kind": "cross_entropy", "class_weights": {"a": 0.0, "b": 0.0}})
+    assert caught.value.problems[0].message == "every class weighs 0"
+
+
+def test_mixed_images_go_through_the_backbone_in_every_epoch():
+    (phase,) = plan(strategy="feature_extraction", augment={"kind": "light", "mix": "mixup"}).phases
+    assert not phase.from_features
+    assert phase.from_features_reason == "images are augmented and mixed anew in each epoch"
+
+
+def test_the_plan_names_its_transforms():
+    made = plan(augment={"kind": "light", "flip": False, "mix": "cutmix"})
+    assert made.transforms == ("RandomResizedCrop(224, 0.7-1)", "CutMix(1)")

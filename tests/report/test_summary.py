@@ -109,6 +109,32 @@ def test_an_evaluation_shows_the_run_and_each_class() -> None:
     assert max(map(len, text.splitlines()[1:])) <= 80
 
 
+def test_an_evaluation_tells_how_sure_it_is() -> None:
+    between = {"accuracy": [0.9581, 0.9784], "macro_f1": [0.95, 0.975], "balanced_accuracy": [0.9, 0.96]}
+    more = {"intervals": between, "balanced_accuracy": 0.93, "auroc": 0.9912, "ece": 0.0213}
+    kept = {"temperature": 1.734, "fitted_on": "val"}
+    change = {"ece_before": 0.0213, "ece_after": 0.009, "loss_before": 0.1023, "loss_after": 0.0911}
+    page = evaluate_view({**evaluation("cat", "dog"), **more, "calibration": {**kept, **change}})
+    lines = [" ".join(line.split()) for line in in_pipe(page).splitlines()]
+    for line in (
+        "accuracy 96.9% (95.8-97.8)",
+        "macro F1 0.965 (0.950-0.975)",
+        "balanced 93.0% (90.0-96.0)",
+        "AUROC 0.991",
+        "ECE 0.021",
+    ):
+        assert line in lines
+    assert "temperature 1.73, fitted on val: ECE 0.021 -> 0.009" in " ".join(lines)
+    assert max(map(len, in_pipe(page).splitlines()[1:])) <= 80
+
+
+def test_the_test_accuracy_has_its_interval() -> None:
+    report = {"intervals": {"accuracy": [0.9581, 0.9784]}}
+    text = in_pipe(summary_view(replace(RESULT, test_report=report)))
+    assert " ".join(row(text, "test")[5:]) == "measured once; 95%: 95.8-97.8"
+    assert max(len(line) for line in text.splitlines() if line.startswith("test ")) <= 80
+
+
 def test_of_very_many_classes_the_weakest_are_shown() -> None:
     text = in_pipe(evaluate_view(evaluation(*(f"class{i}" for i in range(1000, 0, -1)))))
     assert "class1000 " in text

@@ -1,19 +1,22 @@
-"""What every source of data shares: the options, and the stratified split."""
+"""What every source of data shares: the options, and the way from what a source has to three streams."""
 
 from __future__ import annotations
 
+import json
 import os.path
-from collections import defaultdict
-from collections.abc import Iterable
 from dataclasses import replace
-from hashlib import sha256
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
 from ftcli.errors import DataError
-from ftcli.plans.data_splits import TEST, TRAIN, VAL, DataSplits
+from ftcli.plans.data_splits import TEST, TRAIN, VAL, DataSplits, apply_split_record
 from ftcli.registry import Choice, Options
+
+from . import _groups, _ratio, _times
+from ._checks import check_classes, check_groups, check_train
+from .image import MAX_PIXELS
 
 STREAM_NAMES = {"train": TRAIN, "val": VAL, "valid": VAL, "validation": VAL, "test": TEST}
 """What people call the streams, in lower case: names of folders, values of a manifest's split column."""
@@ -23,17 +26,35 @@ SourcePath = Annotated[str, Field(min_length=1), AfterValidator(os.path.expandus
 
 
 class Split(Options):
-    """Shares of every class for validation and test; used for what the source has not split itself."""
+    """What trains, validates and tests, of what the source has not split itself."""
 
+    by: Literal["ratio", "group", "time"] = "ratio"
+    """ratio: a share of each class. group: whole groups (patient, scene, video). time: the newest are tested on."""
     val: float = Field(default=0.15, gt=0, lt=1)
-    """Share of each class that chooses the best epoch; at least one image."""
+    """Share that chooses the best epoch; at least one image of each class (by ratio)."""
     test: float = Field(default=0.15, gt=0, lt=1)
-    """Share of each class kept for one look at the end; at least one image."""
+    """Share kept for one look at the end; at least one image of each class (by ratio)."""
+    file: SourcePath | None = None
+    """A split that was recorded: the split.json of a run. It decides alone."""
+    folds: int | None = Field(default=None, ge=2, le=100)
+    """k-fold: what is not the test's is divided into so many parts, one of which validates."""
+    fold: int = Field(default=0, ge=0)
+    """The part that validates, from 0. `ftcli train --fold K` sets it, --folds runs them all."""
 
     @model_validator(mode="after")
     def _leaves_something(self) -> Split:
         if self.val + self.test >= 1:
             raise ValueError(f"val {self.val} and test {self.test} leave nothing to train on")
+        return self
+
+    @model_validator(mode="after")
+    def _folds_agree(self) -> Split:
+        if self.fold >= (self.folds or 1):
+            raise ValueError(f"fold {self.fold} is none of {self.folds or 1}, counted from 0; set folds")
+        if self.folds and self.file:
+            raise ValueError("folds divide anew what file has divided; keep one of them")
+        if self.folds and self.by == "time":
+            raise ValueError("folds would train on what came later; by time there are none")
         return self
 
 
@@ -44,74 +65,91 @@ class DataOptions(Choice):
     """Side of the network's input in pixels; default the weights' own."""
     split: Split = Split()
     """Stratified by class, the same for the same seed; the run keeps a copy in split.json."""
+    on_bad_image: Literal["stop", "skip"] = "stop"
+    """stop: files that cannot be read are listed, and nothing is trained. skip: left out, on record in split.json."""
+    max_pixels: int = Field(default=MAX_PIXELS, ge=1)
+    """Images of more pixels than this are refused before they are decoded."""
+    audit: Literal["strict", "warn", "off"] = "warn"
+    """What follows from faults of the data: strict stops before training, warn tells them, off does not look."""
 
 
 def complete(splits: DataSplits, shares: Split, seed: int) -> DataSplits:
-    """The splits with val and test split off train where the source has none.
+    """The splits with val and test split off train where the source has none, or as `shares` ask for it.
 
     Raises DataError when there is one class only, or a class has no images in train, or too few to divide.
     """
-    _check_classes(splits)
+    check_classes(splits)
+    if shares.file is not None:
+        return _as_recorded(splits, shares, shares.file)
+    check_train(splits)
+    if shares.by == "group":
+        check_groups(splits)
     wanted = {VAL: shares.val, TEST: shares.test}
+    divided = _in_folds(splits, shares, seed) if shares.folds else _divided(splits, shares.by, wanted, seed)
+    streams = {stream: tuple(sorted(divided.streams[stream])) for stream in (TRAIN, VAL, TEST)}
+    done = replace(divided, streams=streams)
+    check_train(done)
+    if shares.by == "group":
+        check_groups(done)
+    return replace(done, how=_told(splits, done, shares))
+
+
+def _divided(splits: DataSplits, by: str, wanted: dict[str, float], seed: int) -> DataSplits:
+    """The streams that are wanted and not there, taken from train."""
     missing = {stream: share for stream, share in wanted.items() if stream not in splits.streams}
-    parts: dict[str, list[int]] = defaultdict(list)
-    for members in _members_of_classes(splits):
-        for stream, chosen in _divide_class(splits, members, missing, seed).items():
-            parts[stream] += chosen
-    streams = {**splits.streams, **{stream: tuple(sorted(chosen)) for stream, chosen in parts.items()}}
-    return replace(splits, streams={stream: streams[stream] for stream in (TRAIN, VAL, TEST)})
+    if not missing:
+        return splits
+    take = {"ratio": _ratio.take, "group": _groups.take, "time": _times.take}[by]
+    return replace(splits, streams={**splits.streams, **take(splits, missing, seed)})
 
 
-def _check_classes(splits: DataSplits) -> None:
-    if len(splits.classes) < 2:
-        what = f"{len(splits.classes)} class is not enough to tell apart: {_quoted(splits.classes)}"
-        raise DataError(what, where=splits.source, remedy="give images of at least two classes")
-    empty = [name for name, count in splits.count_per_class(TRAIN).items() if count == 0]
+def _in_folds(splits: DataSplits, shares: Split, seed: int) -> DataSplits:
+    """The test is the same for every fold; val is the fold's part of all the rest, the source's val included."""
+    rest = (*splits.streams[TRAIN], *splits.streams.get(VAL, ()))
+    kept = {stream: splits.streams[stream] for stream in splits.streams if stream != VAL}
+    pool = _divided(replace(splits, streams={**kept, TRAIN: rest}), shares.by, {TEST: shares.test}, seed)
+    fold = _groups.fold if shares.by == "group" else _ratio.fold
+    assert shares.folds is not None
+    return replace(pool, streams={**pool.streams, **fold(pool, shares.folds, shares.fold, seed)})
+
+
+def _as_recorded(splits: DataSplits, shares: Split, file: str) -> DataSplits:
+    recorded = apply_split_record(splits, _record(file), file)
+    empty = [stream for stream in (TRAIN, VAL, TEST) if not recorded.streams.get(stream)]
     if empty:
-        remedy = "add images to train, or remove the class"
-        raise DataError(f"no training images of {_quoted(empty)}", where=splits.source, remedy=remedy)
+        what = f"the recorded split has no {', '.join(empty)}"
+        raise DataError(what, where=file, remedy="give the split.json of a run")
+    streams = {stream: recorded.streams[stream] for stream in (TRAIN, VAL, TEST)}
+    done = replace(recorded, streams=streams, how=f"as recorded in {file}")
+    check_train(done)
+    if shares.by == "group":
+        check_groups(done)
+    return done
 
 
-def _members_of_classes(splits: DataSplits) -> Iterable[list[int]]:
-    members: dict[int, list[int]] = defaultdict(list)
-    for index in splits.streams[TRAIN]:
-        members[splits.examples[index].label].append(index)
-    return members.values()
+def _record(file: str) -> dict[str, Any]:
+    path = Path(file)
+    try:
+        if path.exists() and not path.is_file():
+            raise ValueError("it is not a file")
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        remedy = "data.split.file is the split.json of a run"
+        raise DataError(f"cannot read the recorded split: {reason}", where=file, remedy=remedy) from error
+    if not isinstance(record, dict):
+        raise DataError("this is no record of a split", where=file, remedy="give the split.json of a run")
+    return record
 
 
-def _divide_class(
-    splits: DataSplits, members: list[int], shares: dict[str, float], seed: int
-) -> dict[str, list[int]]:
-    """One class's training images, divided: val from one end of a seeded order, test from the other.
-
-    The order is that of a hash of seed and key, so it depends neither on the file system nor on any
-    library's random numbers, and images that are added later move few of the others.
-    """
-    ordered = sorted(members, key=lambda i: _hash(f"{seed}/{splits.examples[i].key}"))
-    sizes = {stream: max(1, round(share * len(members))) for stream, share in shares.items()}
-    left = len(members) - sum(sizes.values())
-    if left < 1:
-        name = splits.classes[splits.examples[members[0]].label]
-        raise _too_few(splits.source, name, len(members), sizes)
-    num_val = sizes.get(VAL, 0)
-    parts = {
-        VAL: ordered[:num_val],
-        TRAIN: ordered[num_val : num_val + left],
-        TEST: ordered[num_val + left :],
-    }
-    return {stream: part for stream, part in parts.items() if part}
-
-
-def _hash(text: str) -> bytes:
-    return sha256(text.encode("utf-8", "surrogateescape")).digest()
-
-
-def _too_few(source: str, name: str, count: int, sizes: dict[str, int]) -> DataError:
-    taken = " and ".join(f"{size} for {stream}" for stream, size in sizes.items())
-    what = f"class {name!r} has {count} image{'s' if count > 1 else ''}: {taken} leave none to train on"
-    remedy = f"add images to it (at least {1 + len(sizes)} are needed), remove the class, or lower data.split"
-    return DataError(what, where=source, remedy=remedy)
-
-
-def _quoted(names: Iterable[str]) -> str:
-    return ", ".join(repr(name) for name in names)
+def _told(source: DataSplits, done: DataSplits, shares: Split) -> str:
+    """How it was done, where it was not simply by ratio."""
+    parts = []
+    if shares.folds:
+        parts.append(f"fold {shares.fold} of {shares.folds}")
+    if shares.by == "group":
+        groups = {s: len({done.examples[i].group for i in of}) for s, of in done.streams.items()}
+        parts.append("by group: " + ", ".join(f"{count} {stream}" for stream, count in groups.items()))
+    if shares.by == "time":
+        parts.append(_times.told(done, [s for s in (VAL, TEST) if s not in source.streams]))
+    return "; ".join(part for part in parts if part)

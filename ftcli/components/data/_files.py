@@ -6,13 +6,13 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 from unicodedata import normalize
 
 from ftcli.errors import DataError
 
-from .image import SUFFIXES, open_image
+from .image import MAX_PIXELS, SUFFIXES, open_image
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -45,18 +45,27 @@ def told(others: Counter[str]) -> str:
     return f"; {number} other file{'s' if number > 1 else ''}: {', '.join(sorted(others))}" if others else ""
 
 
-def name_of(path: Path) -> str:
+def name_of(path: PurePath) -> str:
     """A path as keys and classes have it: with `/`, and accents composed (file systems differ in both)."""
     return normalize("NFC", path.as_posix())
 
 
-def opener(files: Iterable[Path]) -> Callable[[int], Image]:
+def is_text(name: str) -> bool:
+    """Whether a name can be written down: one that is not UTF-8 would fit into no record of the run."""
+    try:
+        name.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def opener(files: Iterable[Path], max_pixels: int = MAX_PIXELS) -> Callable[[int], Image]:
     """The `load` of a DataSplits whose examples are files; it can be sent to another process."""
-    return partial(_open_nth, tuple(files))
+    return partial(_open_nth, tuple(files), max_pixels)
 
 
-def _open_nth(files: tuple[Path, ...], index: int) -> Image:
-    return open_image(files[index])
+def _open_nth(files: tuple[Path, ...], max_pixels: int, index: int) -> Image:
+    return open_image(files[index], max_pixels)
 
 
 def _walk(folder: Path) -> Iterator[tuple[Path, list[str], list[str]]]:

@@ -1,12 +1,13 @@
-"""A manifest: a CSV file that names each image, its label and, where it likes, its split."""
+"""A manifest: a CSV file, or one of JSON lines, that names each image, its label and, where it likes, its split."""
 
 from __future__ import annotations
 
-import csv
 import os.path
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
+from math import isfinite
 from pathlib import Path
 from typing import Literal
 
@@ -14,25 +15,39 @@ from ftcli.errors import DataError
 from ftcli.plans.data_splits import TRAIN, DataSplits, Example
 
 from ._common import STREAM_NAMES, DataOptions, SourcePath, complete
-from ._files import name_of, opener
+from ._files import is_text, name_of, opener
+from ._manifest import rows_of
 
-DEFAULT_SPLIT_COLUMN = "split"
+LONGEST_LABEL = 1_000
+"""Characters; more is a text that went into the wrong column, or a quote that was never closed."""
+_SHOWN = 80
+_SHOWN_HEADER = 200
 
 
 class Manifest(DataOptions):
-    """A CSV file with a header. A val or test that no row names is split off train."""
+    """A CSV file with a header, or JSON lines (.jsonl): Hugging Face's metadata.csv and metadata.jsonl too.
+
+    A val or test that no row names is split off train. Both notations are one kind, as JPEG and PNG are: the
+    columns are the same, and the suffix tells them apart.
+    """
 
     kind: Literal["csv"]
     path: SourcePath
-    """The CSV file, relative to the current directory."""
+    """The CSV or .jsonl file, relative to the current directory."""
     root: SourcePath | None = None
-    """The folder that its file names are relative to, and that none may leave; default the CSV file's own."""
+    """The folder that its file names are relative to, and that none may leave; default the manifest's own."""
     image_column: str = "file_name"
     """The column of file names."""
     label_column: str = "label"
     """The column of class names."""
-    split_column: str | None = DEFAULT_SPLIT_COLUMN
+    split_column: str | None = "split"
     """The column of train, val (valid, validation) or test; may be missing under its default name. null: never read."""
+    group_column: str | None = "group"
+    """The column of patients, scenes, videos, for split.by group; may be missing likewise. null: never read."""
+    time_column: str | None = "time"
+    """The column of dates (ISO 8601) or numbers, for split.by time; may be missing likewise. null: never read."""
+    weight_column: str | None = "weight"
+    """The column of weights in the loss, 1 where empty; may be missing likewise. null: never read."""
 
 
 @dataclass(frozen=True, order=True)
@@ -41,6 +56,9 @@ class _Row:
     label: str
     stream: str
     file: Path
+    group: str | None = field(compare=False)
+    time: str | None = field(compare=False)
+    weight: float = field(compare=False)
 
 
 def open_splits(options: Manifest, seed: int) -> DataSplits:
@@ -54,9 +72,9 @@ def open_splits(options: Manifest, seed: int) -> DataSplits:
     splits = DataSplits(
         source=options.path,
         classes=classes,
-        examples=tuple(Example(row.key, label[row.label]) for row in rows),
+        examples=tuple(Example(r.key, label[r.label], r.group, r.time, r.weight) for r in rows),
         streams={s: tuple(i for i, row in enumerate(rows) if row.stream == s) for s in streams},
-        load=opener(row.file for row in rows),
+        load=opener((row.file for row in rows), options.max_pixels),
         files=tuple(row.file for row in rows),
     )
     return complete(splits, options.split, seed)
@@ -66,14 +84,20 @@ def _rows(options: Manifest) -> list[_Row]:
     """Every row, checked. Raises DataError that tells the first three rows at fault, by line."""
     manifest = Path(options.path)
     root = manifest.parent if options.root is None else Path(options.root)
+    inside = os.path.realpath(root)
+    header, lines = rows_of(manifest)
+    if header is not None:
+        _check_header(options, header)
     first_line: dict[str, int] = {}
     rows: list[_Row] = []
     problems: list[str] = []
-    for line, cells in _lines(options, manifest):
+    for line, cells in lines:
         try:
-            row = _row(options, root, cells)
+            if isinstance(cells, ValueError):
+                raise cells
+            row = _row(options, root, inside, cells)
             if row.key in first_line:
-                raise ValueError(f"{row.key!r} again, first on line {first_line[row.key]}")
+                raise ValueError(f"{_shown(row.key)} again, first on line {first_line[row.key]}")
         except ValueError as error:
             problems.append(f"line {line}: {error}")
         else:
@@ -86,46 +110,72 @@ def _rows(options: Manifest) -> list[_Row]:
     return rows
 
 
-def _lines(options: Manifest, manifest: Path) -> Iterator[tuple[int, dict[str, str]]]:
-    """Line number in the file (the header is 1) and cells by column, without blanks around them."""
-    try:
-        with manifest.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file, restkey="", restval="", skipinitialspace=True)
-            _check_header(options, list(reader.fieldnames or ()))
-            for cells in reader:
-                yield reader.line_num, {name: cell.strip() for name, cell in cells.items() if name}
-    except OSError as error:
-        remedy = "paths are relative to the current directory"
-        raise DataError(f"cannot read it: {error.strerror}", where=options.path, remedy=remedy) from error
-    except (ValueError, csv.Error) as error:
-        raise DataError(f"not a CSV file in UTF-8: {error}", where=options.path) from error
+def _columns(options: Manifest) -> Iterator[tuple[str, bool]]:
+    """The columns that are read, and whether each must be there."""
+    yield options.image_column, True
+    yield options.label_column, True
+    for option in ("split_column", "group_column", "time_column", "weight_column"):
+        name = getattr(options, option)
+        if name is not None:
+            yield name, name != Manifest.model_fields[option].default
 
 
 def _check_header(options: Manifest, header: list[str]) -> None:
-    wanted = [options.image_column, options.label_column]
-    if options.split_column not in (None, DEFAULT_SPLIT_COLUMN):
-        wanted.append(options.split_column)
-    for name in wanted:
-        if name not in header:
-            near = get_close_matches(name, header, n=1)
-            remedy = (
-                f"nearest: {near[0]}"
-                if near
-                else "separate the columns with commas, or name them in the recipe"
-            )
-            what = f"no column {name!r} in the header: {', '.join(header) or 'it is empty'}"
-            raise DataError(what, where=options.path, remedy=remedy)
+    count = Counter(header)
+    for name, needed in _columns(options):
+        if count[name] > 1:
+            what = f"column {name!r} stands in the header {count[name]} times"
+            raise DataError(what, where=options.path, remedy="rename or remove all but one")
+        if needed and not count[name]:
+            raise _no_column(options, name, header)
 
 
-def _row(options: Manifest, root: Path, cells: dict[str, str]) -> _Row:
+def _no_column(options: Manifest, name: str, header: list[str]) -> DataError:
+    near = get_close_matches(name, header, n=1)
+    remedy = f"nearest: {near[0]}" if near else "separate the columns with commas, or name them in the recipe"
+    names = ", ".join(name if name.isprintable() else ascii(name) for name in header)
+    told = names[:_SHOWN_HEADER] if any(header) else "it is empty"
+    return DataError(f"no column {name!r} in the header: {told}", where=options.path, remedy=remedy)
+
+
+def _row(options: Manifest, root: Path, inside: str, cells: dict[str, str]) -> _Row:
     """Raises ValueError with what is wrong."""
+    for column, needed in _columns(options):
+        if needed and not cells.get(column):
+            raise ValueError(f"column {column!r} is {'empty' if column in cells else 'missing'}")
     name, label = cells[options.image_column], cells[options.label_column]
-    if not name or not label:
-        raise ValueError(f"column {options.label_column if name else options.image_column!r} is empty")
-    path = _below(root, name)
-    if not os.path.isfile(root / path):
-        raise ValueError(f"no file {name!r}")
-    return _Row(name_of(path), name_of(Path(label)), _stream(options, cells), root / path)
+    return _Row(
+        key=name_of(path := _inside(root, inside, name)),
+        label=_label(label),
+        stream=_stream(options, cells),
+        file=root / path,
+        group=_optional(options.group_column, cells),
+        time=_optional(options.time_column, cells),
+        weight=_weight(_optional(options.weight_column, cells)),
+    )
+
+
+def _label(text: str) -> str:
+    if len(text) > LONGEST_LABEL or not is_text(text):
+        raise ValueError(f"label {_shown(text)} is no name of a class")
+    return name_of(Path(text))
+
+
+def _optional(column: str | None, cells: dict[str, str]) -> str | None:
+    """The cell, or None where it is empty or there is no such column."""
+    return cells.get(column) or None if column is not None else None
+
+
+def _weight(text: str | None) -> float:
+    try:
+        value = 1.0 if text is None else float(text)
+    except ValueError:
+        value = -1.0
+    if not isfinite(value) or value < 0:
+        raise ValueError(
+            f"weight {_shown(text)} is no number of at least 0; null as weight_column ignores it"
+        )
+    return value
 
 
 def _stream(options: Manifest, cells: dict[str, str]) -> str:
@@ -133,13 +183,26 @@ def _stream(options: Manifest, cells: dict[str, str]) -> str:
         return TRAIN
     value = cells[options.split_column]
     if value.lower() not in STREAM_NAMES:
-        raise ValueError(f"split {value!r} is none of {', '.join(STREAM_NAMES)}")
+        raise ValueError(f"split {_shown(value)} is none of {', '.join(STREAM_NAMES)}")
     return STREAM_NAMES[value.lower()]
 
 
-def _below(root: Path, name: str) -> Path:
-    """The file's path relative to root. Raises ValueError when it leads out of it."""
+def _inside(root: Path, inside: str, name: str) -> Path:
+    """The file's path relative to root. Raises ValueError when there is none, or it leads out, by a link too."""
+    if not is_text(name):
+        raise ValueError(f"file name {_shown(name)} is not valid text")
     relative = Path(os.path.relpath(root / name, root))
     if ".." in relative.parts:
-        raise ValueError(f"{name!r} lies outside {root}")
+        raise ValueError(f"{_shown(name)} lies outside {root}")
+    if "\0" in name or not os.path.isfile(root / relative):
+        raise ValueError(f"no file {_shown(name)}")
+    real = os.path.realpath(root / relative)
+    if os.path.commonpath([real, inside]) != inside:
+        raise ValueError(f"{_shown(name)} lies outside {root}: it is a link to {real}")
     return relative
+
+
+def _shown(text: str | None) -> str:
+    """Quoted, and not longer than a line."""
+    told = repr(text)
+    return told if len(told) <= _SHOWN else f"{told[:_SHOWN]}..."

@@ -6,7 +6,7 @@ import warnings
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from ftcli.errors import DataError
 
@@ -18,25 +18,31 @@ FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")
 SUFFIXES = frozenset({".jpg", ".jpeg", ".jfif", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif"})
 """Which files of a folder are images; compared in lower case."""
 MAX_PIXELS = 64_000_000
-"""Larger images are refused before they are decoded."""
+"""Larger images are refused before they are decoded; a recipe may set another bound."""
 
 
-def open_image(path: Path) -> Image:
+def open_image(path: Path, max_pixels: int = MAX_PIXELS) -> Image:
     """The image in its own mode and size, decoded and upright by its EXIF; of an animation, the first frame.
 
     Raises DataError with the path when it is missing, cut off, too large or of no format in FORMATS.
     """
+    return decode(path, str(path), max_pixels)
+
+
+def decode(file: Path | BinaryIO, where: str, max_pixels: int = MAX_PIXELS) -> Image:
+    """The same for a file, or for bytes that lie in another file; `where` is what an error calls it."""
     from PIL import Image
 
     _settle_warnings()
+    _let_pillow_open(max_pixels)
     try:
-        with Image.open(path, formats=FORMATS) as image:
-            _refuse_unfit(image)
+        with Image.open(file, formats=FORMATS) as image:
+            _refuse_unfit(image, max_pixels)
             image.load()
             _turn_upright(image)
     except Exception as error:  # decoders raise OSError, SyntaxError, ValueError, struct.error and others
-        remedy = "replace the file, or remove it from the data"
-        raise DataError(f"cannot read the image: {_reason(error)}", where=str(path), remedy=remedy) from error
+        what = f"cannot read the image: {_reason(error, max_pixels)}"
+        raise DataError(what, where=where, remedy="replace the file, or remove it from the data") from error
     return image
 
 
@@ -65,10 +71,18 @@ def _settle_warnings() -> None:
     warnings.filterwarnings("error", category=DecompressionBombWarning)
 
 
-def _refuse_unfit(image: Image) -> None:
+def _let_pillow_open(max_pixels: int) -> None:
+    """Pillow's own bound, the process's, is raised to ours where ours is higher; it is never lowered."""
+    from PIL import Image
+
+    if Image.MAX_IMAGE_PIXELS is not None and max_pixels > Image.MAX_IMAGE_PIXELS:
+        Image.MAX_IMAGE_PIXELS = max_pixels
+
+
+def _refuse_unfit(image: Image, max_pixels: int) -> None:
     width, height = image.size
-    if width * height > MAX_PIXELS:
-        raise ValueError(f"{width} x {height} pixels are more than {MAX_PIXELS:,}")
+    if width * height > max_pixels:
+        raise ValueError(f"{width} x {height} pixels are more than {max_pixels:,}")
     if image.mode == "F" or (image.mode == "I" and image.format == "TIFF"):
         raise ValueError(
             "its pixels are 32-bit numbers, which have no fixed range; store 8 or 16 bits a channel"
@@ -83,11 +97,11 @@ def _turn_upright(image: Image) -> None:
         ImageOps.exif_transpose(image, in_place=True)
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: Exception, max_pixels: int) -> str:
     from PIL import Image, UnidentifiedImageError
 
     if isinstance(error, (Image.DecompressionBombWarning, Image.DecompressionBombError)):
-        return f"it has more than {MAX_PIXELS:,} pixels"
+        return f"it has more than {max_pixels:,} pixels"
     if isinstance(error, UnidentifiedImageError):
         return f"it is none of {', '.join(FORMATS)}"
     return getattr(error, "strerror", None) or str(error) or type(error).__name__

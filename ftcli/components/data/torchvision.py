@@ -81,7 +81,7 @@ def open_splits(options: Torchvision, seed: int) -> DataSplits:
         classes=_classes(datasets[TRAIN], labels[TRAIN]),
         examples=tuple(Example(f"{options.name}/{s}/{i:06d}", labels[s][i]) for s, i in places),
         streams={s: tuple(n for n, place in enumerate(places) if place[0] == s) for s in datasets},
-        load=partial(_load, datasets, tuple(places)),
+        load=partial(_load, datasets, tuple(places), options.max_pixels),
     )
     return complete(splits, options.split, seed)
 
@@ -91,7 +91,7 @@ def _open(options: Torchvision, arguments: dict[str, Any]) -> Any:
 
     dataset = getattr(datasets, options.name)
     if "loader" in inspect.signature(dataset).parameters:
-        arguments = {**arguments, "loader": open_image}
+        arguments = {**arguments, "loader": partial(open_image, max_pixels=options.max_pixels)}
     try:
         return dataset(Path(options.path), download=options.download, **arguments)
     except Exception as error:  # RuntimeError when missing; OSError, AssertionError, ... when damaged
@@ -116,10 +116,37 @@ def _classes(dataset: Any, labels: list[int]) -> tuple[str, ...]:
     return tuple(names) if names else tuple(str(number) for number in range(max(labels) + 1))
 
 
-def _load(datasets: dict[str, Any], places: tuple[tuple[str, int], ...], index: int) -> Image:
+def _load(
+    datasets: dict[str, Any], places: tuple[tuple[str, int], ...], max_pixels: int, index: int
+) -> Image:
+    """Oxford pets and GTSRB open their files themselves, whatever their size: that is looked at first."""
     stream, i = places[index]
+    dataset = datasets[stream]
     try:
-        image: Image = datasets[stream][i][0]
-    except OSError as error:
+        _refuse_large(_file_of(dataset, i), max_pixels)
+        image: Image = dataset[i][0]
+    except (OSError, SyntaxError, ValueError) as error:
         raise DataError(f"cannot read the image: {error}", where=f"{stream} {i}") from error
     return image
+
+
+def _file_of(dataset: Any, i: int) -> Path | None:
+    """The file that torchvision will open without our loader; None where there is none."""
+    if hasattr(dataset, "loader") or hasattr(dataset, "_loader"):
+        return None
+    for name in ("_images", "_samples"):
+        if hasattr(dataset, name):
+            found = getattr(dataset, name)[i]
+            return Path(found[0] if isinstance(found, tuple) else found)
+    return None
+
+
+def _refuse_large(path: Path | None, max_pixels: int) -> None:
+    from PIL import Image
+
+    if path is None:
+        return
+    with Image.open(path) as image:
+        width, height = image.size
+    if width * height > max_pixels:
+        raise ValueError(f"{path}: {width} x {height} pixels are more than {max_pixels:,}")

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ftcli.components.data import image as image_module
 from ftcli.components.data.image import open_image, to_rgb
 from ftcli.errors import DataError
 
@@ -96,12 +95,11 @@ def test_too_many_pixels_are_refused_before_they_are_decoded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, side: int
 ) -> None:
     """Pillow lets 5 pixels square pass, warns of 7 and raises at 1000."""
-    monkeypatch.setattr(image_module, "MAX_PIXELS", 16)
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 30)
     Image.new("L", (side, side)).save(tmp_path / "a.png")
     monkeypatch.setattr(Image.Image, "load", lambda self: pytest.fail("decoded"))
     with pytest.raises(DataError, match=r"pixels are more than 16|more than 16 pixels"):
-        open_image(tmp_path / "a.png")
+        open_image(tmp_path / "a.png", max_pixels=16)
 
 
 def test_sixteen_bits_become_eight_by_the_full_range(tmp_path: Path) -> None:

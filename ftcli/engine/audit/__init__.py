@@ -1,0 +1,1 @@
+"""Finding images that are the same, or nearly, among many."""

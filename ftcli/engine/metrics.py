@@ -1,0 +1,162 @@
+"""Everything that is measured on a stream at the end: by class, by confidence, and how sure the numbers are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ftcli.engine.seed import derive
+
+ECE_BINS = 15
+RESAMPLES = 1000
+MOST_CONFUSION = 200
+"""A confusion matrix of more classes than this is left out: it would have more cells than a page or a file can bear."""
+_AT_ONCE = 2**24
+"""Cells of resampled counts held at a time: 128 MB."""
+
+Counts = NDArray[np.int64]
+
+
+def report_of(logits_NC: Tensor, labels_N: Tensor, classes: tuple[str, ...], seed: int) -> dict[str, Any]:
+    """The full report of a stream, as plain values. `seed` draws the resamples of the intervals."""
+    from torchmetrics.functional import classification as metrics
+
+    logits_NC, labels_N = logits_NC.cpu(), labels_N.cpu()
+    predicted_N, count = logits_NC.argmax(dim=1), len(classes)
+    given = {"num_classes": count, "average": "macro"}
+    by_class = per_class(logits_NC, labels_N, classes)
+    return {
+        "accuracy": (predicted_N == labels_N).double().mean().item(),
+        "balanced_accuracy": balanced_accuracy(predicted_N, labels_N, count),
+        "macro_precision": metrics.multiclass_precision(predicted_N, labels_N, **given).item(),
+        "macro_recall": metrics.multiclass_recall(predicted_N, labels_N, **given).item(),
+        "macro_f1": metrics.multiclass_f1_score(predicted_N, labels_N, **given).item(),
+        "auroc": _mean([each["auroc"] for each in by_class]),
+        "ece": calibration_error(logits_NC, labels_N),
+        "intervals": intervals(predicted_N, labels_N, count, seed),
+        "per_class": by_class,
+        "confusion": _confusion(predicted_N, labels_N, count),
+    }
+
+
+def balanced_accuracy(predicted_N: Tensor, labels_N: Tensor, num_classes: int) -> float:
+    """The mean recall of the classes that occur."""
+    from torchmetrics.functional.classification import multiclass_recall
+
+    recall_C = multiclass_recall(predicted_N, labels_N, num_classes=num_classes, average=None)
+    occurs_C = torch.bincount(labels_N, minlength=num_classes) > 0
+    return float(recall_C[occurs_C].double().mean())
+
+
+def calibration_error(logits_NC: Tensor, labels_N: Tensor) -> float:
+    """Expected calibration error: the mean gap between confidence and accuracy, over bins of confidence."""
+    from torchmetrics.functional.classification import multiclass_calibration_error
+
+    error = multiclass_calibration_error(
+        logits_NC.softmax(dim=1), labels_N, num_classes=logits_NC.shape[1], n_bins=ECE_BINS
+    )
+    return float(error)
+
+
+def per_class(logits_NC: Tensor, labels_N: Tensor, classes: tuple[str, ...]) -> list[dict[str, Any]]:
+    """Precision, recall, F1, support and AUROC (one against the rest) of each class.
+
+    AUROC is None where a class does not occur, or nothing else does.
+    """
+    from torchmetrics.functional import classification as metrics
+
+    predicted_N, count = logits_NC.argmax(dim=1), len(classes)
+    columns = {
+        "precision": metrics.multiclass_precision(predicted_N, labels_N, num_classes=count, average=None),
+        "recall": metrics.multiclass_recall(predicted_N, labels_N, num_classes=count, average=None),
+        "f1": metrics.multiclass_f1_score(predicted_N, labels_N, num_classes=count, average=None),
+        "support": torch.bincount(labels_N, minlength=count),
+    }
+    probabilities_NC = logits_NC.softmax(dim=1)
+    return [
+        {
+            "class": name,
+            **{key: values[index].item() for key, values in columns.items()},
+            "auroc": _auroc(probabilities_NC[:, index], labels_N == index),
+        }
+        for index, name in enumerate(classes)
+    ]
+
+
+def _auroc(probability_N: Tensor, is_class_N: Tensor) -> float | None:
+    from torchmetrics.functional.classification import binary_auroc
+
+    if not is_class_N.any() or is_class_N.all():
+        return None
+    return float(binary_auroc(probability_N, is_class_N.long()))
+
+
+def _mean(values: list[float | None]) -> float | None:
+    """None where one is missing: a mean over fewer classes would pass for one over all."""
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known and len(known) == len(values) else None
+
+
+def _confusion(predicted_N: Tensor, labels_N: Tensor, num_classes: int) -> list[list[int]] | None:
+    """Row: the true class, column: the predicted one."""
+    from torchmetrics.functional.classification import multiclass_confusion_matrix
+
+    if num_classes > MOST_CONFUSION:
+        return None
+    matrix: list[list[int]] = multiclass_confusion_matrix(
+        predicted_N, labels_N, num_classes=num_classes
+    ).tolist()
+    return matrix
+
+
+def intervals(
+    predicted_N: Tensor, labels_N: Tensor, num_classes: int, seed: int, resamples: int = RESAMPLES
+) -> dict[str, list[float]]:
+    """95% intervals (low, high) by the percentile bootstrap (Efron 1979): what other test images might have given.
+
+    A resample of N examples is a multinomial draw over the (label, prediction) pairs that occur, which gives the
+    same distribution as drawing examples one by one, and is many times quicker.
+    """
+    pairs_N = (labels_N * num_classes + predicted_N).cpu().numpy()
+    pairs_K, seen_K = np.unique(pairs_N, return_counts=True)
+    label_K, predicted_K = np.divmod(pairs_K, num_classes)
+    generator = np.random.default_rng(derive(seed, "bootstrap"))
+    rows = max(1, _AT_ONCE // len(pairs_K))
+    parts = []
+    for start in range(0, resamples, rows):
+        size = min(rows, resamples - start)
+        drawn_RK = generator.multinomial(len(pairs_N), seen_K / len(pairs_N), size=size)
+        parts.append(_measures(drawn_RK, label_K, predicted_K))
+    names = ("accuracy", "balanced_accuracy", "macro_f1")
+    values_3R = np.concatenate(parts, axis=1)
+    bounds_23 = np.percentile(values_3R, [2.5, 97.5], axis=1)
+    return {name: [float(bounds_23[0, i]), float(bounds_23[1, i])] for i, name in enumerate(names)}
+
+
+def _measures(drawn_RK: Counts, label_K: Counts, predicted_K: Counts) -> NDArray[np.float64]:
+    """Accuracy, balanced accuracy and macro F1 of each resample (3, R), over the classes that occur in it."""
+    hit_RK = drawn_RK * (label_K == predicted_K)
+    classes = np.union1d(label_K, predicted_K)
+    true_RC = _sums(drawn_RK, label_K, classes)
+    guessed_RC = _sums(drawn_RK, predicted_K, classes)
+    hit_RC = _sums(hit_RK, label_K, classes)
+    accuracy_R = hit_RK.sum(axis=1) / drawn_RK.sum(axis=1)
+    recall_RC = hit_RC / np.maximum(true_RC, 1)
+    balanced_R = recall_RC.sum(axis=1) / (true_RC > 0).sum(axis=1)
+    either_RC = true_RC + guessed_RC
+    f1_RC = 2 * hit_RC / np.maximum(either_RC, 1)
+    f1_R = f1_RC.sum(axis=1) / (either_RC > 0).sum(axis=1)
+    return np.stack([accuracy_R, balanced_R, f1_R])
+
+
+def _sums(counts_RK: Counts, class_K: Counts, classes: Counts) -> Counts:
+    """Counts of pairs added up by class (R, C)."""
+    order = np.argsort(class_K, kind="stable")
+    found, starts = np.unique(class_K[order], return_index=True)
+    sums = np.zeros((len(counts_RK), len(classes)), dtype=np.int64)
+    sums[:, np.searchsorted(classes, found)] = np.add.reduceat(counts_RK[:, order], starts, axis=1)
+    return sums

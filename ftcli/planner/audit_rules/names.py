@@ -1,0 +1,42 @@
+"""A file name that spells another class than the one it was put into."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+
+from ftcli.findings import Finding
+from ftcli.planner.audit_rules.seen import Seen, number, some
+
+_LEAST_LETTERS = 3
+"""A shorter class name (a, 7, no) is in many file names by chance."""
+
+
+def spelled(seen: Seen) -> Iterator[Finding]:
+    splits = seen.splits
+    words = {name: _words(name) for name in splits.classes}
+    told = {n: f" {w} " for n, w in words.items() if sum(map(str.isalpha, w)) >= _LEAST_LETTERS}
+    if not told:
+        return
+    wrong = []
+    for example in splits.examples:
+        stem = f" {_words(PurePosixPath(example.key).stem)} "
+        own = splits.classes[example.label]
+        others = [name for name, word in told.items() if name != own and word in stem]
+        if others and f" {words[own]} " not in stem:
+            wrong.append(f"{example.key} ({own})")
+    if wrong:
+        what = f"{number(len(wrong), 'file name')} spell another class: {some(wrong)}"
+        remedy = "look at them, and move those that lie in the wrong class"
+        yield Finding("warning", "labels", what, remedy, "label-in-file-name")
+
+
+def _words(text: str) -> str:
+    """ "Golden_Retriever-0012" -> "golden retriever": runs of letters, in lower case; words of digits dropped."""
+    parts = re.findall(r"[^\W\d_]+|\d+", text.casefold())
+    letters = [part for part in parts if not part.isdigit()]
+    return " ".join(letters)
+
+
+RULES = (spelled,)

@@ -1,0 +1,85 @@
+"""`ftcli audit` as it is called."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Ended
+from tests.toys import RESNET, write_digits
+
+Call = Callable[..., Ended]
+
+
+@pytest.fixture
+def leaky(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A current directory with photos/train and photos/test of digits; one test image is a training image."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+    write_digits(tmp_path / "photos" / "train", per_class=12, classes=2)
+    write_digits(tmp_path / "more", per_class=20, classes=2)
+    for image in sorted((tmp_path / "more").rglob("01[2-9].png")):
+        target = tmp_path / "photos" / "test" / image.parent.name / image.name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(image, target)
+    shutil.copy("photos/train/digit 1/003.png", "photos/test/digit 1/new.png")
+    return tmp_path
+
+
+def test_a_folder(ftcli: Call, leaky: Path) -> None:
+    ended = ftcli("audit", "photos")
+    assert ended.code == 0, ended.err
+    assert "Audit of photos" in ended.out
+    assert "train/digit 1/003.png" in ended.out
+    assert max(map(len, ended.out.splitlines())) <= 80
+
+
+def test_json_alone_on_stdout(ftcli: Call, leaky: Path) -> None:
+    found = ftcli("audit", "photos", "--json").json
+    assert found["counts"]["exact"]["train-test"] == 1
+    exact = [pair for pair in found["pairs"] if pair["kind"] == "exact"]
+    assert exact[0]["second"] == "test/digit 1/new.png"
+    assert "duplicate-across-splits" in {finding["rule"] for finding in found["findings"]}
+
+
+def test_strict_ends_with_6(ftcli: Call, leaky: Path) -> None:
+    ended = ftcli("audit", "photos", "--strict")
+    assert ended.code == 6
+    assert "Audit of photos" in ended.out
+    assert "are errors" in ended.err or "is an error" in ended.err
+    both = ftcli("audit", "photos", "--strict", "--json")
+    assert both.code == 6
+    json.loads(both.out)
+
+
+def test_the_files(ftcli: Call, leaky: Path) -> None:
+    ended = ftcli("audit", "photos", "--html", "page.html", "--fix-split", "split.json")
+    assert ended.code == 0, ended.err
+    assert "data:image/jpeg;base64," in (leaky / "page.html").read_text(encoding="utf-8")
+    record = json.loads((leaky / "split.json").read_text())
+    where = {key: stream for stream, keys in record["streams"].items() for key in keys}
+    assert where["train/digit 1/003.png"] == where["test/digit 1/new.png"]
+
+
+def test_a_recipe(ftcli: Call, leaky: Path) -> None:
+    Path("photos.yaml").write_text(
+        f"data: {{kind: folder, path: nowhere}}\nmodel: {{backbone: {RESNET}}}\nstrategy: full\n"
+    )
+    assert ftcli("audit", "photos.yaml").code == 4
+    assert ftcli("audit", "photos.yaml", "--set", "data.path=photos", "--json").json["source"] == "photos"
+
+
+def test_a_manifest(ftcli: Call, leaky: Path) -> None:
+    rows = [f"{path},{path.parent.name}" for path in sorted(Path("photos").rglob("*.png"))]
+    Path("list.csv").write_text("file_name,label\n" + "\n".join(rows) + "\n")
+    assert ftcli("audit", "list.csv", "--json").json["classes"] == ["digit 0", "digit 1"]
+
+
+def test_what_cannot_be(ftcli: Call, leaky: Path) -> None:
+    assert ftcli("audit", "gone").code == 4
+    assert ftcli("audit", "photos", "--set", "seed=1").code == 2
+    assert ftcli("audit", "photos", "--html", "no/such/folder.html").code == 3

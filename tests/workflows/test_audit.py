@@ -1,0 +1,156 @@
+"""An audit of real files: what it reports, the split it mends, and the gate before training."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from PIL import Image, ImageOps
+
+from ftcli.errors import DataError, GateError
+from ftcli.events import Noticed
+from ftcli.plans.data_splits import DataSplits, apply_split_record
+from ftcli.workflows.audit import (
+    audit_path,
+    audit_splits,
+    fixed_split,
+    leak_free,
+    open_data,
+    write_fixed_split,
+)
+from ftcli.workflows.audit_gate import gate
+from tests.toys import recipe, recorder
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+def write_leaky(folder: Path) -> Path:
+    """train and test of two classes: pieces of photographs, with three leaks and a file that is no image."""
+    from sklearn.datasets import load_sample_images
+
+    pieces: dict[str, list[Image.Image]] = {}
+    for name, photo in zip(("china", "flower"), load_sample_images().images, strict=True):
+        whole = Image.fromarray(photo)
+        corners = [(x, y) for x in range(0, 600, 100) for y in range(100, 400, 100)]
+        pieces[name] = [whole.crop((x, y, x + 100, y + 100)) for x, y in corners]
+        for stream, part in (("train", pieces[name][:12]), ("test", pieces[name][12:])):
+            target = folder / stream / name
+            target.mkdir(parents=True)
+            for number, piece in enumerate(part):
+                piece.save(target / f"{number:02}.png")
+    pieces["china"][0].save(folder / "test/china/same.webp", lossless=True)
+    ImageOps.mirror(pieces["china"][1]).save(folder / "test/china/turned.png")
+    pieces["flower"][2].resize((60, 60)).save(folder / "test/flower/small.jpg", quality=70)
+    pieces["flower"][3].save(folder / "train/china/wrong.png")
+    (folder / "test/flower/broken.png").write_bytes(b"\x89PNG no")
+    return folder
+
+
+@pytest.fixture
+def leaky(tmp_path: Path) -> Path:
+    return write_leaky(tmp_path / "leaky")
+
+
+def opened(folder: Path) -> DataSplits:
+    return open_data(folder)
+
+
+def test_the_planted_leaks_are_told(leaky: Path) -> None:
+    splits = opened(leaky)
+    report = audit_splits(splits)
+    pairs = {
+        Path(p.second_key).name: p for p in report.pairs if p.streams[0] == "train" and p.streams[1] == "test"
+    }
+    assert {"same.webp", "turned.png", "small.jpg"} <= set(pairs)
+    assert (pairs["same.webp"].kind, pairs["same.webp"].first_key) == ("exact", "train/china/00.png")
+    assert "mirrored" in pairs["turned.png"].how
+    assert "another size" in pairs["small.jpg"].how
+    rules = {finding.rule: finding.severity for finding in report.findings}
+    assert rules["duplicate-across-splits"] == rules["near-duplicate-across-splits"] == "error"
+    assert rules["same-image-two-labels"] == rules["unreadable-image"] == "error"
+    assert json.loads(json.dumps(report.to_dict()))["counts"]["exact"]["train-test"] == 1
+
+
+def test_the_leak_free_part_of_the_test_stream(leaky: Path) -> None:
+    splits = opened(leaky)
+    report = audit_splits(splits)
+    left = {Path(splits.examples[i].key).name for i in leak_free(report, splits, "test")}
+    assert not left & {"same.webp", "turned.png", "small.jpg"}
+    assert len(left) >= 5
+
+
+def test_a_mended_split_has_no_leaks(leaky: Path, tmp_path: Path) -> None:
+    splits = opened(leaky)
+    report = audit_splits(splits)
+    written = write_fixed_split(report, splits, tmp_path / "split.json")
+    read = apply_split_record(splits, json.loads((tmp_path / "split.json").read_text()))
+    assert read.streams == written.streams
+    again = audit_splits(read)
+    assert again.leaked == frozenset()
+    assert not any(pair.crosses for pair in again.pairs)
+    assert sum(map(len, written.streams.values())) == sum(map(len, splits.streams.values()))
+    for stream, indices in splits.streams.items():
+        assert abs(len(written.streams[stream]) - len(indices)) <= 4
+
+
+def test_groups_and_chains_stay_together(leaky: Path) -> None:
+    splits = opened(leaky)
+    test = splits.streams["test"]
+    tied = {splits.streams["train"][3]: "scene", test[-1]: "scene", test[-2]: "scene"}
+    examples = tuple(replace(e, group=tied.get(i)) for i, e in enumerate(splits.examples))
+    splits = replace(splits, examples=examples)
+    report = audit_splits(splits)
+    assert {test[-1], test[-2]} <= report.leaked
+    fixed = fixed_split(report, splits)
+    where = {i: s for s, indices in fixed.streams.items() for i in indices}
+    assert len({where[i] for i in tied}) == 1
+    assert all(len({where[i] for i in ties}) == 1 for ties in report.tied)
+
+
+def test_clean_data_are_clean(tmp_path: Path, leaky: Path) -> None:
+    for name in ("test/china/same.webp", "test/china/turned.png", "test/flower/small.jpg"):
+        (leaky / name).unlink()
+    (leaky / "train/china/wrong.png").unlink()
+    (leaky / "test/flower/broken.png").unlink()
+    report = audit_splits(opened(leaky))
+    assert [pair for pair in report.pairs if pair.kind == "exact"] == []
+    assert report.errors == ()
+
+
+def test_what_is_no_data(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no such"):
+        audit_path(tmp_path / "nothing")
+    (tmp_path / "notes.txt").write_text("")
+    with pytest.raises(DataError, match="no folder"):
+        audit_path(tmp_path / "notes.txt")
+
+
+def gated(folder: Path, asked: str):  # type: ignore[no-untyped-def]
+    made = recipe(folder)
+    data = made.data.model_copy(update={"audit": asked})
+    events, tell = recorder()
+    report = gate(made.model_copy(update={"data": data}), opened(folder), tell)
+    return report, [event.finding.rule for event in events if isinstance(event, Noticed)]
+
+
+def test_the_gate_warns_by_default_and_refuses_when_strict(leaky: Path) -> None:
+    report, told = gated(leaky, "warn")
+    assert report is not None
+    assert "duplicate-across-splits" in told
+    with pytest.raises(GateError, match="duplicate") as refused:
+        gated(leaky, "strict")
+    assert refused.value.exit_code == 6
+    assert gated(leaky, "off") == (None, [])
+
+
+def test_every_example_is_looked_at_once(leaky: Path) -> None:
+    seen: list[tuple[int, int]] = []
+    splits = opened(leaky)
+    audit_splits(splits, lambda done, total: seen.append((done, total)))
+    number = len(splits.examples)
+    assert seen == [(done, number) for done in range(1, number + 1)]
