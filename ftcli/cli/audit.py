@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -34,7 +35,7 @@ def audit(
     from ftcli.cli.output import only_the_result_on_stdout, print_json, print_view
     from ftcli.report.audit import audit_json, audit_page
 
-    splits, report = _audited(data, overrides)
+    splits, report = _audited(data, overrides, [(html, "--html"), (fix_split, "--fix-split")])
     with only_the_result_on_stdout():
         notes = _written(report, splits, html, fix_split)
     if as_json:
@@ -49,11 +50,17 @@ def audit(
         _refuse_errors(report, as_json)
 
 
-def _audited(data: Path, overrides: list[str] | None) -> tuple[DataSplits, AuditReport]:
+def _audited(
+    data: Path, overrides: list[str] | None, written: Sequence[tuple[Path | None, str]]
+) -> tuple[DataSplits, AuditReport]:
+    from ftcli.cli.new_file import check_new
     from ftcli.cli.output import only_the_result_on_stdout
     from ftcli.errors import UsageError
     from ftcli.workflows.audit import audit_splits, open_data
 
+    for path, option in written:
+        if path is not None:
+            check_new(path, option)
     if overrides and data.suffix.lower() not in (".yaml", ".yml"):
         raise UsageError("--set changes a recipe, and this is data", where=str(data), remedy="give a recipe")
     with only_the_result_on_stdout():

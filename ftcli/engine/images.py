@@ -158,4 +158,4 @@ def _all_at_once(errors: Sequence[DataError], total: int) -> DataError:
     if len(errors) > SHOWN_ERRORS:
         told.append(f"and {len(errors) - SHOWN_ERRORS} more")
     what = f"{len(errors)} of {total} images cannot be read: {'; '.join(told)}"
-    return DataError(what, remedy="replace these files, or remove them from the data")
+    return DataError(what, remedy="replace or remove these files, or leave them out: data.on_bad_image: skip")

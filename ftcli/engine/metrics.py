@@ -119,7 +119,8 @@ def intervals(
     """95% intervals (low, high) by the percentile bootstrap (Efron 1979): what other test images might have given.
 
     A resample of N examples is a multinomial draw over the (label, prediction) pairs that occur, which gives the
-    same distribution as drawing examples one by one, and is many times quicker.
+    same distribution as drawing examples one by one, and is many times quicker. For the means over classes it is
+    drawn within each label: a resample without a rare class would count as one that gets it right.
     """
     pairs_N = (labels_N * num_classes + predicted_N).cpu().numpy()
     pairs_K, seen_K = np.unique(pairs_N, return_counts=True)
@@ -130,11 +131,25 @@ def intervals(
     for start in range(0, resamples, rows):
         size = min(rows, resamples - start)
         drawn_RK = generator.multinomial(len(pairs_N), seen_K / len(pairs_N), size=size)
-        parts.append(_measures(drawn_RK, label_K, predicted_K))
+        accuracy_1R = _measures(drawn_RK, label_K, predicted_K)[:1]
+        by_label_RK = _drawn_within_labels(generator, seen_K, label_K, size)
+        parts.append(np.concatenate([accuracy_1R, _measures(by_label_RK, label_K, predicted_K)[1:]]))
     names = ("accuracy", "balanced_accuracy", "macro_f1")
     values_3R = np.concatenate(parts, axis=1)
     bounds_23 = np.percentile(values_3R, [2.5, 97.5], axis=1)
     return {name: [float(bounds_23[0, i]), float(bounds_23[1, i])] for i, name in enumerate(names)}
+
+
+def _drawn_within_labels(
+    generator: np.random.Generator, seen_K: Counts, label_K: Counts, size: int
+) -> NDArray[np.int64]:
+    """As many of each label as there are, so that no class is missing from a resample (R, K)."""
+    drawn_RK = np.zeros((size, len(seen_K)), dtype=np.int64)
+    for label in np.unique(label_K):
+        at = label_K == label
+        total = seen_K[at].sum()
+        drawn_RK[:, at] = generator.multinomial(total, seen_K[at] / total, size=size)
+    return drawn_RK
 
 
 def _measures(drawn_RK: Counts, label_K: Counts, predicted_K: Counts) -> NDArray[np.float64]:

@@ -86,6 +86,14 @@ def _never_trained(plan: TrainingPlan) -> Iterator[Finding]:
 
 
 def _imbalance(plan: TrainingPlan) -> Iterator[Finding]:
+    if plan.objective.weighting == "balanced" and plan.sampler == "balanced":
+        yield Finding(
+            "warning",
+            "objective.class_weights",
+            "classes are balanced twice: by their weights and by the sampler; rare ones then count far too much",
+            "leave out one of them",
+            "balanced-twice",
+        )
     done = plan.objective.weighting != "none" or plan.objective.kind == "focal" or plan.sampler != "shuffle"
     uneven = imbalance(plan.class_counts)
     if uneven and not done:

@@ -114,7 +114,7 @@ def _scores(result: TrainResult) -> Table:
         ("floor", result.floor, "linear probe, on validation"),
         ("ceiling", result.ceiling, "best fine-tuned epoch, on validation"),
         ("test", result.test, _measured_once(result.test_report)),
-        ("no leaks", result.test_without_leaks, "the test images that training has not seen in any form"),
+        ("no leaks", result.test_without_leaks, "test, the leaks left out"),
     ]
     scores, headers = table(), ("", "accuracy", "macro F1", "loss", "n", "")
     add_columns(scores, zip(headers, "<>>>><", strict=True))

@@ -30,13 +30,13 @@ def gate(recipe: Recipe, splits: DataSplits, tell: Listener) -> AuditReport | No
         if finding.severity != "info" and finding.rule != "unreadable-image":
             tell(Noticed(finding))
     if asked == "strict":
-        refuse_errors(report)
+        refuse_errors(report, skips_unreadable=recipe.data.on_bad_image == "skip")
     return report
 
 
-def refuse_errors(report: AuditReport) -> None:
-    """Raises GateError when a finding is an error."""
-    errors = report.errors
+def refuse_errors(report: AuditReport, *, skips_unreadable: bool = False) -> None:
+    """Raises GateError when a finding is an error; images that are left out on record are none then."""
+    errors = [e for e in report.errors if not (skips_unreadable and e.rule == "unreadable-image")]
     if not errors:
         return
     count = "1 finding is an error" if len(errors) == 1 else f"{len(errors)} findings are errors"

@@ -83,3 +83,12 @@ def test_what_cannot_be(ftcli: Call, leaky: Path) -> None:
     assert ftcli("audit", "gone").code == 4
     assert ftcli("audit", "photos", "--set", "seed=1").code == 2
     assert ftcli("audit", "photos", "--html", "no/such/folder.html").code == 3
+
+
+@pytest.mark.parametrize("option", ["--html", "--fix-split"])
+def test_a_file_that_is_there_is_never_written_over(ftcli, digits, tmp_path, option):
+    mine = tmp_path / "mine.csv"
+    mine.write_text("my labels")
+    ended = ftcli("audit", str(digits), option, str(mine))
+    assert (ended.code, mine.read_text()) == (3, "my labels")
+    assert "is there already" in ended.err

@@ -134,3 +134,12 @@ def test_the_temperature_that_was_put_in_is_found(factor):
 def test_a_temperature_has_bounds_where_every_example_is_right():
     for size in (0.1, 5.0, 100.0):
         assert 0.0099 <= fit_temperature(size * torch.eye(4), torch.arange(4)) <= 1
+
+
+def test_a_constant_predictor_is_as_sure_as_it_is_useless() -> None:
+    """One image of the rare class: a resample without it must not count as one that gets it right."""
+    labels = torch.tensor([0] * 9 + [1])
+    found = intervals(torch.zeros(10, dtype=torch.long), labels, 2, seed=0)
+    assert found["balanced_accuracy"] == [0.5, 0.5]
+    assert found["macro_f1"][1] < 0.5
+    assert found["accuracy"][1] == 1.0

@@ -224,3 +224,12 @@ def test_mixed_images_go_through_the_backbone_in_every_epoch():
 def test_the_plan_names_its_transforms():
     made = plan(augment={"kind": "light", "flip": False, "mix": "cutmix"})
     assert made.transforms == ("RandomResizedCrop(224, 0.7-1)", "CutMix(1)")
+
+
+@pytest.mark.parametrize(("sampler", "noticed"), [("balanced", True), ("shuffle", False)])
+def test_balancing_twice_is_told(sampler, noticed):
+    """Weights on batches that are balanced already make a rare class count many times too much."""
+    objective = {"kind": "cross_entropy", "class_weights": "balanced"}
+    train = {"sampler": sampler}
+    made = plan(counts=(900, 100), objective=objective, train=train)
+    assert ("balanced-twice" in [finding.rule for finding in made.findings]) is noticed

@@ -47,7 +47,7 @@ class Manifest(DataOptions):
     time_column: str | None = "time"
     """The column of dates (ISO 8601) or numbers, for split.by time; may be missing likewise. null: never read."""
     weight_column: str | None = "weight"
-    """The column of weights in the loss, 1 where empty; may be missing likewise. null: never read."""
+    """The column of weights for train.sampler weighted, 1 where empty; may be missing likewise. null: never read."""
 
 
 @dataclass(frozen=True, order=True)
