@@ -1,4 +1,4 @@
-"""Near copies among many thumbnails: looked up by hash, sifted by their coarse shape, confirmed by their pixels.
+"""Near copies among many thumbnails: looked up by hash, sifted by a first look (`tangent`), confirmed by their pixels.
 
 Each image is asked for under several views: as it is, mirrored, and cropped a little at the centre and in each corner.
 A hash finds the nearest of these, so that it may be small and strict itself.
@@ -13,29 +13,33 @@ import numpy.typing as npt
 
 from ftcli.engine.audit.confirm import Fit, fit
 from ftcli.engine.audit.fingerprint import SIDE
-from ftcli.engine.audit.hashes import hashes, shares
+from ftcli.engine.audit.hashes import Hashes, hashes, shares
 from ftcli.engine.audit.neighbours import RADIUS, Pairs, near_pairs
 from ftcli.engine.audit.spectrum import Floats, mirrored, spectra, waves_at
+from ftcli.engine.audit.tangent import coarse, distances, planes
 
 CERTAIN = 0.04
 """What may remain between two images (`Fit.rest`) that are one picture whatever else there is."""
 LIKELY = 0.125
 """What may remain at most; such a pair must stand out from the look-alikes of both."""
 SMALL = 48
-"""Pixels of the shorter side below which images have too little detail to be sure of: they get the next two."""
+"""Pixels of the shorter side below which images have too little detail to be sure of: they get the next bounds."""
+CERTAIN_SMALL = 0.03
 LIKELY_SMALL, LIKELY_SMALL_MOVED = 0.09, 0.05
 """What may remain at most as it is, and once it was moved, mirrored or made brighter: many a shoe fits another so."""
 _MOVED, _BRIGHTER = 0.02, 0.08
 STANDS_OUT, STANDS_OUT_MOVED = 0.65, 0.55
 """From its look-alikes: at most this share of what remains between the image and the RIVAL-th best."""
 RIVAL = 3
+FAR = 0.115
+"""A stretch or shift that is another framing, no crop of a few percent: what fits then is another drawing."""
 COLOUR = 0.5
 """What may remain between the colours; a red and a blue heart differ by more than 1."""
 _CROP = 0.042
-_ALIKE = 0.92
-"""The least likeness (cosine of the coarse shapes) that is worth a closer look."""
-_LOOKS = 8
-"""Closer looks per image and view."""
+_ALIKE = 0.15
+"""The largest distance at first look (`tangent.distances`) that is worth a fit."""
+_LOOKS = 4
+"""Fits per image, with its nearest."""
 FEW = 256
 """Images that are all compared with each other: their median says too little for hashes."""
 _BLOCK = 200_000
@@ -62,7 +66,7 @@ def near_copies(
     """
     textured = np.flatnonzero(gray.reshape(len(gray), SIDE * SIDE).std(axis=1) >= 2.0)
     waves = spectra(gray[textured])
-    found = _best(_concatenated([_seen(waves, view) for view in _views()]))
+    found = _best(_fitted(waves, _candidates(waves, gray[textured])))
     kept = _near_enough(found, sides[textured]) & _same_colours(found, colour[textured])
     return _taken(_named(found, textured), kept)
 
@@ -81,30 +85,65 @@ def _views() -> list[_View]:
     return [_View(), _View(mirror=True), *(_View(_CROP, corner) for corner in corners)]
 
 
-def _seen(waves: Floats, view: _View) -> NearPairs:
-    """Every pair that one view finds, fitted."""
-    turned = mirrored(waves) if view.mirror else waves
+@dataclass(frozen=True)
+class _Candidates:
+    """Pairs worth a fit: which image is turned to which view and laid on which, and how far the first look puts them
+    apart."""
+
+    pairs: Pairs
+    view: npt.NDArray[np.int64]
+    distance: Floats
+
+
+def _candidates(waves: Floats, gray: npt.NDArray[np.uint8]) -> _Candidates:
+    """Of all views; each pair once as it is and once mirrored, under the view that brings it nearest."""
     plain = shares(waves)
     middle = np.median(plain, axis=0) if len(plain) else plain[:0].sum(axis=0)
     stored = hashes(plain, middle)
-    asked = plain if view == _View() else shares(_cropped(turned, view))
-    queries = stored if view == _View() else hashes(asked, middle)
-    if len(waves) <= FEW:
-        pairs = np.argwhere(~np.eye(len(waves), dtype=bool)).astype(np.int32)
+    plane = planes(waves, gray)
+    parts = []
+    for number, view in enumerate(_views()):
+        turned = _cropped(mirrored(waves) if view.mirror else waves, view)
+        queries = hashes(shares(turned), middle) if number else stored
+        pairs = _asked(queries, stored, view)
+        distance = distances(coarse(turned), plane, pairs)
+        near = distance < _ALIKE
+        parts.append(_Candidates(pairs[near], np.full(int(near.sum()), number), distance[near]))
+    return _nearest(parts, len(waves))
+
+
+def _asked(queries: Hashes, stored: Hashes, view: _View) -> Pairs:
+    if len(stored) <= FEW:
+        pairs = np.argwhere(~np.eye(len(stored), dtype=bool)).astype(np.int32)
     else:
         pairs = near_pairs(queries, stored, RADIUS if not view.crop else RADIUS - 2)
-    if not view.crop:
-        pairs = pairs[pairs[:, 0] < pairs[:, 1]]
-    return _fitted(turned, waves, _most_alike(pairs, _likeness(asked, plain, pairs)), view)
+    return pairs if view.crop else pairs[pairs[:, 0] < pairs[:, 1]]
 
 
-def _most_alike(pairs: Pairs, likeness: Floats) -> Pairs:
-    """Of each image the few that are worth a closer look: it bounds the work where thousands look alike."""
-    worth = np.flatnonzero(likeness > _ALIKE)
-    order = worth[np.lexsort((-likeness[worth], pairs[worth, 0]))]
-    first = pairs[order, 0]
-    rank = np.arange(len(first)) - np.searchsorted(first, first)
-    return pairs[order[rank < _LOOKS]]
+def _nearest(parts: list[_Candidates], number: int) -> _Candidates:
+    """Of each image the few nearest: it bounds the work where thousands look alike."""
+    pairs = np.concatenate([part.pairs for part in parts])
+    view = np.concatenate([part.view for part in parts])
+    distance = np.concatenate([part.distance for part in parts])
+    low, high = pairs.min(axis=1, initial=2**31 - 1), pairs.max(axis=1, initial=0)
+    mirror = np.array([view.mirror for view in _views()])[view]
+    key = (low.astype(np.int64) * max(number, 1) + high) * 2 + mirror
+    order = np.lexsort((distance, key))
+    order = order[np.diff(key[order], prepend=-1) > 0]
+    kept = np.zeros(len(order), bool)
+    for ends in (low[order], high[order]):
+        kept |= _rank(ends, distance[order]) < _LOOKS
+    chosen = order[kept]
+    return _Candidates(pairs[chosen], view[chosen], distance[chosen])
+
+
+def _rank(names: npt.NDArray[np.int32], distance: Floats) -> npt.NDArray[np.int64]:
+    """How many with the same name are nearer."""
+    order = np.lexsort((distance, names))
+    ordered = names[order]
+    rank = np.empty(len(names), np.int64)
+    rank[order] = np.arange(len(names)) - np.searchsorted(ordered, ordered)
+    return rank
 
 
 def _cropped(waves: Floats, view: _View) -> Floats:
@@ -122,30 +161,24 @@ def _cropped(waves: Floats, view: _View) -> Floats:
     return cropped
 
 
-def _likeness(asked: Floats, stored: Floats, pairs: Pairs) -> Floats:
-    found = np.empty(len(pairs), np.float32)
-    for begin in range(0, len(pairs), _BLOCK):
-        first, second = pairs[begin : begin + _BLOCK].T
-        found[begin : begin + _BLOCK] = np.einsum("nb,nb->n", asked[first], stored[second])
-    return found
-
-
-def _fitted(turned: Floats, waves: Floats, pairs: Pairs, view: _View) -> NearPairs:
+def _fitted(waves: Floats, candidates: _Candidates) -> NearPairs:
     parts = []
-    for begin in range(0, len(pairs), _BLOCK):
-        first, second = pairs[begin : begin + _BLOCK].T
-        stretch = np.full((len(first), 2), -view.crop, np.float32)
-        shift = np.tile(np.array(view.corner, np.float32) * np.float32(view.crop), (len(first), 1))
-        ahead = fit(turned[first], waves[second], stretch, shift)
-        parts.append(
-            _told(pairs[begin : begin + _BLOCK], _either_way(ahead, turned, waves, first, second), view)
-        )
+    for number, view in enumerate(_views()):
+        turned = mirrored(waves) if view.mirror else waves
+        pairs = candidates.pairs[candidates.view == number]
+        for begin in range(0, len(pairs), _BLOCK):
+            first, second = pairs[begin : begin + _BLOCK].T
+            stretch = np.full((len(first), 2), -view.crop, np.float32)
+            shift = np.tile(np.array(view.corner, np.float32) * np.float32(view.crop), (len(first), 1))
+            ahead = fit(turned[first], waves[second], stretch, shift)
+            both = _either_way(ahead, turned, waves, first, second)
+            parts.append(_told(pairs[begin : begin + _BLOCK], both, view))
     return _concatenated(parts)
 
 
 def _either_way(ahead: Fit, turned: Floats, waves: Floats, first: Pairs, second: Pairs) -> Fit:
     """The better of two directions, where the first was not clear: what ran into white cannot be made dark again."""
-    unclear = np.flatnonzero((ahead.rest > CERTAIN / 2) & (ahead.rest < 0.2))
+    unclear = np.flatnonzero((ahead.rest > CERTAIN / 2) & (ahead.rest < 0.4))
     back = fit(waves[second[unclear]], turned[first[unclear]], -ahead.stretch[unclear], -ahead.shift[unclear])
     better = unclear[back.rest < ahead.rest[unclear]]
     rows = back.rest < ahead.rest[unclear]
@@ -209,7 +242,8 @@ def _near_enough(found: NearPairs, sides: npt.NDArray[np.int64]) -> npt.NDArray[
     small = sides[found.pairs].max(axis=1, initial=0) < SMALL
     most = np.where(small, np.where(moved, LIKELY_SMALL_MOVED, LIKELY_SMALL), LIKELY)
     apart = _apart(found) < np.where(moved, STANDS_OUT_MOVED, STANDS_OUT)
-    enough: npt.NDArray[np.bool_] = (found.rest < CERTAIN) | ((found.rest < most) & apart)
+    certain = found.rest < np.where(small, CERTAIN_SMALL, CERTAIN)
+    enough: npt.NDArray[np.bool_] = (certain | ((found.rest < most) & apart)) & (found.zoom < FAR)
     return enough
 
 
