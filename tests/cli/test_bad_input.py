@@ -307,7 +307,14 @@ def test_every_corrupt_image_is_named(train, place):
     for path in bad:
         path.write_bytes(b"hello")
     shown = train(
-        4, ["20 of 40 images cannot be read", "and 10 more", "replace these files"], "data.path=data"
+        4,
+        [
+            "20 of 40 images cannot be read",
+            "and 10 more",
+            "replace or remove these files",
+            "on_bad_image: skip",
+        ],
+        "data.path=data",
     )
     assert "\\n" not in shown
     assert shown.count("002.png") == 1
