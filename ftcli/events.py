@@ -13,14 +13,20 @@ from ftcli.plans.training_plan import TrainingPlan
 
 @dataclass(frozen=True)
 class Scores:
-    """Measured on `num_examples` examples; loss is the plain cross-entropy, without smoothing."""
+    """Measured on `num_examples` examples; loss is the plain cross-entropy, without smoothing.
+
+    Of multi-label data a class counts as seen from a probability of 1/2 on, accuracy is the share of examples with
+    exactly the right classes, and the loss is the binary cross-entropy, the mean over classes.
+    """
 
     accuracy: float
     macro_f1: float
     loss: float
     num_examples: int
     balanced_accuracy: float | None = None
-    """The mean recall of the classes that occur; None in runs from before it was measured."""
+    """The mean recall of the classes that occur; None of multi-label data, and in runs from before it was measured."""
+    mean_average_precision: float | None = None
+    """Over the classes that occur; None of data in which an example has one class."""
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)

@@ -28,7 +28,7 @@ from ftcli.plans.training_plan import batch_bounds
 class Batch:
     """uint8 images (B, 3, S, S) or features (B, ...), labels (B,) int64, and the examples' indices.
 
-    Where images were mixed, labels are shares of the classes (B, C).
+    Labels are float (B, C) where an example may have several classes (a 1 for each), or images were mixed (shares).
     """
 
     inputs: Tensor
@@ -38,8 +38,8 @@ class Batch:
 
 Pick = tuple[int, int]
 """An example's index, and how often the epoch has taken it before."""
-Sample = tuple[Tensor, int, int]
-"""An image uint8 (3, S, S), its label and its index."""
+Sample = tuple[Tensor, int | tuple[float, ...], int]
+"""An image uint8 (3, S, S), its target and its index."""
 
 
 class _Images(Dataset[Sample | DataError]):
@@ -58,7 +58,7 @@ class _Images(Dataset[Sample | DataError]):
             image = self.store[index]
         except DataError as error:
             return error
-        label = self.store.splits.examples[index].label
+        label = self.store.splits.target(index)
         if self.transform is None:
             return center_crop(image, self.store.preprocessing.image_size), label, index
         with seeded(self.seed, "augment", self.epoch, index, *([turn] if turn else [])):

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from ftcli.engine.batches import Batch
 from ftcli.engine.metrics import balanced_accuracy
+from ftcli.engine.multilabel import multilabel_scores
 from ftcli.engine.precision import autocast
 from ftcli.events import Scores
 from ftcli.plans.training_plan import Precision
@@ -18,7 +19,7 @@ from ftcli.plans.training_plan import Precision
 def predict_logits(
     forward: Callable[[Tensor], Tensor], batches: Iterable[Batch], device: str, precision: Precision
 ) -> tuple[Tensor, Tensor]:
-    """Logits (N, C) in fp32 and labels (N,), in the order of the batches, on `device`."""
+    """Logits (N, C) in fp32 and labels (N,) or (N, C), in the order of the batches, on `device`."""
     logits, labels = [], []
     for batch in batches:
         with autocast(precision, device):
@@ -28,9 +29,14 @@ def predict_logits(
 
 
 def scores_of(logits_NC: Tensor, labels_N: Tensor) -> Scores:
-    """Accuracy, macro F1 and mean recall over the classes that occur, and mean cross-entropy."""
+    """Accuracy, macro F1 and mean recall over the classes that occur, and mean cross-entropy.
+
+    Labels (N, C) are those of multi-label data: engine/multilabel.
+    """
     from torchmetrics.functional.classification import multiclass_f1_score
 
+    if labels_N.ndim == 2:
+        return multilabel_scores(logits_NC, labels_N)
     predicted_N = logits_NC.argmax(dim=1)
     macro_f1 = multiclass_f1_score(predicted_N, labels_N, num_classes=logits_NC.shape[1], average="macro")
     return Scores(

@@ -9,9 +9,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ftcli.engine.multilabel import ECE_BINS, multilabel_calibration_error, multilabel_report
 from ftcli.engine.seed import derive
 
-ECE_BINS = 15
 RESAMPLES = 1000
 MOST_CONFUSION = 200
 """A confusion matrix of more classes than this is left out: it would have more cells than a page or a file can bear."""
@@ -22,9 +22,14 @@ Counts = NDArray[np.int64]
 
 
 def report_of(logits_NC: Tensor, labels_N: Tensor, classes: tuple[str, ...], seed: int) -> dict[str, Any]:
-    """The full report of a stream, as plain values. `seed` draws the resamples of the intervals."""
+    """The full report of a stream, as plain values. `seed` draws the resamples of the intervals.
+
+    Labels (N, C) are those of multi-label data: engine/multilabel.
+    """
     from torchmetrics.functional import classification as metrics
 
+    if labels_N.ndim == 2:
+        return multilabel_report(logits_NC, labels_N, classes, seed)
     logits_NC, labels_N = logits_NC.cpu(), labels_N.cpu()
     predicted_N, count = logits_NC.argmax(dim=1), len(classes)
     given = {"num_classes": count, "average": "macro"}
@@ -54,6 +59,8 @@ def balanced_accuracy(predicted_N: Tensor, labels_N: Tensor, num_classes: int) -
 
 def calibration_error(logits_NC: Tensor, labels_N: Tensor) -> float:
     """Expected calibration error: the mean gap between confidence and accuracy, over bins of confidence."""
+    if labels_N.ndim == 2:
+        return multilabel_calibration_error(logits_NC, labels_N)
     from torchmetrics.functional.classification import multiclass_calibration_error
 
     error = multiclass_calibration_error(

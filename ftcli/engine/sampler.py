@@ -30,12 +30,15 @@ def order_of(sampler: Sampler, splits: DataSplits, seed: int) -> Order:
 
 
 def _weights(sampler: Sampler, splits: DataSplits) -> list[float]:
-    """balanced: one over the size of the example's class. weighted: what the data says; 1 where it says nothing."""
+    """balanced: one over the size of the example's class, of several the rarest. weighted: what the data says; 1
+
+    where it says nothing.
+    """
     if sampler == "weighted":
-        return [float(getattr(splits.examples[i], "weight", 1.0)) for i in splits.streams[TRAIN]]
-    labels = splits.labels(TRAIN)
-    counts = Counter(labels)
-    return [1 / counts[label] for label in labels]
+        return [splits.examples[i].weight for i in splits.streams[TRAIN]]
+    strata = [splits.strata[i] for i in splits.streams[TRAIN]]
+    counts = Counter(strata)
+    return [1 / counts[stratum] for stratum in strata]
 
 
 def _draw(weights_N: torch.Tensor, seed: int) -> list[int]:

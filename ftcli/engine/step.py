@@ -4,25 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 from torch.amp.grad_scaler import GradScaler
 from torch.optim import Optimizer
 
+from ftcli.components.objective import Loss
 from ftcli.engine.batches import Batch
 from ftcli.engine.precision import autocast
 from ftcli.errors import NonFiniteError
 from ftcli.plans.training_plan import Precision
-
-
-class Loss(Protocol):
-    """A weighted mean over examples, and the weights that it divides by. See components/objective."""
-
-    def __call__(self, logits_BC: Tensor, labels: Tensor, /) -> Tensor: ...
-
-    def weight(self, labels: Tensor, /) -> float: ...
 
 
 @dataclass(frozen=True)

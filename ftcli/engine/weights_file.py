@@ -32,6 +32,8 @@ class ModelCard:
     task: str = "image_classification"
     config: Mapping[str, Any] | None = None
     """What rebuilds the architecture where the backbone's name alone is not enough."""
+    multi_label: bool = False
+    """Whether an image may have several of the classes: the logits are then judged one by one."""
 
     def to_dict(self) -> dict[str, Any]:
         return {**vars(self), "preprocessing": self.preprocessing.to_dict()}

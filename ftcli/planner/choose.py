@@ -57,11 +57,14 @@ def imbalance(counts: tuple[int, ...] | None) -> str | None:
     return f"the largest class has {max(counts):,} training examples, the smallest {min(counts):,}"
 
 
-def choose_checkpoint_metric(recipe: Recipe, counts: tuple[int, ...] | None) -> Chosen:
-    """accuracy, balanced_accuracy, macro_f1 or loss. Without the counts of the classes there is nothing to tell."""
+def choose_checkpoint_metric(recipe: Recipe, counts: tuple[int, ...] | None, *, multi_label: bool) -> Chosen:
+    """A field of Scores. Without the counts of the classes there is nothing to tell."""
     asked = recipe.train.checkpoint_metric
     if asked != "auto":
         return Chosen(asked, None)
+    if multi_label:
+        why = "an image may have several classes: each is ranked by itself, without a threshold"
+        return Chosen("mean_average_precision", Decision("checkpoint_metric", "mean_average_precision", why))
     uneven = imbalance(counts)
     if uneven:
         why = f"{uneven}, more than {IMBALANCE} times fewer: every class counts alike"

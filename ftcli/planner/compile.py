@@ -29,6 +29,7 @@ class DataFacts:
     preprocessing: Preprocessing
     class_counts: tuple[int, ...] | None = None
     """Training examples of each class, in the order of `classes`; None where they are not known."""
+    multi_label: bool = False
 
 
 ASSUMED_NUM_TRAIN = 1000
@@ -41,8 +42,9 @@ def compile_plan(recipe: Recipe, layer_map: LayerMap, facts: DataFacts, machine:
     augment = choose_augment(recipe)
     layer_lr = choose_layer_lr(recipe)
     precision = choose_precision(recipe, machine)
-    metric = choose_checkpoint_metric(recipe, facts.class_counts)
+    metric = choose_checkpoint_metric(recipe, facts.class_counts, multi_label=facts.multi_label)
     _check_class_weights(recipe, facts)
+    _check_metric(recipe, facts)
     stretches = implementation(recipe.strategy, "phases")(recipe.strategy, layer_map, recipe.train.epochs)
     base = optimizer.spec(recipe.optimizer)
     scales = implementation(layer_lr.value, "scales")(layer_lr.value, layer_map, base.lr)
@@ -76,7 +78,13 @@ def compile_plan(recipe: Recipe, layer_map: LayerMap, facts: DataFacts, machine:
         ),
         class_counts=facts.class_counts,
         transforms=augmentation.described(augment.value, facts.preprocessing),
-        objective=objective.spec(recipe.objective, facts.classes, facts.class_counts),
+        objective=objective.spec(
+            recipe.objective,
+            facts.classes,
+            facts.class_counts,
+            facts.num_train,
+            multi_label=facts.multi_label,
+        ),
         sampler=recipe.train.sampler,
     )
     _check_batch(plan)
@@ -126,6 +134,22 @@ def _check_class_weights(recipe: Recipe, facts: DataFacts) -> None:
         raise RecipeError(
             Problem("objective.class_weights", "every class weighs 0", "give one of them a weight")
         )
+
+
+def _check_metric(recipe: Recipe, facts: DataFacts) -> None:
+    """A metric of the other kind of data would say nothing, where the data is at hand."""
+    metric = recipe.train.checkpoint_metric
+    if facts.num_train is None:
+        return
+    if metric == "mean_average_precision" and not facts.multi_label:
+        what, remedy = (
+            "mean average precision is for multi-label data",
+            "use accuracy or macro_f1, or leave it out",
+        )
+        raise RecipeError(Problem("train.checkpoint_metric", what, remedy))
+    if metric == "balanced_accuracy" and facts.multi_label:
+        what, remedy = "multi-label data have no balanced accuracy", "use macro_f1, or leave it out"
+        raise RecipeError(Problem("train.checkpoint_metric", what, remedy))
 
 
 def _images(augment: Any) -> Images:

@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,13 +24,18 @@ class Example:
     """`key` names the example for good: the path below the data's root (with `/`), or `digits/0001`."""
 
     key: str
-    label: int
+    label: int | tuple[int, ...]
+    """Its class; where the data are multi-label all of its classes, from none to every one."""
     group: str | None = None
     """Of what it is one of several pictures: a patient, a product, a scene, a video."""
     time: str | None = None
     """When it was taken, as the data say it: a number or an ISO 8601 date."""
     weight: float = 1.0
     """How often `train.sampler: weighted` draws it, beside the others."""
+
+    @property
+    def labels(self) -> tuple[int, ...]:
+        return (self.label,) if isinstance(self.label, int) else self.label
 
 
 @dataclass(frozen=True)
@@ -52,13 +58,40 @@ class DataSplits:
     """How the streams came about, where it was not by ratio: "by group: 12 train, 3 val, 3 test"."""
     left_out: Mapping[str, str] = field(default_factory=dict)
     """Key -> why, of examples that a stream would hold if they could be read."""
-
-    def labels(self, stream: str) -> list[int]:
-        return [self.examples[i].label for i in self.streams[stream]]
+    multi_label: bool = False
+    """Whether an example may have several classes, or none."""
 
     def count_per_class(self, stream: str) -> dict[str, int]:
-        counts = Counter(self.labels(stream))
+        """Examples of each class; of a multi-label stream one counts for each of its classes."""
+        counts = Counter(label for i in self.streams[stream] for label in self.examples[i].labels)
         return {name: counts[label] for label, name in enumerate(self.classes)}
+
+    def target(self, index: int) -> int | tuple[float, ...]:
+        """What the network is to say: the class, or a 1 or 0 for each where there may be several."""
+        label = self.examples[index].label
+        if isinstance(label, int):
+            return label
+        return tuple(float(number in label) for number in range(len(self.classes)))
+
+    def label_name(self, index: int) -> str:
+        """The class by name, or all of them: "cat, dog"; "no class" of an example that has none."""
+        return ", ".join(self.classes[label] for label in self.examples[index].labels) or "no class"
+
+    @cached_property
+    def strata(self) -> tuple[int, ...]:
+        """By example, what a split or a sampler takes for its class: of several the rarest in the data, after
+
+        Sechidis et al. 2011, whose first step it is; the number of classes where it has none.
+        """
+        counts = Counter(label for example in self.examples for label in example.labels)
+        none = len(self.classes)
+        return tuple(
+            min(example.labels, key=lambda label: (counts[label], label), default=none)
+            for example in self.examples
+        )
+
+    def stratum_name(self, stratum: int) -> str:
+        return self.classes[stratum] if stratum < len(self.classes) else "no class"
 
 
 def without(splits: DataSplits, reasons: Mapping[int, str]) -> DataSplits:

@@ -46,6 +46,8 @@ class ObjectiveSpec:
     class_weights: tuple[float, ...] | None = None
     """In the order of the classes; None without weights, and for balanced ones where the data is not at hand."""
     settings: Mapping[str, Any] = field(default_factory=dict)
+    multi_label: bool = False
+    """Whether each class is judged by itself (sigmoid), for an example may have several, or they exclude each other."""
 
 
 @dataclass(frozen=True)

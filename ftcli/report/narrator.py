@@ -47,7 +47,7 @@ class Narrator:
                 yield self._phase_started(event)
             case EpochDone():
                 if self._rows % _HEADER_EVERY == 0:
-                    yield epoch_header()
+                    yield epoch_header(event)
                 self._rows += 1
                 yield epoch_line(event)
             case PhaseProved():

@@ -81,9 +81,13 @@ def _optimizer(spec: OptimizerSpec, clip_norm: float | None, smoothing: float) -
 def _objective(plan: TrainingPlan) -> dict[str, str]:
     """Lines for what is not as usual: an objective that weighs, a sampler that draws."""
     lines, objective = {}, plan.objective
-    if objective.kind != "cross_entropy" or objective.weighting != "none":
+    if objective.multi_label or objective.kind != "cross_entropy" or objective.weighting != "none":
         settings = [f"{name} {value:g}" for name, value in objective.settings.items()]
-        lines["objective"] = ", ".join([objective.kind.replace("_", "-"), *settings, *_weights(objective)])
+        name = objective.kind.replace("_", "-")
+        named = (
+            f"{name} of each class (sigmoid): an image may have several" if objective.multi_label else name
+        )
+        lines["objective"] = ", ".join([named, *settings, *_weights(objective)])
     if plan.sampler != "shuffle":
         by = {"balanced": "each class equally often", "weighted": "by the examples' weights"}[plan.sampler]
         lines["sampler"] = f"{plan.sampler}: {plan.num_train:,} examples an epoch, drawn {by}"

@@ -57,7 +57,7 @@ def evaluate_view(evaluation: Mapping[str, Any]) -> RenderableType:
     between = evaluation.get("intervals", {})
     lines: Lines = [
         ("split", plain(f"{evaluation['split']}, {evaluation['num_examples']:,} examples")),
-        ("accuracy", _sure(numbers.accuracy(evaluation["accuracy"]), between.get("accuracy"))),
+        *_first_scores(evaluation, between),
         ("macro F1", _sure(f"{evaluation['macro_f1']:.3f}", between.get("macro_f1"), percent=False)),
         ("loss", Text(f"{evaluation['loss']:.4f}")),
         *_further(evaluation, between),
@@ -65,6 +65,15 @@ def evaluate_view(evaluation: Mapping[str, Any]) -> RenderableType:
     ]
     run = unbroken(plain(f"run: {evaluation['run']}"))
     return Group(run, labelled(lines), Text(""), _per_class(evaluation["per_class"]))
+
+
+def _first_scores(evaluation: Mapping[str, Any], between: Mapping[str, Any]) -> Lines:
+    accuracy = _sure(numbers.accuracy(evaluation["accuracy"]), between.get("accuracy"))
+    average_precision = evaluation.get("mean_average_precision")
+    if average_precision is None:
+        return [("accuracy", accuracy)]
+    first = _sure(numbers.accuracy(average_precision), between.get("mean_average_precision"))
+    return [("mAP", first), ("all right", accuracy)]
 
 
 def _further(evaluation: Mapping[str, Any], between: Mapping[str, Any]) -> Lines:
@@ -77,8 +86,14 @@ def _further(evaluation: Mapping[str, Any], between: Mapping[str, Any]) -> Lines
     if ece is not None:
         lines.append(("ECE", Text(f"{ece:.3f}")))
     if between:
-        lines.append(("", Text("in brackets: 95% by bootstrap; balanced: mean recall", style=QUIET)))
+        lines.append(("", Text(f"in brackets: 95% by bootstrap; {_meaning(evaluation)}", style=QUIET)))
     return lines
+
+
+def _meaning(evaluation: Mapping[str, Any]) -> str:
+    if evaluation.get("multi_label"):
+        return "all right: every class of the image, and no other"
+    return "balanced: mean recall"
 
 
 def _calibration(calibration: Mapping[str, Any] | None) -> Lines:
@@ -116,8 +131,8 @@ def _scores(result: TrainResult) -> Table:
         ("test", result.test, _measured_once(result.test_report)),
         ("no leaks", result.test_without_leaks, "test, the leaks left out"),
     ]
-    scores, headers = table(), ("", "accuracy", "macro F1", "loss", "n", "")
-    add_columns(scores, zip(headers, "<>>>><", strict=True))
+    scores, first = table(), "accuracy" if result.test.mean_average_precision is None else "mAP"
+    add_columns(scores, zip(("", first, "macro F1", "loss", "n", ""), "<>>>><", strict=True))
     for name, score, meaning in rows:
         if score is not None:
             style = STRONG if name == "test" else ""
@@ -128,12 +143,14 @@ def _scores(result: TrainResult) -> Table:
 def _measured_once(report: Mapping[str, Any] | None) -> str:
     if report is None:
         return "the best epoch, measured once"
-    return f"measured once; 95%: {_range(report['intervals']['accuracy'], True)}"
+    metric = "mean_average_precision" if report.get("multi_label") else "accuracy"
+    return f"measured once; 95%: {_range(report['intervals'][metric], True)}"
 
 
 def _cells(score: Scores) -> tuple[str, ...]:
-    f1, loss = f"{score.macro_f1:.3f}", f"{score.loss:.4f}"
-    return numbers.accuracy(score.accuracy), f1, loss, numbers.count(score.num_examples)
+    average_precision = score.mean_average_precision
+    first = numbers.accuracy(score.accuracy if average_precision is None else average_precision)
+    return first, f"{score.macro_f1:.3f}", f"{score.loss:.4f}", numbers.count(score.num_examples)
 
 
 def _per_class(classes: Sequence[Mapping[str, Any]]) -> RenderableType:
@@ -141,9 +158,12 @@ def _per_class(classes: Sequence[Mapping[str, Any]]) -> RenderableType:
     if len(shown) > _MOST_CLASSES:
         shown = sorted(shown, key=lambda c: c["f1"])[:_MOST_CLASSES]
     scores = table()
-    add_columns(scores, [("class", "<"), *((name, ">") for name in ("precision", "recall", "F1", "support"))])
+    columns = {"precision": "precision", "recall": "recall", "F1": "f1"}
+    if "average_precision" in classes[0]:
+        columns["AP"] = "average_precision"
+    add_columns(scores, [("class", "<"), *((name, ">") for name in (*columns, "support"))])
     for c in shown:
-        rates = (f"{c[key]:.3f}" for key in ("precision", "recall", "f1"))
+        rates = ("-" if c[key] is None else f"{c[key]:.3f}" for key in columns.values())
         scores.add_row(plain(shorten(c["class"], _NAME_WIDTH)), *rates, numbers.count(c["support"]))
     if len(shown) == len(classes):
         return scores
@@ -151,7 +171,19 @@ def _per_class(classes: Sequence[Mapping[str, Any]]) -> RenderableType:
     return Group(scores, Text(note, style=QUIET))
 
 
+def _several(prediction: Mapping[str, Any]) -> Text:
+    """Every class that is seen, the surest first; the likeliest quietly where none is."""
+    guesses = prediction["labels"] or prediction["top"][:1]
+    told = ", ".join(
+        f"{shorten(g['label'], _NAME_WIDTH)} {numbers.accuracy(g['probability'])}" for g in guesses
+    )
+    line = Text(told, STRONG) if prediction["labels"] else Text(f"none; likeliest {told}", QUIET)
+    return unbroken(line.append("  ").append_text(plain(prediction["image"])))
+
+
 def _prediction(prediction: Mapping[str, Any], width: int) -> Text:
+    if "labels" in prediction:
+        return _several(prediction)
     label = shorten(prediction["label"], _NAME_WIDTH).ljust(width)
     line = Text.assemble((label, STRONG), f"  {numbers.accuracy(prediction['probability']):>6}")
     others = [top for top in prediction["top"] if top["label"] != prediction["label"]]

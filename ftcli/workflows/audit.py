@@ -83,7 +83,7 @@ def fixed_split(report: AuditReport, splits: DataSplits) -> DataSplits:
     train where a class would else be left without training images.
     """
     stream_of = {index: stream for stream, indices in splits.streams.items() for index in indices}
-    label_of = [example.label for example in splits.examples]
+    label_of = splits.strata
     torn = [ties for ties in report.tied if len({stream_of[i] for i in ties}) > 1]
     lacking: dict[tuple[str, int], int] = defaultdict(int)
     for index in (index for ties in torn for index in ties):
@@ -168,7 +168,7 @@ class _Drawer:
 
     def __call__(self, kind: str, one: int, other: int, how: str, distance: float) -> Pair:
         first, second = sorted((one, other), key=lambda i: (_RANK.get(self.stream_of[i], 9), i))
-        examples, classes = self.splits.examples, self.splits.classes
+        examples = self.splits.examples
         return Pair(
             kind="exact" if kind == "exact" else "near",
             first=first,
@@ -176,7 +176,7 @@ class _Drawer:
             first_key=examples[first].key,
             second_key=examples[second].key,
             streams=(self.stream_of[first], self.stream_of[second]),
-            labels=(classes[examples[first].label], classes[examples[second].label]),
+            labels=(self.splits.label_name(first), self.splits.label_name(second)),
             how=how,
             distance=distance,
         )
@@ -259,10 +259,10 @@ def _keep_classes_in_train(
     splits: DataSplits, torn: list[tuple[int, ...]], stream_of: dict[int, str]
 ) -> None:
     """Sets go back to train until every class that had training images has some again."""
-    wanted = {splits.examples[i].label for i in splits.streams[TRAIN]}
+    wanted = {splits.strata[i] for i in splits.streams[TRAIN]}
     for ties in torn:
-        there = {splits.examples[i].label for i, stream in stream_of.items() if stream == TRAIN}
+        there = {splits.strata[i] for i, stream in stream_of.items() if stream == TRAIN}
         if not wanted - there:
             return
-        if {splits.examples[i].label for i in ties} & (wanted - there):
+        if {splits.strata[i] for i in ties} & (wanted - there):
             stream_of.update(dict.fromkeys(ties, TRAIN))

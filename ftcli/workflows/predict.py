@@ -11,6 +11,8 @@ from PIL.Image import Image
 from torch import Tensor
 
 from ftcli.components.data.image import open_image
+from ftcli.engine.multilabel import THRESHOLD
+from ftcli.engine.weights_file import ModelCard
 from ftcli.workflows.saved_model import SavedModel, load_saved
 
 TOP = 3
@@ -25,15 +27,20 @@ class Guess:
 
 @dataclass(frozen=True)
 class Prediction:
-    """`image` is the file, or its place among the images given; `top` are the likeliest labels, the first first."""
+    """`image` is the file, or its place among the images given; `top` are the likeliest labels, the first first.
+
+    `label` is the likeliest. Of a multi-label model `labels` are all those of at least 1/2, from none to every class.
+    """
 
     image: str
     label: str
     probability: float
     top: tuple[Guess, ...]
+    labels: tuple[Guess, ...] | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        return {**asdict(self), "top": [asdict(guess) for guess in self.top]}
+        told = asdict(self)
+        return told if self.labels is not None else {k: v for k, v in told.items() if k != "labels"}
 
 
 def predict(run: Path, images: Sequence[Path]) -> list[Prediction]:
@@ -49,7 +56,7 @@ def classify(model: SavedModel, images: Sequence[Path | str | Image]) -> list[Pr
         probabilities_BC = model.probabilities([_opened(image) for image in batch])
         for place, (image, row) in enumerate(zip(batch, probabilities_BC, strict=True), start):
             name = f"image {place}" if isinstance(image, Image) else str(image)
-            results.append(_prediction(name, row, model.card.classes))
+            results.append(_prediction(name, row, model.card))
     return results
 
 
@@ -57,7 +64,8 @@ def _opened(image: Path | str | Image) -> Image:
     return image if isinstance(image, Image) else open_image(Path(image))
 
 
-def _prediction(name: str, probabilities_C: Tensor, classes: tuple[str, ...]) -> Prediction:
-    values, order = probabilities_C.topk(min(TOP, len(classes)))
-    top = tuple(Guess(classes[i], value) for value, i in zip(values.tolist(), order.tolist(), strict=True))
-    return Prediction(name, top[0].label, top[0].probability, top)
+def _prediction(name: str, probabilities_C: Tensor, card: ModelCard) -> Prediction:
+    values, order = probabilities_C.sort(descending=True, stable=True)
+    ranked = [Guess(card.classes[i], value) for value, i in zip(values.tolist(), order.tolist(), strict=True)]
+    labels = tuple(guess for guess in ranked if guess.probability >= THRESHOLD) if card.multi_label else None
+    return Prediction(name, ranked[0].label, ranked[0].probability, tuple(ranked[:TOP]), labels)

@@ -71,7 +71,7 @@ def prepare(recipe: Recipe, on_progress: Callable[[int, int], None] = lambda don
 def facts_of(splits: DataSplits, preprocessing: Preprocessing) -> DataFacts:
     """What a plan needs to know of data that is at hand."""
     counts = tuple(splits.count_per_class(TRAIN).values())
-    return DataFacts(splits.classes, len(splits.streams[TRAIN]), preprocessing, counts)
+    return DataFacts(splits.classes, len(splits.streams[TRAIN]), preprocessing, counts, splits.multi_label)
 
 
 def machine_for(recipe: Recipe) -> Machine:
@@ -160,7 +160,7 @@ def _left_out(splits: DataSplits) -> tuple[Finding, ...]:
     """What data.on_bad_image skip has cost, by class. The files and reasons stand in split.json."""
     if not splits.left_out:
         return ()
-    of = {example.key: splits.classes[example.label] for example in splits.examples}
+    of = {example.key: splits.label_name(index) for index, example in enumerate(splits.examples)}
     counts = Counter(of[key] for key in splits.left_out)
     told = ", ".join(f"{count} of {name!r}" for name, count in sorted(counts.items()))
     key, reason = next(iter(splits.left_out.items()))
@@ -178,6 +178,7 @@ def model_card(recipe: Recipe, prepared: Prepared) -> ModelCard:
         group_norm=prepared.plan.norm.to_group_norm,
         task=recipe.task,
         config=prepared.network.config,
+        multi_label=prepared.splits.multi_label,
     )
 
 

@@ -22,7 +22,9 @@ def probe(recipe: Recipe, prepared: Prepared, work: Work) -> Scores:
     plan = prepared.plan
     epochs = max(1, min(MAX_EPOCHS, PROBE_STEPS // plan.steps_per_epoch))
     probe_recipe = _probe_recipe(recipe, epochs)
-    facts = DataFacts(plan.classes, plan.num_train, plan.preprocessing, plan.class_counts)
+    facts = DataFacts(
+        plan.classes, plan.num_train, plan.preprocessing, plan.class_counts, plan.objective.multi_label
+    )
     probe_plan = compile_plan(probe_recipe, plan.layer_map, facts, plan.machine)
     none = kinds("augment")["none"](kind="none")
     before = {

@@ -53,10 +53,11 @@ class SavedModel:
 
     @torch.inference_mode()
     def probabilities(self, images: Sequence[Image]) -> Tensor:
-        """PIL images -> (B, C), preprocessed as in training."""
+        """PIL images -> (B, C), preprocessed as in training; rows add up to 1, but for a multi-label model."""
         size = self.card.preprocessing.image_size
         prepared = [center_crop(prepare(image, self.card.preprocessing), size) for image in images]
-        return self.forward(torch.stack(prepared)).softmax(dim=1).cpu()
+        logits_BC = self.forward(torch.stack(prepared))
+        return (logits_BC.sigmoid() if self.card.multi_label else logits_BC.softmax(dim=1)).cpu()
 
 
 def load_saved(run: Path, device: Literal["auto", "cpu", "cuda"] = "auto") -> SavedModel:

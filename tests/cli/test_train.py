@@ -27,7 +27,7 @@ FILES = {
     "summary.json",
     "best.safetensors",
 }
-SCORES = {"accuracy", "balanced_accuracy", "macro_f1", "loss", "num_examples"}
+SCORES = {"accuracy", "balanced_accuracy", "macro_f1", "loss", "num_examples", "mean_average_precision"}
 
 
 def names(folder: Path) -> set[str]:

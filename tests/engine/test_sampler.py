@@ -1,7 +1,7 @@
 """Which examples an epoch takes: a function of seed and epoch, the same for images and for features."""
 
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import pytest
 import torch
@@ -12,19 +12,10 @@ from ftcli.engine.images import ImageStore
 from ftcli.engine.sampler import order_of
 from ftcli.engine.seed import permutation
 from ftcli.errors import DataError
-from ftcli.plans.data_splits import DataSplits
+from ftcli.plans.data_splits import DataSplits, Example
 from ftcli.plans.preprocessing import IMAGENET
 
 LABELS = [0] * 180 + [1] * 18 + [2] * 2
-
-
-@dataclass(frozen=True)
-class Weighed:
-    """An example of data that say how much each counts."""
-
-    key: str
-    label: int
-    weight: float = 1.0
 
 
 def splits(labels=LABELS, weights=None):
@@ -32,7 +23,7 @@ def splits(labels=LABELS, weights=None):
 
     weights = weights or [1.0] * len(labels)
     examples = tuple(
-        Weighed(str(i), label, w) for i, (label, w) in enumerate(zip(labels, weights, strict=True))
+        Example(str(i), label, weight=w) for i, (label, w) in enumerate(zip(labels, weights, strict=True))
     )
     pixels = torch.randint(0, 256, (len(labels), 24, 24, 3), generator=torch.Generator().manual_seed(0))
     streams = {name: tuple(range(len(labels))) for name in ("train", "val", "test")}

@@ -89,7 +89,12 @@ def test_a_long_finding_stays_one_line_in_a_pipe() -> None:
 
 def test_epoch_lines_are_aligned_with_their_header_and_mark_the_best() -> None:
     header, line, best = (
-        str(t) for t in (epoch_header(), epoch_line(epoch_done(3)), epoch_line(epoch_done(4, best=True)))
+        str(t)
+        for t in (
+            epoch_header(epoch_done(3)),
+            epoch_line(epoch_done(3)),
+            epoch_line(epoch_done(4, best=True)),
+        )
     )
     assert line.split() == [
         "3", "fine-tune", "9e-4", "9.1e-5", "0.4321", "0.3010", "91.2%", "0.900", "1,204", "1.0",

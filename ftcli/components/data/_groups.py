@@ -86,7 +86,7 @@ def _stratified(splits: DataSplits, rest: list[int], parts: int, seed: int) -> I
     """StratifiedGroupKFold; nothing where it finds too few images of every class."""
     from sklearn.model_selection import StratifiedGroupKFold
 
-    labels = [splits.examples[i].label for i in rest]
+    labels = [splits.strata[i] for i in rest]
     if max(Counter(labels).values()) < parts:
         return
     splitter = StratifiedGroupKFold(n_splits=parts, shuffle=True, random_state=seed)
@@ -107,7 +107,7 @@ def _distance(splits: DataSplits, rest: list[int], part: list[int], share: float
 
 
 def _counts(splits: DataSplits, indices: list[int]) -> Counter[int]:
-    return Counter(splits.examples[i].label for i in indices)
+    return Counter(label for i in indices for label in splits.examples[i].labels)
 
 
 def _groups(splits: DataSplits, indices: list[int]) -> set[str | None]:

@@ -14,7 +14,10 @@ Streams = dict[str, tuple[int, ...]]
 def take(splits: DataSplits, shares: dict[str, float], seed: int) -> Streams:
     """Train divided by the shares, class by class. Raises DataError when a class is too small for it."""
     parts: dict[str, list[int]] = defaultdict(list)
-    for members in _members_of_classes(splits):
+    for members in _members_of_classes(splits, least=1 + len(shares)):
+        if splits.multi_label and len(members) <= len(shares):
+            parts[TRAIN] += members
+            continue
         for stream, chosen in _divide_class(splits, members, shares, seed).items():
             parts[stream] += chosen
     return {stream: tuple(chosen) for stream, chosen in parts.items()}
@@ -26,11 +29,14 @@ def fold(splits: DataSplits, folds: int, number: int, seed: int) -> Streams:
     The classes begin at different folds, so that what is left over does not gather in the first.
     """
     parts: dict[str, list[int]] = {TRAIN: [], VAL: []}
-    for members in _members_of_classes(splits):
-        label = splits.examples[members[0]].label
+    for members in _members_of_classes(splits, least=2):
+        label = splits.strata[members[0]]
+        if splits.multi_label and len(members) < 2:
+            parts[TRAIN] += members
+            continue
         if len(members) < 2:
             remedy = "add images to it (at least 2 are needed beside the test's), or remove the class"
-            what = f"class {splits.classes[label]!r} has 1 image, which cannot be divided into folds"
+            what = f"class {splits.stratum_name(label)!r} has 1 image, which cannot be divided into folds"
             raise DataError(what, where=splits.source, remedy=remedy)
         for place, index in enumerate(_seeded(splits, members, seed)):
             parts[VAL if (place + label) % folds == number else TRAIN].append(index)
@@ -40,11 +46,16 @@ def fold(splits: DataSplits, folds: int, number: int, seed: int) -> Streams:
     return {stream: tuple(chosen) for stream, chosen in parts.items()}
 
 
-def _members_of_classes(splits: DataSplits) -> list[list[int]]:
+def _members_of_classes(splits: DataSplits, least: int) -> list[list[int]]:
+    """Training images by class. Of those with several, the strata that are too small to divide are divided as one."""
     members: dict[int, list[int]] = defaultdict(list)
     for index in splits.streams[TRAIN]:
-        members[splits.examples[index].label].append(index)
-    return list(members.values())
+        members[splits.strata[index]].append(index)
+    if not splits.multi_label:
+        return list(members.values())
+    small = [index for images in members.values() if len(images) < least for index in images]
+    large = [images for images in members.values() if len(images) >= least]
+    return [*large, small] if small else large
 
 
 def _divide_class(
@@ -55,7 +66,7 @@ def _divide_class(
     sizes = {stream: max(1, round(share * len(members))) for stream, share in shares.items()}
     left = len(members) - sum(sizes.values())
     if left < 1:
-        name = splits.classes[splits.examples[members[0]].label]
+        name = splits.stratum_name(splits.strata[members[0]])
         raise _too_few(splits.source, name, len(members), sizes)
     num_val = sizes.get(VAL, 0)
     parts = {

@@ -11,20 +11,20 @@ from math import isfinite
 from pathlib import Path
 from typing import Literal
 
+from pydantic import Field, model_validator
+
 from ftcli.errors import DataError
 from ftcli.plans.data_splits import TRAIN, DataSplits, Example
 
 from ._common import STREAM_NAMES, DataOptions, SourcePath, complete
 from ._files import is_text, name_of, opener
+from ._labels import MaybeMultiLabel, Names, every_name, names_of, names_of_cells, numbers_of, shown
 from ._manifest import rows_of
 
-LONGEST_LABEL = 1_000
-"""Characters; more is a text that went into the wrong column, or a quote that was never closed."""
-_SHOWN = 80
 _SHOWN_HEADER = 200
 
 
-class Manifest(DataOptions):
+class Manifest(DataOptions, MaybeMultiLabel):
     """A CSV file with a header, or JSON lines (.jsonl): Hugging Face's metadata.csv and metadata.jsonl too.
 
     A val or test that no row names is split off train. Both notations are one kind, as JPEG and PNG are: the
@@ -40,6 +40,8 @@ class Manifest(DataOptions):
     """The column of file names."""
     label_column: str = "label"
     """The column of class names."""
+    label_columns: list[str] | None = Field(default=None, min_length=2)
+    """A column for each class instead, of 1 and 0; several of them may be 1 where multi_label is true."""
     split_column: str | None = "split"
     """The column of train, val (valid, validation) or test; may be missing under its default name. null: never read."""
     group_column: str | None = "group"
@@ -49,11 +51,18 @@ class Manifest(DataOptions):
     weight_column: str | None = "weight"
     """The column of weights for train.sampler weighted, 1 where empty; may be missing likewise. null: never read."""
 
+    @model_validator(mode="after")
+    def _columns_differ(self) -> Manifest:
+        columns = self.label_columns or []
+        if len(set(columns)) < len(columns):
+            raise ValueError("label_columns names a column twice")
+        return self
+
 
 @dataclass(frozen=True, order=True)
 class _Row:
     key: str
-    label: str
+    labels: Names
     stream: str
     file: Path
     group: str | None = field(compare=False)
@@ -67,15 +76,20 @@ def open_splits(options: Manifest, seed: int) -> DataSplits:
     if TRAIN not in streams:
         what = f"no row of column {options.split_column!r} says train" if rows else "no rows below the header"
         raise DataError(what, where=options.path)
-    classes = tuple(sorted({row.label for row in rows}))
+    classes = tuple(options.label_columns or sorted(every_name(row.labels for row in rows)))
     label = {name: number for number, name in enumerate(classes)}
+    many = options.multi_label
     splits = DataSplits(
         source=options.path,
         classes=classes,
-        examples=tuple(Example(r.key, label[r.label], r.group, r.time, r.weight) for r in rows),
+        examples=tuple(
+            Example(r.key, numbers_of(r.labels, label, multi_label=many), r.group, r.time, r.weight)
+            for r in rows
+        ),
         streams={s: tuple(i for i, row in enumerate(rows) if row.stream == s) for s in streams},
         load=opener((row.file for row in rows), options.max_pixels),
         files=tuple(row.file for row in rows),
+        multi_label=many,
     )
     return complete(splits, options.split, seed)
 
@@ -97,7 +111,7 @@ def _rows(options: Manifest) -> list[_Row]:
                 raise cells
             row = _row(options, root, inside, cells)
             if row.key in first_line:
-                raise ValueError(f"{_shown(row.key)} again, first on line {first_line[row.key]}")
+                raise ValueError(f"{shown(row.key)} again, first on line {first_line[row.key]}")
         except ValueError as error:
             problems.append(f"line {line}: {error}")
         else:
@@ -113,7 +127,7 @@ def _rows(options: Manifest) -> list[_Row]:
 def _columns(options: Manifest) -> Iterator[tuple[str, bool]]:
     """The columns that are read, and whether each must be there."""
     yield options.image_column, True
-    yield options.label_column, True
+    yield from ((name, True) for name in options.label_columns or [options.label_column])
     for option in ("split_column", "group_column", "time_column", "weight_column"):
         name = getattr(options, option)
         if name is not None:
@@ -140,13 +154,15 @@ def _no_column(options: Manifest, name: str, header: list[str]) -> DataError:
 
 def _row(options: Manifest, root: Path, inside: str, cells: dict[str, str]) -> _Row:
     """Raises ValueError with what is wrong."""
+    may_be_empty = set(options.label_columns or ([options.label_column] if options.multi_label else []))
     for column, needed in _columns(options):
-        if needed and not cells.get(column):
+        there = column in cells if column in may_be_empty else cells.get(column)
+        if needed and not there:
             raise ValueError(f"column {column!r} is {'empty' if column in cells else 'missing'}")
-    name, label = cells[options.image_column], cells[options.label_column]
+    name = cells[options.image_column]
     return _Row(
         key=name_of(path := _inside(root, inside, name)),
-        label=_label(label),
+        labels=_labels(options, cells),
         stream=_stream(options, cells),
         file=root / path,
         group=_optional(options.group_column, cells),
@@ -155,10 +171,10 @@ def _row(options: Manifest, root: Path, inside: str, cells: dict[str, str]) -> _
     )
 
 
-def _label(text: str) -> str:
-    if len(text) > LONGEST_LABEL or not is_text(text):
-        raise ValueError(f"label {_shown(text)} is no name of a class")
-    return name_of(Path(text))
+def _labels(options: Manifest, cells: dict[str, str]) -> Names:
+    if options.label_columns is not None:
+        return names_of_cells(options, options.label_columns, cells)
+    return names_of(options, cells[options.label_column])
 
 
 def _optional(column: str | None, cells: dict[str, str]) -> str | None:
@@ -172,9 +188,7 @@ def _weight(text: str | None) -> float:
     except ValueError:
         value = -1.0
     if not isfinite(value) or value < 0:
-        raise ValueError(
-            f"weight {_shown(text)} is no number of at least 0; null as weight_column ignores it"
-        )
+        raise ValueError(f"weight {shown(text)} is no number of at least 0; null as weight_column ignores it")
     return value
 
 
@@ -183,26 +197,20 @@ def _stream(options: Manifest, cells: dict[str, str]) -> str:
         return TRAIN
     value = cells[options.split_column]
     if value.lower() not in STREAM_NAMES:
-        raise ValueError(f"split {_shown(value)} is none of {', '.join(STREAM_NAMES)}")
+        raise ValueError(f"split {shown(value)} is none of {', '.join(STREAM_NAMES)}")
     return STREAM_NAMES[value.lower()]
 
 
 def _inside(root: Path, inside: str, name: str) -> Path:
     """The file's path relative to root. Raises ValueError when there is none, or it leads out, by a link too."""
     if not is_text(name):
-        raise ValueError(f"file name {_shown(name)} is not valid text")
+        raise ValueError(f"file name {shown(name)} is not valid text")
     relative = Path(os.path.relpath(root / name, root))
     if ".." in relative.parts:
-        raise ValueError(f"{_shown(name)} lies outside {root}")
+        raise ValueError(f"{shown(name)} lies outside {root}")
     if "\0" in name or not os.path.isfile(root / relative):
-        raise ValueError(f"no file {_shown(name)}")
+        raise ValueError(f"no file {shown(name)}")
     real = os.path.realpath(root / relative)
     if os.path.commonpath([real, inside]) != inside:
-        raise ValueError(f"{_shown(name)} lies outside {root}: it is a link to {real}")
+        raise ValueError(f"{shown(name)} lies outside {root}: it is a link to {real}")
     return relative
-
-
-def _shown(text: str | None) -> str:
-    """Quoted, and not longer than a line."""
-    told = repr(text)
-    return told if len(told) <= _SHOWN else f"{told[:_SHOWN]}..."

@@ -21,6 +21,7 @@ from ftcli.plans.data_splits import TEST, TRAIN, VAL, DataSplits, Example
 
 from ._common import DataOptions, SourcePath, complete
 from ._files import is_text, name_of
+from ._labels import MaybeMultiLabel, Names, every_name, names_of, numbers_of
 from .image import SUFFIXES, decode
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ MOST_SHARDS = 100_000
 _RANGE = re.compile(r"\{(\d+)\.\.(\d+)\}")
 
 
-class WebDataset(DataOptions):
+class WebDataset(DataOptions, MaybeMultiLabel):
     """Tar shards of NAME.jpg beside NAME.cls or NAME.json. A val or test that is not given is split off train."""
 
     kind: Literal["webdataset"]
@@ -59,7 +60,7 @@ class _Place:
 @dataclass(frozen=True)
 class _Sample:
     key: str
-    label: str
+    labels: Names
     stream: str
     place: _Place
     facts: dict[str, Any]
@@ -76,17 +77,21 @@ def open_splits(options: WebDataset, seed: int) -> DataSplits:
     ]
     samples.sort(key=lambda sample: sample.key)
     _check_keys(options, samples)
-    names = {sample.label for sample in samples}
+    names = every_name(sample.labels for sample in samples)
     numbered = all(name.isascii() and name.isdigit() for name in names)
     classes = tuple(sorted(names, key=int) if numbered else sorted(names))
     label = {name: number for number, name in enumerate(classes)}
+    many = options.multi_label
     streams = {stream: _indices(samples, stream) for stream, path in paths.items() if path is not None}
     splits = DataSplits(
         source=options.path,
         classes=classes,
-        examples=tuple(Example(s.key, label[s.label], **s.facts) for s in samples),
+        examples=tuple(
+            Example(s.key, numbers_of(s.labels, label, multi_label=many), **s.facts) for s in samples
+        ),
         streams=streams,
         load=partial(_load, tuple(sample.place for sample in samples), options.max_pixels),
+        multi_label=many,
     )
     return complete(splits, options.split, seed)
 
@@ -150,10 +155,14 @@ def _samples(options: WebDataset, stream: str, shard: Path) -> Iterator[_Sample]
     for stem, place in images.items():
         facts = dict(labels.get(stem, {}))
         label = facts.pop("label", None)
-        if not label or not is_text(stem) or not is_text(label):
+        if label is None or not (label or options.multi_label) or not is_text(stem):
             what = f"{place.name!a} has no .cls or .json that names its class"
             raise DataError(what, where=str(shard), remedy=f"add one, or name its field: {options.label_key}")
-        yield _Sample(name_of(PurePosixPath(shard.name) / stem), name_of(Path(label)), stream, place, facts)
+        try:
+            names = names_of(options, label)
+        except ValueError as error:
+            raise DataError(f"{place.name!a}: {error}", where=str(shard)) from error
+        yield _Sample(name_of(PurePosixPath(shard.name) / stem), names, stream, place, facts)
 
 
 def _stem_and_suffix(name: str) -> tuple[str, str]:
@@ -176,7 +185,8 @@ def _facts(options: WebDataset, tar: tarfile.TarFile, member: tarfile.TarInfo, s
     if not isinstance(content, dict):
         return {}
     told = {name: content.get(name) for name in ("group", "time")}
-    told["label"] = content.get(options.label_key)
+    label = content.get(options.label_key)
+    told["label"] = json.dumps(label) if isinstance(label, list) else label
     facts: dict[str, Any] = {name: str(value) for name, value in told.items() if value is not None}
     weight = content.get("weight", 1.0)
     if not isinstance(weight, (int, float)) or not 0 <= weight < float("inf"):

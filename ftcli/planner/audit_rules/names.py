@@ -20,12 +20,12 @@ def spelled(seen: Seen) -> Iterator[Finding]:
     if not told:
         return
     wrong = []
-    for example in splits.examples:
+    for index, example in enumerate(splits.examples):
         stem = f" {_words(PurePosixPath(example.key).stem)} "
-        own = splits.classes[example.label]
-        others = [name for name, word in told.items() if name != own and word in stem]
-        if others and f" {words[own]} " not in stem:
-            wrong.append(f"{example.key} ({own})")
+        own = {splits.classes[label] for label in example.labels}
+        others = [name for name, word in told.items() if name not in own and word in stem]
+        if others and not any(f" {words[name]} " in stem for name in own):
+            wrong.append(f"{example.key} ({splits.label_name(index)})")
     if wrong:
         what = f"{number(len(wrong), 'file name')} spell another class: {some(wrong)}"
         remedy = "look at them, and move those that lie in the wrong class"
