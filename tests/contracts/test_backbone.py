@@ -137,9 +137,7 @@ COMPUTED = pytest.mark.parametrize(
 @lru_cache(maxsize=2)
 def opened(backbone: str, meta: bool) -> Network:
     size = IMAGE_SIZE[backbone]
-    return build_network(
-        backbone, "none", Linear(), CLASSES, image_size=size, seed=0, pretrained=False, meta=meta
-    )
+    return build_network(backbone, "none", Linear(), CLASSES, image_size=size, seed=0, meta=meta)
 
 
 def image_batch(backbone: str) -> torch.Tensor:

@@ -41,9 +41,7 @@ SAMPLE = {*first_of_each_family(), *EVERY[::EVERY_SO_MANY]}
     "backbone", [pytest.param(name, marks=() if name in SAMPLE else pytest.mark.slow) for name in EVERY]
 )
 def test_it_opens_and_keeps_its_promises(backbone: str) -> None:
-    network = build_network(
-        backbone, "none", Linear(), CLASSES, image_size=None, seed=0, pretrained=False, meta=True
-    )
+    network = build_network(backbone, "none", Linear(), CLASSES, image_size=None, seed=0, meta=True)
     promises.every_tensor_has_its_layer(network)
     promises.layers_run_from_the_stem_to_the_head(network)
     promises.the_head_is_the_new_modules_and_nothing_else(network)
@@ -52,9 +50,7 @@ def test_it_opens_and_keeps_its_promises(backbone: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("backbone", EVERY)
 def test_layers_compute_in_their_order_and_get_gradients(backbone: str) -> None:
-    network = build_network(
-        backbone, "none", Linear(), CLASSES, image_size=None, seed=0, pretrained=False, meta=True
-    )
+    network = build_network(backbone, "none", Linear(), CLASSES, image_size=None, seed=0, meta=True)
     size = network.preprocessing.image_size
     network.model.train()
     seen, logits = promises.watched(network, torch.empty(2, 3, size, size, device="meta"))

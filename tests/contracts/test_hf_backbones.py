@@ -159,7 +159,6 @@ def opened(which: str, meta: bool) -> Network:
         CLASSES,
         image_size=image_size(which),
         seed=0,
-        pretrained=False,
         meta=meta,
         config=config_of(which),
     )
@@ -222,7 +221,6 @@ def test_what_is_kept_rebuilds_it(which: str) -> None:
         CLASSES,
         image_size=image_size(which),
         seed=0,
-        pretrained=False,
         meta=True,
         config=network.config,
     )
