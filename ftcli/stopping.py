@@ -44,6 +44,11 @@ def at_safe_points() -> Iterator[None]:
         safe_point()
         yield
         safe_point()
+    except (
+        RuntimeError
+    ):  # of a worker that the same signal has ended: it was sent to the whole group of processes
+        safe_point()
+        raise
     finally:
         _State.waiting -= 1
 

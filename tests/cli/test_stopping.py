@@ -84,6 +84,23 @@ def test_the_end_of_work_is_a_safe_point() -> None:
             work.__exit__(None, None, None)
 
 
+def test_what_the_same_signal_has_broken_is_not_told() -> None:
+    """A loader's workers are ended with us, and torch raises for that."""
+
+    @at_safe_points()
+    def broken() -> None:
+        sent(signal.SIGTERM)
+        raise RuntimeError("worker is killed by signal")
+
+    with listening(), pytest.raises(Terminated):
+        broken()
+
+
+def test_an_error_without_a_signal_stays_one() -> None:
+    with listening(), pytest.raises(RuntimeError, match="of its own"), at_safe_points():
+        raise RuntimeError("of its own")
+
+
 def test_one_that_a_destructor_dropped_is_raised_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """As Python's own handler loses it."""
 
