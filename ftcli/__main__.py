@@ -12,10 +12,13 @@ def main() -> None:
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "1")
     from ftcli.cli.app import call
     from ftcli.cli.outcome import run
+    from ftcli.stopping import listening
 
     if isinstance(sys.stdout, TextIOWrapper):  # a file name may hold what the terminal cannot show
         sys.stdout.reconfigure(errors="backslashreplace")
-    sys.exit(run(call, sys.argv[1:]))
+    with listening():
+        code = run(call, sys.argv[1:])
+    sys.exit(code)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ FtcliError                      1   a bug of ours, or a promise broken
 ├── FrozenTensorChanged         1   a tensor that the plan froze has moved
 ├── NonFiniteError             20   NaN or infinity in a loss
 └── StoppedByUser             130   Ctrl-C
+    └── StoppedBySystem       143   SIGTERM
 """
 
 from __future__ import annotations
@@ -59,6 +60,10 @@ class NonFiniteError(FtcliError):
 
 class StoppedByUser(FtcliError):
     exit_code = 130
+
+
+class StoppedBySystem(StoppedByUser):
+    exit_code = 143
 
 
 @dataclass(frozen=True, order=True)

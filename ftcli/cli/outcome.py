@@ -10,8 +10,10 @@ from errno import EACCES, EDQUOT, EIO, ELOOP, EMFILE, ENAMETOOLONG, ENFILE, ENOS
 from tempfile import NamedTemporaryFile
 
 from ftcli.errors import FtcliError, MachineError
+from ftcli.stopping import Terminated
 
 INTERRUPTED = 130
+TERMINATED = 143
 CLOSED_PIPE = 141
 """What a process that SIGPIPE ends leaves; `ftcli recipes ls | head -1`."""
 REFUSALS = (EACCES, EPERM, EROFS, ENOSPC, EDQUOT, EMFILE, ENFILE, EIO, ENAMETOOLONG, ELOOP)
@@ -25,8 +27,8 @@ def run(command: Callable[[Sequence[str]], object], arguments: Sequence[str]) ->
         sys.stdout.flush()
     except FtcliError as error:
         return _told(error, as_json="--json" in arguments)
-    except KeyboardInterrupt:
-        return INTERRUPTED
+    except KeyboardInterrupt as stop:
+        return TERMINATED if isinstance(stop, Terminated) else INTERRUPTED
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the flush at exit
         return CLOSED_PIPE
@@ -41,10 +43,19 @@ def _call(command: Callable[[Sequence[str]], object], arguments: Sequence[str]) 
     try:
         command(arguments)
     except SystemExit as end:
-        if isinstance(end.__context__, BrokenPipeError):  # which Typer has caught
-            raise end.__context__ from None
+        caught = _caught(end)
+        if caught is not None:
+            raise caught from None
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     return 0
+
+
+def _caught(end: SystemExit) -> BaseException | None:
+    """What Typer has made an exit of, with a code of its own: a closed pipe, Ctrl-C."""
+    error = end.__context__
+    while error is not None and not isinstance(error, (BrokenPipeError, KeyboardInterrupt)):
+        error = error.__context__
+    return error
 
 
 def _refusal(error: OSError) -> MachineError:

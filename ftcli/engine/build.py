@@ -26,20 +26,18 @@ def build_network(
     *,
     image_size: int | None,
     seed: int,
-    pretrained: bool,
     meta: bool = False,
     config: Mapping[str, Any] | None = None,
 ) -> Network:
     """The network of a recipe: SOURCE/NAME with its weights, and a head for `num_classes`.
 
-    `image_size` in pixels, None for the weights' own. Without `pretrained` all weights are random, drawn from
-    `seed` alone, as the head's always are; torch's own generator is left as it was. With `meta` the tensors
+    `image_size` in pixels, None for the weights' own. With `weights` "none" all are random, drawn from `seed`
+    alone, as the head's always are; torch's own generator is left as it was. With `meta` the tensors
     have shapes and no values. `config` is that of an earlier `Network` of this backbone, from which the
     architecture is rebuilt without asking where it came from. Raises ModelError.
     """
     with _seeded(seed):
-        chosen = weights if pretrained else "none"
-        opened = open_backbone(backbone, chosen, image_size, meta=meta, config=config)
+        opened = open_backbone(backbone, weights, image_size, meta=meta, config=config)
     with _seeded(seed), torch.device("meta") if meta else nullcontext():
         for path in opened.heads:
             replace_head(opened.model, path, lambda width: head.build(head_options, width, num_classes))

@@ -13,8 +13,10 @@ from ftcli.engine.multilabel import multilabel_scores
 from ftcli.engine.precision import autocast
 from ftcli.events import Scores
 from ftcli.plans.training_plan import Precision
+from ftcli.stopping import at_safe_points, safe_point
 
 
+@at_safe_points()
 @torch.inference_mode()
 def predict_logits(
     forward: Callable[[Tensor], Tensor], batches: Iterable[Batch], device: str, precision: Precision
@@ -22,6 +24,7 @@ def predict_logits(
     """Logits (N, C) in fp32 and labels (N,) or (N, C), in the order of the batches, on `device`."""
     logits, labels = [], []
     for batch in batches:
+        safe_point()
         with autocast(precision, device):
             logits.append(forward(batch.inputs.to(device, non_blocking=True)).float())
         labels.append(batch.labels.to(device))

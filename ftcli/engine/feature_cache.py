@@ -17,6 +17,7 @@ from ftcli.engine.precision import autocast
 from ftcli.engine.proof import digest
 from ftcli.plans.layer_map import HEAD
 from ftcli.plans.training_plan import Precision
+from ftcli.stopping import safe_point
 
 
 class _Captured(Exception):
@@ -56,6 +57,7 @@ class FeatureCache:
         cut, tail = cut_before_head(network)
         features, labels = [], []
         for number, batch in enumerate(batches):
+            safe_point()
             with autocast(self.precision, self.device):
                 computed = _inputs_of(cut, self.forward, batch.inputs)
                 if computed is None or (number == 0 and not self._proved(tail, computed, batch.inputs)):

@@ -32,6 +32,7 @@ from ftcli.events import EpochDone, Listener, Noticed, PhaseProved, PhaseStarted
 from ftcli.findings import Finding
 from ftcli.plans.phase import Phase
 from ftcli.plans.training_plan import TrainingPlan
+from ftcli.stopping import at_safe_points, safe_point
 
 
 class Keeper(Protocol):
@@ -86,6 +87,7 @@ class Feed:
     validation: Callable[[], Iterator[Batch]]
 
 
+@at_safe_points()
 def fit(work: Work, progress: Progress) -> None:
     """Perform what is left of the plan. `progress` and the network are moved along and hold the result.
 
@@ -197,6 +199,7 @@ def _train(work: Work, epoch: int, phase: Phase, feed: Feed, stepper: Stepper) -
     batches = iter(feed.training(epoch))
     total, seen = 0.0, 0
     for step in range(steps):
+        safe_point()
         group = list(islice(batches, work.plan.accumulation))
         set_lr(stepper.optimizer, phase.lr_factor(epoch + step / steps))
         torch.manual_seed(derive(work.plan.seed, "step", epoch, step))

@@ -15,6 +15,7 @@ from ftcli.components.data.image import MAX_PIXELS, to_rgb
 from ftcli.errors import DataError
 from ftcli.plans.data_splits import DataSplits, without
 from ftcli.plans.preprocessing import Preprocessing
+from ftcli.stopping import at_safe_points, safe_point
 
 SHOWN_ERRORS = 10
 
@@ -83,6 +84,7 @@ class ImageStore:
         kept = self._kept.get(index)
         return self._prepare(index) if kept is None else kept
 
+    @at_safe_points()
     def scan(self, workers: int, on_progress: Callable[[int, int], None], *, skip: bool = False) -> None:
         """Decode everything once, before anything is trained.
 
@@ -97,6 +99,7 @@ class ImageStore:
                 for done, (index, result) in enumerate(
                     zip(indices, pool.map(self._try, indices), strict=True), 1
                 ):
+                    safe_point()
                     on_progress(done, len(indices))
                     if isinstance(result, DataError):
                         errors[index] = result

@@ -10,7 +10,8 @@ from ftcli.findings import Finding
 from ftcli.planner.backbone_sizes import SIZES
 from ftcli.planner.cautions import cautions
 from ftcli.planner.domain import FAR_FROM
-from ftcli.planner.tables import TRUSTED, Case, Row, Strategy, Table
+from ftcli.planner.table_rows import Case, Row, Strategy, Table
+from ftcli.planner.tables import TRUSTED
 from ftcli.planner.training_size import training_size
 from ftcli.planner.what_if import changes
 from ftcli.plans.norm_policy import NormPolicy

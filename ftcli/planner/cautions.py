@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ftcli.findings import Finding
-from ftcli.planner.tables import Case
+from ftcli.planner.table_rows import Case
 
 MOST_PARAMETERS_PER_EXAMPLE = 100
 """Trainable parameters per training example, beyond which advice warns of overfitting."""

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from ftcli.planner.domain import DISTANCES, Domain
-from ftcli.planner.tables import TRUSTED, Case, winning_row
+from ftcli.planner.table_rows import Case
+from ftcli.planner.tables import TRUSTED, winning_row
 
 
 def changes(case: Case) -> Iterator[str]:

@@ -8,10 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from math import prod
 from typing import TypeVar
 
-from ftcli.plans.layer_map import HEAD, Layer
+from ftcli.plans.layer_map import HEAD, Layer, Parameter
 from ftcli.plans.phase import Phase
 from ftcli.plans.training_plan import TrainingPlan
 
@@ -26,14 +25,9 @@ PLANNED_DTYPE = "float32"
 
 
 @dataclass(frozen=True)
-class ParameterFacts:
+class ParameterFacts(Parameter):
     """One parameter. `other_names` are those of the same tensor elsewhere in the model (weight tying)."""
 
-    name: str
-    shape: tuple[int, ...]
-    layer: int
-    stage: str
-    is_norm: bool
     trains: bool
     """requires_grad."""
     groups: tuple[int, ...]
@@ -48,15 +42,6 @@ class ParameterFacts:
     """Of its values, those that a step of `lr` leaves as they are in this dtype, 0 to 1; None where not known."""
     later_lr: float | None = None
     """The LR that a scheduler starts from (`initial_lr`), where there is one."""
-
-    @property
-    def numel(self) -> int:
-        return prod(self.shape)
-
-    @property
-    def decays(self) -> bool:
-        """Whether weight decay is for it: never for norms, biases or other vectors."""
-        return not self.is_norm and len(self.shape) > 1
 
 
 @dataclass(frozen=True)

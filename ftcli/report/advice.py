@@ -9,7 +9,7 @@ from rich.text import Text
 
 from ftcli.planner.advise import Advice, Fired
 from ftcli.planner.domain import FAR_FROM
-from ftcli.planner.tables import Rates
+from ftcli.planner.table_rows import Rates
 from ftcli.report import numbers
 from ftcli.report.findings import findings_view
 from ftcli.report.layout import heading, labelled

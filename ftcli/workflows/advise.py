@@ -8,7 +8,7 @@ from ftcli.errors import UsageError
 from ftcli.planner.advice_recipe import recipe_text
 from ftcli.planner.advise import Advice, recommend
 from ftcli.planner.domain import parse_domain
-from ftcli.planner.tables import Case
+from ftcli.planner.table_rows import Case
 from ftcli.recipe.load import recipe_from
 
 BACKBONE = "torchvision/resnet18"

@@ -95,12 +95,11 @@ def open_network(
     """
     network = build_network(
         recipe.model.backbone,
-        recipe.model.weights if config is None else "none",
+        recipe.model.weights if recipe.pretrained and config is None else "none",
         recipe.model.head,
         num_classes,
         image_size=recipe.data.image_size,
         seed=recipe.seed,
-        pretrained=recipe.pretrained,
         meta=meta,
         config=config,
     )

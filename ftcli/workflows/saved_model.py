@@ -71,7 +71,6 @@ def load_saved(run: Path, device: Literal["auto", "cpu", "cuda"] = "auto") -> Sa
         len(card.classes),
         image_size=card.preprocessing.image_size,
         seed=0,
-        pretrained=False,
         config=card.config,
     )
     network = with_group_norm(network) if card.group_norm else network

@@ -17,13 +17,14 @@ from ftcli.engine.metrics import report_of
 from ftcli.engine.progress import Progress
 from ftcli.engine.run_folder import RunFolder, claimed_run_folder
 from ftcli.engine.weights_file import load_model
-from ftcli.errors import FrozenTensorChanged, MachineError, StoppedByUser
+from ftcli.errors import FrozenTensorChanged, MachineError, StoppedBySystem, StoppedByUser
 from ftcli.events import Listener, Noticed, PlanReady, Scores, Working
 from ftcli.findings import Finding
 from ftcli.plans.data_splits import DataSplits, split_record
 from ftcli.plans.training_plan import TrainingPlan
 from ftcli.recipe.dump import dump_recipe
 from ftcli.recipe.schema import Recipe
+from ftcli.stopping import Terminated
 from ftcli.workflows.audit_gate import gate, scores_without_leaks
 from ftcli.workflows.environment import environment
 from ftcli.workflows.harm import explain_harm
@@ -64,7 +65,7 @@ def train(recipe: Recipe, *, out: Path | None, resume: bool, listener: Listener)
 
 
 def _stoppable(recipe: Recipe, run: RunFolder, listener: Listener) -> TrainResult:
-    """Raises StoppedByUser for Ctrl-C; its `where` is the folder to go on with, None when there is none.
+    """Raises StoppedByUser for Ctrl-C or SIGTERM; its `where` is the folder to go on with, None when there is none.
 
     Raises MachineError when the GPU has too little memory.
     """
@@ -74,10 +75,11 @@ def _stoppable(recipe: Recipe, run: RunFolder, listener: Listener) -> TrainResul
         remedy = "lower train.batch_size (and raise train.accumulation as much), or data.image_size"
         raise MachineError("out of memory on the GPU", where="train.batch_size", remedy=remedy) from error
     except KeyboardInterrupt as stop:
+        stopped = StoppedBySystem if isinstance(stop, Terminated) else StoppedByUser
         if not run.recipe.exists():
-            raise StoppedByUser("stopped before anything was trained") from stop
+            raise stopped("stopped before anything was trained") from stop
         kept = "what is finished is kept" if run.last.exists() else "no epoch was finished"
-        raise StoppedByUser(f"stopped; {kept}", where=str(run.path), remedy="go on with --resume") from stop
+        raise stopped(f"stopped; {kept}", where=str(run.path), remedy="go on with --resume") from stop
 
 
 def _train(recipe: Recipe, run: RunFolder, listener: Listener) -> TrainResult:

@@ -16,6 +16,7 @@ from ftcli import __version__
 from ftcli.cli.app import COMMANDS, call, load_command
 from ftcli.cli.outcome import CLOSED_PIPE, run
 from ftcli.errors import DataError, Problem, RecipeError
+from ftcli.stopping import Terminated
 
 
 def raising(error: BaseException) -> object:
@@ -135,6 +136,12 @@ def test_the_debug_option(capsys: pytest.CaptureFixture[str], monkeypatch: pytes
 
 def test_ctrl_c_is_130() -> None:
     assert run(raising(KeyboardInterrupt()), []) == 130
+
+
+def test_sigterm_is_143_whatever_typer_makes_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert run(raising(Terminated()), []) == 143
+    monkeypatch.setattr("ftcli.recipe.examples.find_example", raising(Terminated()))
+    assert run(call, ["recipes", "show", "quickstart"]) == 143
 
 
 def test_a_reader_that_leaves_is_no_error(tmp_path: Path) -> None:

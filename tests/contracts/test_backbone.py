@@ -18,6 +18,8 @@ from ftcli.plans.layer_map import HEAD
 from ftcli.plans.phase import Phase
 from ftcli.plans.training_plan import Machine
 from ftcli.recipe.schema import Recipe
+from tests.contracts import promises
+from tests.contracts.promises import CLASSES
 
 IMAGE_SIZE = {
     "torchvision/resnet18": 32,
@@ -130,15 +132,12 @@ COMPUTED = pytest.mark.parametrize(
     scope="module",
 )
 """By module: pytest then runs all the tests of one backbone before those of the next."""
-CLASSES = 7
 
 
 @lru_cache(maxsize=2)
 def opened(backbone: str, meta: bool) -> Network:
     size = IMAGE_SIZE[backbone]
-    return build_network(
-        backbone, "none", Linear(), CLASSES, image_size=size, seed=0, pretrained=False, meta=meta
-    )
+    return build_network(backbone, "none", Linear(), CLASSES, image_size=size, seed=0, meta=meta)
 
 
 def image_batch(backbone: str) -> torch.Tensor:
@@ -148,38 +147,22 @@ def image_batch(backbone: str) -> torch.Tensor:
 
 @EVERY
 def test_it_opens_without_values(backbone: str) -> None:
-    network = opened(backbone, meta=True)
-    assert all(tensor.is_meta for tensor in network.model.state_dict().values())
+    promises.it_opens_without_values(opened(backbone, meta=True))
 
 
 @EVERY
 def test_every_tensor_has_its_layer(backbone: str) -> None:
-    network = opened(backbone, meta=True)
-    layer_map = network.layer_map
-    shapes = {name: tuple(tensor.shape) for name, tensor in network.model.named_parameters()}
-    assert {p.name: p.shape for p in layer_map.parameters} == shapes
-    buffers = {name for norm in layer_map.batch_norms for name in norm.buffers}
-    buffers |= {name for name, _ in layer_map.buffers}
-    assert buffers == {name for name, _ in network.model.named_buffers()}
+    promises.every_tensor_has_its_layer(opened(backbone, meta=True))
 
 
 @EVERY
 def test_layers_run_from_the_stem_to_the_head(backbone: str) -> None:
-    layers = opened(backbone, meta=True).layer_map.layers
-    assert [layer.index for layer in layers] == list(range(len(layers)))
-    assert len({layer.name for layer in layers}) == len(layers)
-    assert (layers[0].stage, layers[-1].stage) == ("stem", HEAD)
-    stages = [layer.stage for layer in layers]
-    runs = [stage for i, stage in enumerate(stages) if i == 0 or stage != stages[i - 1]]
-    assert len(runs) == len(set(runs)), "a stage is one run of layers"
-    assert {p.layer for p in opened(backbone, meta=True).layer_map.parameters} == set(range(len(layers)))
+    promises.layers_run_from_the_stem_to_the_head(opened(backbone, meta=True))
 
 
 @EVERY
 def test_the_head_is_the_new_module_and_nothing_else(backbone: str) -> None:
-    network = opened(backbone, meta=True)
-    head = {p.name for p in network.layer_map.in_stages([HEAD])}
-    assert head == {f"{path}.{field}" for path in network.heads for field in ("weight", "bias")}
+    promises.the_head_is_the_new_modules_and_nothing_else(opened(backbone, meta=True))
 
 
 @EVERY
@@ -196,41 +179,19 @@ def test_only_containers_of_several_layers_have_none(backbone: str) -> None:
 
 @COMPUTED
 def test_layers_compute_in_their_order(backbone: str) -> None:
-    """The first module of each layer to run does so after the first one of the layer below."""
-    network = opened(backbone, meta=False)
-    seen: list[int] = []
-    hooks = []
-    for name, module in network.model.named_modules():
-        if name in network.module_layers and list(module.parameters(recurse=False)):
-            layer = network.module_layers[name]
-            hooks.append(module.register_forward_pre_hook(lambda *_, layer=layer: seen.append(layer)))
-    network.model.eval()
-    with torch.no_grad():
-        network.model(image_batch(backbone))
-    for hook in hooks:
-        hook.remove()
-    first = list(dict.fromkeys(seen))
-    assert first == sorted(first)
-    assert first[-1] == network.layer_map.layers[-1].index
+    promises.layers_compute_in_their_order(opened(backbone, meta=False), image_batch(backbone))
 
 
 @COMPUTED
 def test_it_classifies_and_every_parameter_gets_a_gradient(backbone: str) -> None:
-    network = opened(backbone, meta=False)
-    network.model.train()
-    logits = network.model(image_batch(backbone))
-    assert logits.shape == (2, CLASSES)
-    logits.square().sum().backward()
-    without = [name for name, p in network.model.named_parameters() if p.grad is None]
-    assert not without
+    promises.it_classifies_and_every_parameter_gets_a_gradient(
+        opened(backbone, meta=False), image_batch(backbone)
+    )
 
 
 @COMPUTED
 def test_meta_and_real_agree(backbone: str) -> None:
-    meta, real = opened(backbone, meta=True), opened(backbone, meta=False)
-    assert meta.layer_map == real.layer_map
-    assert meta.module_layers == real.module_layers
-    assert meta.preprocessing == real.preprocessing
+    promises.meta_and_real_agree(opened(backbone, meta=True), opened(backbone, meta=False))
 
 
 @COMPUTED

@@ -12,7 +12,8 @@ from ftcli.components.backbone import hf
 from ftcli.components.head import Linear
 from ftcli.engine.build import build_network
 from ftcli.engine.network import Network
-from ftcli.plans.layer_map import HEAD
+from tests.contracts import promises
+from tests.contracts.promises import CLASSES
 
 pytest.importorskip("transformers")
 
@@ -137,7 +138,6 @@ EVERY = pytest.mark.parametrize("which", CONFIGS)
 COMPUTED = pytest.mark.parametrize(
     "which", [pytest.param(one, marks=pytest.mark.slow if one in OTHERS else ()) for one in CONFIGS]
 )
-CLASSES = 7
 
 
 def config_of(which: str) -> dict[str, Any]:
@@ -159,7 +159,6 @@ def opened(which: str, meta: bool) -> Network:
         CLASSES,
         image_size=image_size(which),
         seed=0,
-        pretrained=False,
         meta=meta,
         config=config_of(which),
     )
@@ -177,77 +176,38 @@ def test_every_type_is_tried() -> None:
 
 @EVERY
 def test_it_opens_without_values(which: str) -> None:
-    network = opened(which, meta=True)
-    assert all(tensor.is_meta for tensor in network.model.state_dict().values())
+    promises.it_opens_without_values(opened(which, meta=True))
 
 
 @EVERY
 def test_every_tensor_has_its_layer(which: str) -> None:
-    network = opened(which, meta=True)
-    layer_map = network.layer_map
-    shapes = {name: tuple(tensor.shape) for name, tensor in network.model.named_parameters()}
-    assert {p.name: p.shape for p in layer_map.parameters} == shapes
-    buffers = {name for norm in layer_map.batch_norms for name in norm.buffers}
-    buffers |= {name for name, _ in layer_map.buffers}
-    assert buffers == {name for name, _ in network.model.named_buffers()}
+    promises.every_tensor_has_its_layer(opened(which, meta=True))
 
 
 @EVERY
 def test_layers_run_from_the_stem_to_the_head(which: str) -> None:
-    layers = opened(which, meta=True).layer_map.layers
-    assert len(layers) > 3
-    assert len({layer.name for layer in layers}) == len(layers)
-    assert (layers[0].stage, layers[-1].stage) == ("stem", HEAD)
-    stages = [layer.stage for layer in layers]
-    runs = [stage for i, stage in enumerate(stages) if i == 0 or stage != stages[i - 1]]
-    assert len(runs) == len(set(runs)) > 3, "a stage is one run of layers"
-    assert {p.layer for p in opened(which, meta=True).layer_map.parameters} == set(range(len(layers)))
+    promises.layers_run_from_the_stem_to_the_head(opened(which, meta=True))
+    assert len(promises.runs_of_stages(opened(which, meta=True))) > 3
 
 
 @EVERY
 def test_the_head_is_the_new_module_and_nothing_else(which: str) -> None:
-    network = opened(which, meta=True)
-    head = {p.name for p in network.layer_map.in_stages([HEAD])}
-    assert head == {f"{path}.{field}" for path in network.heads for field in ("weight", "bias")}
+    promises.the_head_is_the_new_modules_and_nothing_else(opened(which, meta=True))
 
 
 @COMPUTED
 def test_layers_compute_in_their_order(which: str) -> None:
-    """The first module of each layer to run does so after the first one of the layer below."""
-    network = opened(which, meta=False)
-    seen: list[int] = []
-    hooks = []
-    for name, module in network.model.named_modules():
-        if name in network.module_layers and list(module.parameters(recurse=False)):
-            layer = network.module_layers[name]
-            hooks.append(module.register_forward_pre_hook(lambda *_, layer=layer: seen.append(layer)))
-    network.model.eval()
-    with torch.no_grad():
-        network.model(image_batch(which))
-    for hook in hooks:
-        hook.remove()
-    first = list(dict.fromkeys(seen))
-    assert first == sorted(first)
-    assert first[-1] == network.layer_map.layers[-1].index
+    promises.layers_compute_in_their_order(opened(which, meta=False), image_batch(which))
 
 
 @COMPUTED
 def test_it_classifies_and_every_parameter_gets_a_gradient(which: str) -> None:
-    network = opened(which, meta=False)
-    network.model.train()
-    logits = network.model(image_batch(which))
-    assert logits.shape == (4, CLASSES)
-    logits.square().sum().backward()
-    without = [name for name, p in network.model.named_parameters() if p.grad is None]
-    assert not without
+    promises.it_classifies_and_every_parameter_gets_a_gradient(opened(which, meta=False), image_batch(which))
 
 
 @COMPUTED
 def test_meta_and_real_agree(which: str) -> None:
-    meta, real = opened(which, meta=True), opened(which, meta=False)
-    assert meta.layer_map == real.layer_map
-    assert meta.module_layers == real.module_layers
-    assert meta.preprocessing == real.preprocessing
+    promises.meta_and_real_agree(opened(which, meta=True), opened(which, meta=False))
 
 
 @EVERY
@@ -261,7 +221,6 @@ def test_what_is_kept_rebuilds_it(which: str) -> None:
         CLASSES,
         image_size=image_size(which),
         seed=0,
-        pretrained=False,
         meta=True,
         config=network.config,
     )

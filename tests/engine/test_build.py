@@ -25,7 +25,6 @@ def network(
     num_classes: int = 5,
     *,
     seed: int = 0,
-    pretrained: bool = True,
     meta: bool = False,
 ) -> Network:
     return build_network(
@@ -35,7 +34,6 @@ def network(
         num_classes,
         image_size=None,
         seed=seed,
-        pretrained=pretrained,
         meta=meta,
     )
 
@@ -83,10 +81,6 @@ def test_the_callers_generator_is_left_alone() -> None:
     before = torch.get_rng_state()
     network(seed=3)
     assert torch.equal(torch.get_rng_state(), before)
-
-
-def test_from_scratch_no_weights_are_asked_for() -> None:
-    assert network(weights="default", pretrained=False).weights_note == "random"
 
 
 def test_what_is_known_of_it() -> None:

@@ -37,7 +37,7 @@ def images(count=6):
 @pytest.mark.parametrize("head", [Linear(), MLP(kind="mlp", hidden=(8,))], ids=["linear", "mlp"])
 @pytest.mark.parametrize("backbone", BACKBONES)
 def test_head_on_features_is_the_whole(backbone, head):
-    network = build_network(backbone, "none", head, 3, image_size=64, seed=0, pretrained=False)
+    network = build_network(backbone, "none", head, 3, image_size=64, seed=0)
     batches, _ = images()
     features = cache_for(network).get(network, "train", batches)
     assert features is not None, f"{backbone} cannot be cut"
@@ -48,7 +48,7 @@ def test_head_on_features_is_the_whole(backbone, head):
 
 
 def test_a_backbone_that_has_moved_is_computed_anew():
-    network = build_network("timm/test_resnet", "none", Linear(), 3, image_size=64, seed=0, pretrained=False)
+    network = build_network("timm/test_resnet", "none", Linear(), 3, image_size=64, seed=0)
     cache = cache_for(network)
     batches, _ = images()
     first = cache.get(network, "train", batches)
@@ -63,7 +63,7 @@ def test_a_backbone_that_has_moved_is_computed_anew():
 
 
 def test_a_network_that_adds_something_after_its_head_is_not_cut():
-    network = build_network("timm/test_resnet", "none", Linear(), 3, image_size=64, seed=0, pretrained=False)
+    network = build_network("timm/test_resnet", "none", Linear(), 3, image_size=64, seed=0)
     cache = FeatureCache("cpu", "fp32", 4, 0, lambda images: network.model(images.float() / 255) + 1)
     assert cache.get(network, "train", images()[0]) is None
 
@@ -71,9 +71,7 @@ def test_a_network_that_adds_something_after_its_head_is_not_cut():
 @pytest.mark.parametrize("head", [Linear(), MLP(kind="mlp", hidden=(8,))], ids=["linear", "mlp"])
 def test_several_heads_take_their_parts_of_the_features(head):
     """A distilled network gives the mean of two classifiers, on two tokens."""
-    network = build_network(
-        "timm/deit_tiny_distilled_patch16_224", "none", head, 3, image_size=64, seed=0, pretrained=False
-    )
+    network = build_network("timm/deit_tiny_distilled_patch16_224", "none", head, 3, image_size=64, seed=0)
     assert len(network.heads) == 2
     features = cache_for(network).get(network, "train", images()[0])
     assert features is not None
@@ -82,7 +80,7 @@ def test_several_heads_take_their_parts_of_the_features(head):
 
 def test_heads_that_are_joined_in_another_way_are_not_cut():
     """VOLO adds half of the largest of its tokens' logits: found out by the proof."""
-    network = build_network("timm/volo_d1_224", "none", Linear(), 3, image_size=64, seed=0, pretrained=False)
+    network = build_network("timm/volo_d1_224", "none", Linear(), 3, image_size=64, seed=0)
     assert len(network.heads) == 2
     assert cache_for(network).get(network, "train", images()[0]) is None
 
@@ -90,7 +88,7 @@ def test_heads_that_are_joined_in_another_way_are_not_cut():
 def test_training_batches_come_in_the_order_of_the_images():
     from ftcli.engine.seed import permutation
 
-    network = build_network("timm/test_resnet", "none", Linear(), 3, image_size=64, seed=0, pretrained=False)
+    network = build_network("timm/test_resnet", "none", Linear(), 3, image_size=64, seed=0)
     features = cache_for(network).get(network, "train", images()[0])
     order = [index for batch in features.training(epoch=2) for index in batch.indices]
     assert order == permutation(0, 2, 6)

@@ -18,9 +18,7 @@ CLASSES = ("a", "b", "c")
 def network_and_plan(backbone, **sections):
     content = {"data": "digits", "model": {"backbone": backbone, "weights": "none"}, **sections}
     recipe = Recipe.model_validate(content)
-    network = build_network(
-        backbone, "none", recipe.model.head, len(CLASSES), image_size=64, seed=0, pretrained=False
-    )
+    network = build_network(backbone, "none", recipe.model.head, len(CLASSES), image_size=64, seed=0)
     if recipe.norm.kind == "group_norm":
         network = with_group_norm(network)
     facts = DataFacts(CLASSES, 1000, network.preprocessing)
@@ -112,7 +110,7 @@ def kept_biases(network):
 
 def test_nothing_is_kept_of_earlier_weights():
     """LeViT and its kin keep their attention biases for evaluation, and forget them in `train()` alone."""
-    network = build_network("timm/levit_128s", "none", Linear(), 3, image_size=224, seed=0, pretrained=False)
+    network = build_network("timm/levit_128s", "none", Linear(), 3, image_size=224, seed=0)
     enter_eval_mode(network)
     with torch.no_grad():
         network.model(torch.randn(1, 3, 224, 224))

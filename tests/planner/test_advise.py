@@ -12,7 +12,7 @@ from ftcli.planner.advise import Advice, recommend
 from ftcli.planner.backbone_sizes import SIZES
 from ftcli.planner.cautions import overfitting
 from ftcli.planner.domain import DISTANCES, parse_domain
-from ftcli.planner.tables import Case
+from ftcli.planner.table_rows import Case
 from ftcli.recipe.check import check
 from ftcli.recipe.schema import Recipe
 

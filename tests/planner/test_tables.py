@@ -6,7 +6,8 @@ import pytest
 
 from ftcli.errors import UsageError
 from ftcli.planner.domain import DISTANCES, FAR_FROM, SCENARIOS, parse_domain
-from ftcli.planner.tables import TRUSTED, A, B, C, Case, D, Rates, Table, winning_row
+from ftcli.planner.table_rows import Case, Rates, Table
+from ftcli.planner.tables import TRUSTED, A, B, C, D, winning_row
 
 MILLIONS = 2_000_000
 

@@ -1,27 +1,20 @@
 """Depth of a network that declares none, read off the order in which its modules were registered.
 
-A *row* is the children of a ModuleList, ModuleDict or Sequential, or siblings that share a name up to a number
-(layer1 ... layer4). The outermost row of blocks gives the stages, the rows of blocks inside a stage its layers.
-A *block* holds two or more weight matrices; a convolution with its norm is none, so the inside of a residual
-unit is not taken for depth.
-
-A *unit* is the name of a module or of a parameter; groups of units become patterns.
+The outermost row of blocks (see _module_tree) gives the stages, the rows of blocks inside a stage its layers.
+Groups of units become patterns.
 """
 
 from __future__ import annotations
 
 import re
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from torch import nn
-from torch.nn.parameter import is_lazy
 
 from ._depth import Depth, Patterns
-from ._opened import is_below
+from ._module_tree import Tree, has_blocks, holds_one_block, is_row_of_blocks, rows_in
 
-_CONTAINERS = (nn.ModuleList, nn.ModuleDict, nn.Sequential)
 _NEARLY_ALL = 0.75
 """The share of a module's parameters that makes the rest of it a stem and an end."""
 
@@ -45,7 +38,7 @@ class _Run:
 
 def by_module_order(model: nn.Module, heads: Sequence[str]) -> Depth:
     """Stages and layers of what is outside `heads`. A model without any structure is one stage of one layer."""
-    tree = _Tree(model, heads)
+    tree = Tree(model, heads)
     found = _run_of_blocks(tree, "", least=2) or _run_of_anything(tree, "")
     stages = [_Item(item.name, []) for item in found.items]
     layers: list[_Item] = []
@@ -84,93 +77,10 @@ def _patterns(stem: list[str], items: Iterable[_Item]) -> dict[str, Patterns]:
     }
 
 
-class _Tree:
-    """The modules that have parameters outside the heads, and how much is in each."""
-
-    def __init__(self, model: nn.Module, heads: Sequence[str]) -> None:
-        self.modules = dict(model.named_modules())
-        self.numel: dict[str, int] = defaultdict(int)
-        self.width: dict[str, int] = {}
-        self._children: dict[str, dict[str, None]] = defaultdict(dict)
-        self._matrices: dict[str, set[str]] = defaultdict(set)
-        for name, parameter in model.named_parameters():
-            if is_below(name, heads):
-                continue
-            shape = (0,) if is_lazy(parameter) else tuple(parameter.shape)
-            self._add(name, parameter.numel() if shape != (0,) else 1, shape)
-
-    def _add(self, name: str, numel: int, shape: tuple[int, ...]) -> None:
-        path = name.split(".")
-        is_matrix = sum(side > 1 for side in shape) > 1 and shape[0] > 1
-        for depth in range(len(path)):
-            above, unit = ".".join(path[:depth]), ".".join(path[: depth + 1])
-            self._children[above][unit] = None
-            self.numel[unit] += numel
-            self.width[unit] = shape[0] if shape else 1
-            if is_matrix:
-                self._matrices[unit].add(".".join(path[:-1]))
-
-    def units(self, path: str) -> list[str]:
-        """The module's own parameters and its children, in the order of their registration."""
-        found = list(self._children[path])
-        if not isinstance(self.modules.get(path), _CONTAINERS):
-            return found
-        order = [f"{path}.{name}".strip(".") for name, _ in self.modules[path].named_children()]
-        return sorted(found, key=lambda unit: order.index(unit) if unit in order else -1)
-
-    def is_module(self, unit: str) -> bool:
-        return unit in self.modules
-
-    def is_container(self, unit: str) -> bool:
-        return isinstance(self.modules.get(unit), _CONTAINERS)
-
-    def matrices(self, unit: str) -> int:
-        return len(self._matrices[unit])
-
-    def is_block(self, unit: str) -> bool:
-        return self.is_module(unit) and self.matrices(unit) > 1
-
-    def share(self, unit: str, path: str) -> float:
-        return self.numel[unit] / max(1, sum(self.numel[one] for one in self._children[path]))
-
-
-def _rows(tree: _Tree, path: str, least: int) -> list[list[str]]:
-    """The rows directly in a module, in the order of their first items."""
-    if tree.is_container(path):
-        row = [unit for unit in tree.units(path) if tree.is_module(unit)]
-        return [row] if len(row) >= least else []
-    rows: dict[str, list[str]] = {}
-    for unit in tree.units(path):
-        numbered = re.fullmatch(r"(.*?)\d+", unit.rpartition(".")[2])
-        if numbered and tree.is_module(unit):
-            rows.setdefault(numbered[1] + "#", []).append(unit)
-        elif tree.is_container(unit):
-            rows[unit] = tree.units(unit)
-    for prefix in [prefix for prefix, row in rows.items() if prefix.endswith("#") and len(row) < 2]:
-        (alone,) = rows.pop(prefix)
-        if tree.is_container(alone):
-            rows[alone] = tree.units(alone)
-    places = {unit: place for place, unit in enumerate(tree.units(path))}
-    found = [row for row in rows.values() if len(row) >= least]
-    return sorted(found, key=lambda row: places.get(row[0], places.get(row[0].rpartition(".")[0], 0)))
-
-
-def _is_row_of_blocks(tree: _Tree, row: Sequence[str]) -> bool:
-    """Downsampling between the blocks is none itself, so half of the row is enough."""
-    return 2 * sum(tree.is_block(unit) for unit in row) >= len(row)
-
-
-def _has_blocks(tree: _Tree, unit: str) -> bool:
-    """Whether a row of blocks is in a module, at any depth."""
-    if any(_is_row_of_blocks(tree, row) for row in _rows(tree, unit, least=2)):
-        return True
-    return any(_has_blocks(tree, below) for below in tree.units(unit) if tree.is_module(below))
-
-
-def _run_of_blocks(tree: _Tree, path: str, least: int) -> _Run | None:
+def _run_of_blocks(tree: Tree, path: str, least: int) -> _Run | None:
     """The outermost row of blocks in a module, found through the modules that only wrap it."""
-    rows = _rows(tree, path, least)
-    main = [row for row in rows if _is_row_of_blocks(tree, row)]
+    rows = rows_in(tree, path, least)
+    main = [row for row in rows if is_row_of_blocks(tree, row)]
     units = tree.units(path)
     deep = [unit for unit in units if tree.is_module(unit) and _may_be_descended(tree, unit, main, least)]
     if main and not (len(deep) == 1 and tree.share(deep[0], path) >= _NEARLY_ALL):
@@ -187,7 +97,7 @@ def _run_of_blocks(tree: _Tree, path: str, least: int) -> _Run | None:
     return _Run(found.items, units[:place] + found.before, found.after + units[place + 1 :])
 
 
-def _may_be_descended(tree: _Tree, unit: str, main: Sequence[Sequence[str]], least: int) -> bool:
+def _may_be_descended(tree: Tree, unit: str, main: Sequence[Sequence[str]], least: int) -> bool:
     """Whether the depth may be inside a child: not where it is one of the row's blocks, or the row itself."""
     kind = type(tree.modules[unit])
     for row in main:
@@ -195,17 +105,11 @@ def _may_be_descended(tree: _Tree, unit: str, main: Sequence[Sequence[str]], lea
             return False
         if row[0].rpartition(".")[0] == unit:
             return False
-    return _has_blocks(tree, unit) or (least == 1 and _holds_one_block(tree, unit))
-
-
-def _holds_one_block(tree: _Tree, unit: str) -> bool:
-    """A stage of a single block has its row all the same."""
-    inside = tree.units(unit)
-    return tree.is_container(unit) and len(inside) == 1 and tree.is_block(inside[0])
+    return has_blocks(tree, unit) or (least == 1 and holds_one_block(tree, unit))
 
 
 def _run_of_rows(
-    tree: _Tree, units: Sequence[str], rows: Sequence[Sequence[str]], main: Sequence[Sequence[str]]
+    tree: Tree, units: Sequence[str], rows: Sequence[Sequence[str]], main: Sequence[Sequence[str]]
 ) -> _Run:
     """The items of the `main` rows, one row after the other; each other row that goes with one shares its items."""
     items = {index: [_Item(unit, []) for unit in row] for index, row in enumerate(main)}
@@ -220,13 +124,13 @@ def _run_of_rows(
     return _in_order(tree, units, items, row_of)
 
 
-def _goes_with(tree: _Tree, row: Sequence[str], leader: Sequence[str]) -> bool:
+def _goes_with(tree: Tree, row: Sequence[str], leader: Sequence[str]) -> bool:
     """Whether the rows stand side by side (patch_embeddings[i] and block[i]): as many items, each as wide."""
     return [tree.width[unit] for unit in row] == [tree.width[unit] for unit in leader]
 
 
 def _in_order(
-    tree: _Tree, units: Sequence[str], items: dict[int, list[_Item]], row_of: dict[str, int]
+    tree: Tree, units: Sequence[str], items: dict[int, list[_Item]], row_of: dict[str, int]
 ) -> _Run:
     """Rows stand where their first item is registered, with what is between them."""
     run = _Run([])
@@ -249,7 +153,7 @@ def _in_order(
     return run
 
 
-def _joined(tree: _Tree, row: Sequence[_Item], has_stem: bool) -> list[_Item]:
+def _joined(tree: Tree, row: Sequence[_Item], has_stem: bool) -> list[_Item]:
     """A row without what is no block: it joins the next block, or the last where none follows.
 
     Before the first block it is a stem, where there is none yet. A norm joins what it follows. In a row
@@ -274,7 +178,7 @@ def _joined(tree: _Tree, row: Sequence[_Item], has_stem: bool) -> list[_Item]:
     return found
 
 
-def _run_of_anything(tree: _Tree, path: str) -> _Run:
+def _run_of_anything(tree: Tree, path: str) -> _Run:
     """Where there are no rows of blocks: every child with weights is an item, in rows or not."""
     units = tree.units(path)
     largest = max(units, key=lambda unit: tree.numel[unit], default=None)
@@ -283,7 +187,7 @@ def _run_of_anything(tree: _Tree, path: str) -> _Run:
         found = _run_of_anything(tree, largest)
         place = units.index(largest)
         return _Run(found.items, units[:place] + found.before, found.after + units[place + 1 :])
-    rows = _rows(tree, path, least=2)
+    rows = rows_in(tree, path, least=2)
     in_rows = {unit for row in rows for unit in row} | {row[0].rpartition(".")[0] for row in rows}
     main = [row for row in rows if any(tree.matrices(unit) for unit in row)]
     main += [[u] for u in units if u not in in_rows and tree.is_module(u) and tree.matrices(u)]
@@ -293,7 +197,7 @@ def _run_of_anything(tree: _Tree, path: str) -> _Run:
     return _run_of_rows(tree, units, [*rows, *singles], main)
 
 
-def _inside(tree: _Tree, stage: _Item) -> _Run:
+def _inside(tree: Tree, stage: _Item) -> _Run:
     """The layers of a stage; one where it has no rows of blocks."""
     whole = _Run([])
     for unit in stage.units:

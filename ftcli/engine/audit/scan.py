@@ -10,10 +10,12 @@ from ftcli.engine.audit.cache import Kept, cache_file, read_cache, recalled, sta
 from ftcli.engine.audit.fingerprint import Fingerprint, fingerprint
 from ftcli.errors import DataError
 from ftcli.plans.data_splits import DataSplits
+from ftcli.stopping import at_safe_points, safe_point
 
 Scanned = Fingerprint | DataError
 
 
+@at_safe_points()
 def scan(
     splits: DataSplits, workers: int, on_progress: Callable[[int, int], None], *, cached: bool = True
 ) -> list[Scanned]:
@@ -32,6 +34,7 @@ def scan(
     with ThreadPoolExecutor(max(workers, 1)) as pool:
         try:
             for index, (result, kept) in enumerate(pool.map(look, range(len(splits.examples)))):
+                safe_point()
                 found.append(result)
                 if kept is not None and files is not None:
                     after[_name(files[index])] = kept

@@ -10,6 +10,8 @@ from ftcli.plans.audit import Pair, PairKind
 
 _SPLIT_AGAIN = "write a split without leaks: ftcli audit DATA --fix-split split.json"
 _WORDS: dict[PairKind, str] = {"exact": "duplicate", "near": "near duplicate"}
+_ACROSS: dict[PairKind, str] = {"exact": "duplicate-across-splits", "near": "near-duplicate-across-splits"}
+_WITHIN: dict[PairKind, str] = {"exact": "duplicate-within-split", "near": "near-duplicate-within-split"}
 
 
 def across_splits(seen: Seen) -> Iterator[Finding]:
@@ -17,9 +19,8 @@ def across_splits(seen: Seen) -> Iterator[Finding]:
         crossing = [pair for pair in seen.pairs if pair.kind == kind and pair.crosses]
         for streams in dict.fromkeys(pair.streams for pair in crossing):
             pairs = [pair for pair in crossing if pair.streams == streams]
-            rule = f"{word.replace(' ', '-')}-across-splits"
             what = f"{number(len(pairs), f'{word} pair')} in {' and '.join(streams)}: {some_pairs(pairs)}"
-            yield Finding(_gravity(kind, streams), "-".join(streams), what, _SPLIT_AGAIN, rule)
+            yield Finding(_gravity(kind, streams), "-".join(streams), what, _SPLIT_AGAIN, _ACROSS[kind])
 
 
 def within_split(seen: Seen) -> Iterator[Finding]:
@@ -30,7 +31,7 @@ def within_split(seen: Seen) -> Iterator[Finding]:
             pairs = [pair for pair in inside if pair.streams[0] == stream]
             what = f"{number(len(pairs), f'{word} pair')} within {stream}: {some_pairs(pairs)}"
             remedy = "keep one of each, unless they are meant to weigh double"
-            yield Finding("info", stream, what, remedy, f"{word.replace(' ', '-')}-within-split")
+            yield Finding("info", stream, what, remedy, _WITHIN[kind])
 
 
 def two_labels(seen: Seen) -> Iterator[Finding]:
