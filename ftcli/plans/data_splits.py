@@ -52,6 +52,8 @@ class DataSplits:
     """How the streams came about, where it was not by ratio: "by group: 12 train, 3 val, 3 test"."""
     left_out: Mapping[str, str] = field(default_factory=dict)
     """Key -> why, of examples that a stream would hold if they could be read."""
+    drawn: tuple[str, ...] = ()
+    """The streams that the source has not divided itself: they were taken from its train."""
 
     def labels(self, stream: str) -> list[int]:
         return [self.examples[i].label for i in self.streams[stream]]

@@ -22,6 +22,7 @@ LONGEST_LABEL = 1_000
 """Characters; more is a text that went into the wrong column, or a quote that was never closed."""
 _SHOWN = 80
 _SHOWN_HEADER = 200
+_NAME_THEM = "separate the columns with commas, or name them: data.image_column, data.label_column"
 
 
 class Manifest(DataOptions):
@@ -132,7 +133,7 @@ def _check_header(options: Manifest, header: list[str]) -> None:
 
 def _no_column(options: Manifest, name: str, header: list[str]) -> DataError:
     near = get_close_matches(name, header, n=1)
-    remedy = f"nearest: {near[0]}" if near else "separate the columns with commas, or name them in the recipe"
+    remedy = f"nearest: {near[0]}" if near else _NAME_THEM
     names = ", ".join(name if name.isprintable() else ascii(name) for name in header)
     told = names[:_SHOWN_HEADER] if any(header) else "it is empty"
     return DataError(f"no column {name!r} in the header: {told}", where=options.path, remedy=remedy)
