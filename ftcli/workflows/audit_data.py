@@ -77,7 +77,9 @@ def _recipe_for(path: Path, overrides: Sequence[str]) -> Recipe:
     idle = [override for override in overrides if "=" in override and not _READ.fullmatch(override)]
     if idle:
         what = f"{idle[0].partition('=')[0].strip()} changes nothing in an audit of data"
-        raise UsageError(what, where=str(path), remedy="set data.... or seed, or give a recipe")
+        raise UsageError(
+            what, where=str(path), remedy="set a field of data, or seed; the rest needs a recipe"
+        )
     data = {"kind": _kind_of(path), "path": str(path)}
     content = {"data": data, "model": {"backbone": "timm/none"}, "strategy": "full"}
     document = Document(content, {"": Place(1, 1, str(path))}, ())

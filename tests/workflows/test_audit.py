@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from PIL import Image, ImageOps
 
+from ftcli.engine.files import write_json
 from ftcli.errors import DataError, GateError
 from ftcli.events import Noticed, Working
 from ftcli.findings import Finding
-from ftcli.plans.data_splits import DataSplits
+from ftcli.plans.data_splits import DataSplits, split_record
 from ftcli.workflows.audit import audit_splits, leak_free
 from ftcli.workflows.audit_data import open_data
 from ftcli.workflows.audit_gate import gate
@@ -102,6 +104,19 @@ def test_clean_data_are_clean(tmp_path: Path, leaky: Path) -> None:
     report = audit_splits(opened(leaky))
     assert [pair for pair in report.pairs if pair.kind == "exact"] == []
     assert report.errors == ()
+
+
+def test_which_streams_the_source_has_not_divided(tmp_path: Path, leaky: Path) -> None:
+    def drawn(*overrides: str) -> tuple[str, ...]:
+        return open_data(leaky, overrides).splits.drawn
+
+    assert drawn() == drawn("data.split.folds=3") == ("val",)
+    write_json(tmp_path / "split.json", split_record(opened(leaky)))
+    assert drawn(f"data.split.file={tmp_path / 'split.json'}") == ()
+    shutil.copytree(leaky / "test", leaky / "val")
+    assert drawn() == ()
+    assert drawn("data.split.folds=3") == ("val",)
+    assert open_data(leaky / "train").splits.drawn == ("val", "test")
 
 
 def test_what_is_no_data(tmp_path: Path) -> None:
