@@ -50,6 +50,14 @@ class Pair:
 
 
 @dataclass(frozen=True)
+class NotChecked:
+    """A check that the data gave no ground for: silence about it is no all-clear."""
+
+    what: str
+    why: str
+
+
+@dataclass(frozen=True)
 class AuditReport:
     source: str
     classes: tuple[str, ...]
@@ -63,6 +71,7 @@ class AuditReport:
     """Examples of val and test that training has seen in some form: a copy, or another of their group."""
     tied: tuple[tuple[int, ...], ...] = ()
     """Sets of examples that must stay in one stream: copies of each other, or of one group."""
+    not_checked: tuple[NotChecked, ...] = ()
 
     @property
     def errors(self) -> tuple[Finding, ...]:
@@ -83,6 +92,7 @@ class AuditReport:
             "counts": self.counts(),
             "leaked": len(self.leaked),
             "findings": [asdict(finding) for finding in self.findings],
+            "not_checked": [asdict(each) for each in self.not_checked],
             "pairs": [_shown(pair) for pair in self.pairs],
         }
 

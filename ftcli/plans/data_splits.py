@@ -60,6 +60,8 @@ class DataSplits:
     """Key -> why, of examples that a stream would hold if they could be read."""
     multi_label: bool = False
     """Whether an example may have several classes, or none."""
+    drawn: tuple[str, ...] = ()
+    """The streams that the source has not divided itself: they were taken from its train."""
 
     def count_per_class(self, stream: str) -> dict[str, int]:
         """Examples of each class; of a multi-label stream one counts for each of its classes."""

@@ -50,8 +50,9 @@ def terminal_listener(console: Console) -> Iterator[Listener]:
 
     def listen(event: Event) -> None:
         footer.see(event)
-        if not isinstance(event, StepDone):
-            show(console, *narrator.told(event))
+        lines = () if isinstance(event, StepDone) else tuple(narrator.told(event))
+        if lines:  # to print nothing would redraw the footer, once for every image
+            show(console, *lines)
 
     with live:
         yield listen

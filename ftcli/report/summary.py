@@ -61,6 +61,7 @@ def evaluate_view(evaluation: Mapping[str, Any]) -> RenderableType:
         ("macro F1", _sure(f"{evaluation['macro_f1']:.3f}", between.get("macro_f1"), percent=False)),
         ("loss", Text(f"{evaluation['loss']:.4f}")),
         *_further(evaluation, between),
+        *_without_leaks(evaluation.get("without_leaks")),
         *_calibration(evaluation.get("calibration")),
     ]
     run = unbroken(plain(f"run: {evaluation['run']}"))
@@ -94,6 +95,16 @@ def _meaning(evaluation: Mapping[str, Any]) -> str:
     if evaluation.get("multi_label"):
         return "all right: every class of the image, and no other"
     return "balanced: mean recall"
+
+
+def _without_leaks(scores: Mapping[str, Any] | None) -> Lines:
+    """The score to believe, where training has seen some of these images."""
+    if scores is None:
+        return []
+    accuracy, f1 = numbers.accuracy(scores["accuracy"]), f"{scores['macro_f1']:.3f}"
+    told = Text.assemble((accuracy, STRONG), f", macro F1 {f1}, loss {scores['loss']:.4f}; ")
+    told.append(f"of {scores['num_examples']:,} examples: the rest is in train too", QUIET)
+    return [("no leaks", told)]
 
 
 def _calibration(calibration: Mapping[str, Any] | None) -> Lines:

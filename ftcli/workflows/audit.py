@@ -4,45 +4,67 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
-from pathlib import Path
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from ftcli.engine.audit.fingerprint import Fingerprint
 from ftcli.engine.audit.scan import Scanned, scan
 from ftcli.engine.audit.search import NearPairs, near_copies
-from ftcli.engine.files import write_json
 from ftcli.errors import DataError
-from ftcli.planner.audit_rules import Seen, audit_findings
+from ftcli.events import Event, Listener, Working
+from ftcli.planner.audit_rules import Seen, audit_findings, not_checked
 from ftcli.plans.audit import AuditReport, ImageFacts, Pair, worst_first
-from ftcli.plans.data_splits import TEST, TRAIN, VAL, DataSplits, split_record
-from ftcli.recipe.load import load_recipe
-from ftcli.registry import implementation
+from ftcli.plans.data_splits import TEST, TRAIN, VAL, DataSplits
 
 _RANK = {TRAIN: 0, VAL: 1, TEST: 2}
 _CROPPED, _BRIGHTER = 0.012, 0.06
 """A stretch or shift (share of the side), and a change of brightness, that are told."""
-_DEFAULT_SEED = 0
-MANIFESTS = (".csv", ".jsonl", ".ndjson")
-"""Suffixes of files that `kind: csv` reads."""
 
 
-def audit_splits(
-    splits: DataSplits,
-    on_progress: Callable[[int, int], None] = lambda done, total: None,
-    *,
-    workers: int | None = None,
-    cached: bool = True,
-) -> AuditReport:
-    """Nothing is raised for what is wrong with the data: images that cannot be read are findings too."""
+def _silent(event: Event) -> None:
+    """Nobody listens."""
+
+
+@dataclass(frozen=True)
+class Looked:
+    """What was seen of the images, whichever way they are divided: it serves every split of the same data."""
+
+    scanned: Sequence[Scanned]
+    images: tuple[bytes, ...]
+    """The digest of each different image."""
+    near: NearPairs | None
+    """Indices into `images`; None when there are too few to compare."""
+
+
+def look(
+    splits: DataSplits, tell: Listener = _silent, *, workers: int | None = None, cached: bool = True
+) -> Looked:
+    """Every image opened once, and the different ones compared."""
     used = workers or min(os.cpu_count() or 1, 8)
-    scanned = scan(splits, used, on_progress, cached=cached)
-    facts = [_facts(index, found) for index, found in enumerate(scanned)]
-    pairs = sorted(_pairs(splits, scanned), key=worst_first)
-    seen = Seen(splits, facts, pairs)
-    tied = _tied(splits, pairs)
+    scanned = scan(
+        splits, used, lambda done, total: tell(Working("auditing images", done, total)), cached=cached
+    )
+    first = {found.digest: found for found in scanned if isinstance(found, Fingerprint)}
+    if len(first) < 2:
+        return Looked(scanned, tuple(first), None)
+    images = list(first.values())
+    tell(Working("comparing images", len(images)))
+    near = near_copies(
+        np.stack([image.gray for image in images]),
+        np.stack([image.colour for image in images]),
+        np.array([min(image.width, image.height) for image in images]),
+    )
+    tell(Working("comparing images", len(images), len(images)))
+    return Looked(scanned, tuple(first), near)
+
+
+def report_of(splits: DataSplits, looked: Looked, command: str | None = None) -> AuditReport:
+    """What it means for the split. `command` audits these data again, and is named where it helps."""
+    facts = [_facts(index, found) for index, found in enumerate(looked.scanned)]
+    pairs = sorted(_pairs(splits, looked), key=worst_first)
+    seen = Seen(splits, facts, pairs, command)
     return AuditReport(
         source=splits.source,
         classes=splits.classes,
@@ -51,90 +73,26 @@ def audit_splits(
         findings=audit_findings(seen),
         facts=tuple(facts),
         leaked=_leaked(seen),
-        tied=tied,
+        tied=_tied(splits, pairs),
+        not_checked=not_checked(seen),
     )
 
 
-def open_data(path: Path, overrides: Sequence[str] = ()) -> DataSplits:
-    """The data of a recipe, or what a folder or a manifest holds, split as training would with seed 0."""
-    if path.suffix.lower() in (".yaml", ".yml") and not path.is_dir():
-        recipe = load_recipe(path, overrides)
-        return _opened(recipe.data, recipe.seed)
-    return _opened(_options(path), _DEFAULT_SEED)
-
-
-def audit_path(
-    path: Path,
-    overrides: Sequence[str] = (),
-    on_progress: Callable[[int, int], None] = lambda done, total: None,
+def audit_splits(
+    splits: DataSplits,
+    tell: Listener = _silent,
+    *,
+    workers: int | None = None,
+    cached: bool = True,
+    command: str | None = None,
 ) -> AuditReport:
-    return audit_splits(open_data(path, overrides), on_progress)
+    """Nothing is raised for what is wrong with the data: images that cannot be read are findings too."""
+    return report_of(splits, look(splits, tell, workers=workers, cached=cached), command)
 
 
 def leak_free(report: AuditReport, splits: DataSplits, stream: str) -> tuple[int, ...]:
     """The examples of a stream that training has seen in no form."""
     return tuple(index for index in splits.streams[stream] if index not in report.leaked)
-
-
-def fixed_split(report: AuditReport, splits: DataSplits) -> DataSplits:
-    """The same data with everything that is tied in one stream each; what is tied to nothing stays where it is.
-
-    A tied set goes to the one of its own streams that lacks its classes most, so that the sizes stay near; to
-    train where a class would else be left without training images.
-    """
-    stream_of = {index: stream for stream, indices in splits.streams.items() for index in indices}
-    label_of = splits.strata
-    torn = [ties for ties in report.tied if len({stream_of[i] for i in ties}) > 1]
-    lacking: dict[tuple[str, int], int] = defaultdict(int)
-    for index in (index for ties in torn for index in ties):
-        lacking[stream_of[index], label_of[index]] += 1
-    for ties in sorted(torn, key=lambda ties: (-len(ties), ties)):
-        streams = sorted({stream_of[i] for i in ties}, key=lambda stream: _RANK.get(stream, 9))
-        chosen = max(streams, key=lambda s: sum(lacking[s, label_of[i]] for i in ties))
-        for index in ties:
-            stream_of[index] = chosen
-            lacking[chosen, label_of[index]] -= 1
-    _keep_classes_in_train(splits, torn, stream_of)
-    return replace(
-        splits,
-        streams={s: tuple(sorted(i for i, at in stream_of.items() if at == s)) for s in splits.streams},
-    )
-
-
-def write_fixed_split(report: AuditReport, splits: DataSplits, path: Path) -> DataSplits:
-    """`fixed_split` as a file in the format of a run's split.json. Raises MachineError when it cannot be written."""
-    fixed = fixed_split(report, splits)
-    write_json(path, split_record(fixed))
-    return fixed
-
-
-def _options(path: Path) -> object:
-    from ftcli.recipe.schema import Recipe
-
-    if not path.exists():
-        raise DataError(
-            "no such file or folder", where=str(path), remedy="give a folder, a manifest or a recipe"
-        )
-    is_manifest = path.suffix.lower() in MANIFESTS
-    kind = "folder" if path.is_dir() else "csv"
-    content = {
-        "data": {"kind": kind, "path": str(path)},
-        "model": {"backbone": "timm/none"},
-        "strategy": "full",
-    }
-    if not path.is_dir() and not is_manifest:
-        raise DataError(
-            "this is no folder, no manifest (.csv, .jsonl) and no recipe (.yaml)",
-            where=str(path),
-            remedy="give one of these",
-        )
-    data: object = Recipe.model_validate(content).data
-    return data
-
-
-def _opened(options: object, seed: int) -> DataSplits:
-    splits: DataSplits = implementation(options, "open_splits")(options, seed)  # type: ignore[arg-type]
-    return splits
 
 
 def _facts(index: int, found: Scanned) -> ImageFacts:
@@ -143,20 +101,21 @@ def _facts(index: int, found: Scanned) -> ImageFacts:
     return ImageFacts(index, found.width, found.height, found.mean, found.std, found.spread)
 
 
-def _pairs(splits: DataSplits, scanned: Sequence[Scanned]) -> list[Pair]:
+def _pairs(splits: DataSplits, looked: Looked) -> list[Pair]:
     """Of all examples that belong to a stream."""
     stream_of = {index: stream for stream, indices in splits.streams.items() for index in indices}
-    copies: dict[bytes, list[int]] = defaultdict(list)
+    copies: dict[bytes, list[int]] = {digest: [] for digest in looked.images}
     for index in sorted(stream_of, key=lambda i: (_RANK.get(stream_of[i], 9), i)):
-        found = scanned[index]
+        found = looked.scanned[index]
         if isinstance(found, Fingerprint):
             copies[found.digest].append(index)
-    members = list(copies.values())
     draw = _Drawer(splits, stream_of)
     exact = [
-        draw("exact", group[0], other, "the same pixels", 0.0) for group in members for other in group[1:]
+        draw("exact", group[0], other, "the same pixels", 0.0)
+        for group in copies.values()
+        for other in group[1:]
     ]
-    return exact + _near(members, [scanned[group[0]] for group in members], draw)
+    return exact + _near(list(copies.values()), looked, draw)
 
 
 class _Drawer:
@@ -182,21 +141,18 @@ class _Drawer:
         )
 
 
-def _near(members: list[list[int]], prints: Sequence[Scanned], draw: _Drawer) -> list[Pair]:
+def _near(members: list[list[int]], looked: Looked, draw: _Drawer) -> list[Pair]:
     """Near copies of the different images; of one that is there several times, every copy gets a partner."""
-    images = [found for found in prints if isinstance(found, Fingerprint)]
-    if len(images) < 2:
+    if looked.near is None:
         return []
-    found = near_copies(
-        np.stack([image.gray for image in images]),
-        np.stack([image.colour for image in images]),
-        np.array([min(image.width, image.height) for image in images]),
-    )
+    prints = {found.digest: found for found in looked.scanned if isinstance(found, Fingerprint)}
     pairs = []
-    for row, (one, other) in enumerate(found.pairs.tolist()):
-        how = _how(found, row, images[one], images[other])
+    for row, (one, other) in enumerate(looked.near.pairs.tolist()):
+        if not members[one] or not members[other]:  # it belongs to no stream
+            continue
+        how = _how(looked.near, row, prints[looked.images[one]], prints[looked.images[other]])
         for first, second in _partners(members[one], members[other], draw.stream_of):
-            pairs.append(draw("near", first, second, how, float(found.rest[row])))
+            pairs.append(draw("near", first, second, how, float(looked.near.rest[row])))
     return pairs
 
 
@@ -253,16 +209,3 @@ def _tied(splits: DataSplits, pairs: Iterable[Pair]) -> tuple[tuple[int, ...], .
     for index in sorted(parent):
         sets[root(index)].append(index)
     return tuple(tuple(members) for members in sets.values() if len(members) > 1)
-
-
-def _keep_classes_in_train(
-    splits: DataSplits, torn: list[tuple[int, ...]], stream_of: dict[int, str]
-) -> None:
-    """Sets go back to train until every class that had training images has some again."""
-    wanted = {splits.strata[i] for i in splits.streams[TRAIN]}
-    for ties in torn:
-        there = {splits.strata[i] for i, stream in stream_of.items() if stream == TRAIN}
-        if not wanted - there:
-            return
-        if {splits.strata[i] for i in ties} & (wanted - there):
-            stream_of.update(dict.fromkeys(ties, TRAIN))

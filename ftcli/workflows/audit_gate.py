@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from copy import copy
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ftcli.errors import GateError
-from ftcli.events import Listener, Noticed, Scores, Working
+from ftcli.events import Listener, Noticed, Scores
+from ftcli.findings import Finding
 from ftcli.plans.audit import AuditReport
 from ftcli.plans.data_splits import TEST, DataSplits
 from ftcli.workflows.audit import audit_splits, leak_free
@@ -25,26 +27,30 @@ def gate(recipe: Recipe, splits: DataSplits, tell: Listener) -> AuditReport | No
     asked = getattr(recipe.data, "audit", "warn")
     if asked == "off":
         return None
-    report = audit_splits(splits, lambda done, total: tell(Working("auditing images", done, total)))
+    report = audit_splits(splits, tell)
+    refused = refusing(report, recipe) if asked == "strict" else ()
     for finding in report.findings:
-        if finding.severity != "info" and finding.rule != "unreadable-image":
+        first = bool(refused) and finding is refused[0]  # the error that ends the run tells it
+        if finding.severity != "info" and finding.rule != "unreadable-image" and not first:
             tell(Noticed(finding))
-    if asked == "strict":
-        refuse_errors(report, skips_unreadable=recipe.data.on_bad_image == "skip")
+    if refused:
+        raise GateError(
+            f"{verdict(report, refused)}: {refused[0].message}",
+            where=refused[0].where,
+            remedy=refused[0].remedy,
+        )
     return report
 
 
-def refuse_errors(report: AuditReport, *, skips_unreadable: bool = False) -> None:
-    """Raises GateError when a finding is an error; images that are left out on record are none then."""
-    errors = [e for e in report.errors if not (skips_unreadable and e.rule == "unreadable-image")]
-    if not errors:
-        return
-    count = "1 finding is an error" if len(errors) == 1 else f"{len(errors)} findings are errors"
-    raise GateError(
-        f"the audit of {report.source}: {count}; {errors[0].message}",
-        where=errors[0].where,
-        remedy=errors[0].remedy,
-    )
+def refusing(report: AuditReport, recipe: Recipe) -> tuple[Finding, ...]:
+    """The errors that end a strict run; images that are left out on record are none."""
+    skips = recipe.data.on_bad_image == "skip"
+    return tuple(e for e in report.errors if not (skips and e.rule == "unreadable-image"))
+
+
+def verdict(report: AuditReport, refused: Sequence[Finding]) -> str:
+    count = "1 finding is an error" if len(refused) == 1 else f"{len(refused)} findings are errors"
+    return f"the audit of {report.source}: {count}"
 
 
 def scores_without_leaks(work: Work, report: AuditReport | None) -> Scores | None:

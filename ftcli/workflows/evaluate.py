@@ -17,8 +17,9 @@ from ftcli.engine.metrics import calibration_error, report_of
 from ftcli.engine.placement import find_machine, num_workers
 from ftcli.engine.run_folder import RunFolder, open_run_folder
 from ftcli.errors import DataError, UsageError
+from ftcli.events import Scores
 from ftcli.planner.choose import choose_precision
-from ftcli.plans.data_splits import VAL, DataSplits, apply_split_record
+from ftcli.plans.data_splits import TEST, VAL, DataSplits, apply_split_record
 from ftcli.plans.training_plan import Precision
 from ftcli.recipe.load import load_recipe
 from ftcli.recipe.schema import Recipe
@@ -29,6 +30,7 @@ from ftcli.workflows.saved_model import SavedModel, load_saved
 def evaluate(path: Path, stream: str = "test", *, calibrate: bool = False) -> dict[str, Any]:
     """The full report on train, val or test, by the split that the run kept.
 
+    Where training found leaks among the test images, the run's score without them stands beside: `without_leaks`.
     `calibrate`: what temperature scaling, fitted on val, would do to the calibration; the model stays as it is.
     """
     run = open_run_folder(path)
@@ -53,9 +55,22 @@ def evaluate(path: Path, stream: str = "test", *, calibrate: bool = False) -> di
         **scores_of(logits, labels).to_dict(),
         **report_of(logits, labels, splits.classes, recipe.seed),
     }
+    without = _without_leaks(run) if stream == TEST else None
+    if without is not None:
+        result["without_leaks"] = without
     if calibrate:
         result["calibration"] = _calibration(predicted[VAL], predicted[stream])
     return result
+
+
+def _without_leaks(run: RunFolder) -> dict[str, Any] | None:
+    """As the run measured it, for the same weights; None without leaks, and for a run that is not complete."""
+    try:
+        summary = json.loads(run.summary.read_text(encoding="utf-8"))
+        kept = summary.get("test_without_leaks")
+        return None if kept is None else Scores(**kept).to_dict()
+    except (OSError, ValueError, TypeError, AttributeError):
+        return None
 
 
 def _calibration(fitted_on: tuple[Tensor, Tensor], judged_on: tuple[Tensor, Tensor]) -> dict[str, Any]:

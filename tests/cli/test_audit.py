@@ -51,6 +51,11 @@ def test_strict_ends_with_6(ftcli: Call, leaky: Path) -> None:
     assert ended.code == 6
     assert "Audit of photos" in ended.out
     assert "are errors" in ended.err or "is an error" in ended.err
+    (finding,) = [
+        f for f in ftcli("audit", "photos", "--json").json["findings"] if f["where"] == "train-test"
+    ]
+    assert finding["message"] not in ended.err
+    assert finding["remedy"] not in ended.err
     both = ftcli("audit", "photos", "--strict", "--json")
     assert both.code == 6
     json.loads(both.out)
@@ -63,6 +68,10 @@ def test_the_files(ftcli: Call, leaky: Path) -> None:
     record = json.loads((leaky / "split.json").read_text())
     where = {key: stream for stream, keys in record["streams"].items() for key in keys}
     assert where["train/digit 1/003.png"] == where["test/digit 1/new.png"]
+    assert "audited as it was written" in ended.out
+    assert "ftcli audit photos --fix-split split.json" in ended.out
+    assert "DATA" not in ended.out
+    assert ended.err == ""
 
 
 def test_a_recipe(ftcli: Call, leaky: Path) -> None:
@@ -79,10 +88,66 @@ def test_a_manifest(ftcli: Call, leaky: Path) -> None:
     assert ftcli("audit", "list.csv", "--json").json["classes"] == ["digit 0", "digit 1"]
 
 
+def test_a_manifest_of_other_columns_without_a_recipe(ftcli: Call, leaky: Path) -> None:
+    rows = [
+        f"{path},{path.parent.name},{path.parts[1]},p{number // 2}"
+        for number, path in enumerate(sorted(Path("photos").rglob("*.png")))
+    ]
+    Path("data.csv").write_text("img,diagnosis,part,patient\n" + "\n".join(rows) + "\n")
+    refused = ftcli("audit", "data.csv")
+    assert refused.code == 4
+    assert "data.image_column" in refused.err
+    columns = {"image": "img", "label": "diagnosis", "split": "part", "group": "patient"}
+    changes = [part for name, column in columns.items() for part in ("--set", f"data.{name}_column={column}")]
+    found = ftcli("audit", "data.csv", *changes, "--json").json
+    assert found["classes"] == ["digit 0", "digit 1"]
+    assert found["counts"]["exact"]["train-test"] == 1
+    (leak,) = [f for f in found["findings"] if f["rule"] == "duplicate-across-splits"]
+    assert leak["remedy"].endswith(f"ftcli audit data.csv {' '.join(changes)} --fix-split split.json")
+    assert {line["what"] for line in found["not_checked"]} >= {"time", "a split of their own"}
+    assert "groups" not in {line["what"] for line in found["not_checked"]}
+
+
+def test_another_seed_draws_another_split(ftcli: Call, leaky: Path) -> None:
+    def written(seed: int) -> object:
+        ended = ftcli("audit", "more", "--set", f"seed={seed}", "--fix-split", f"{seed}.json")
+        assert ended.code == 0, ended.err
+        return json.loads(Path(f"{seed}.json").read_text())["streams"]
+
+    assert written(1) != written(2)
+
+
+def test_a_written_split_as_json(ftcli: Call, leaky: Path) -> None:
+    """One document, though two audits were made."""
+    found = ftcli("audit", "photos", "--json", "--fix-split", "split.json", "--html", "page.html").json
+    fixed = found["fixed_split"]
+    assert fixed["file"] == "split.json"
+    assert fixed["leaked"] == 0 < found["leaked"]
+    assert "duplicate-across-splits" not in {finding["rule"] for finding in fixed["findings"]}
+    assert fixed["streams"] == json.loads(Path("split.json").read_text())["counts"]
+    assert "fixed_split" not in ftcli("audit", "photos", "--json").json
+
+
+def test_a_split_that_cannot_be_mended(ftcli: Call, leaky: Path) -> None:
+    change = ("--set", "data.group=(photo|png)")  # every image is of one group
+    ended = ftcli("audit", "photos", *change, "--fix-split", "split.json")
+    assert ended.code == 4
+    assert "Audit of photos" in ended.out
+    assert "no split without leaks can be written" in ended.err
+    assert not Path("split.json").exists()
+    as_json = ftcli("audit", "photos", *change, "--fix-split", "split.json", "--json")
+    assert as_json.code == 4
+    assert as_json.json["error"]["exit_code"] == 4
+
+
 def test_what_cannot_be(ftcli: Call, leaky: Path) -> None:
     assert ftcli("audit", "gone").code == 4
-    assert ftcli("audit", "photos", "--set", "seed=1").code == 2
+    for change in ("optimizer.lr=1", "data.grup=x", "nonsense", "data.image_column=x"):
+        ended = ftcli("audit", "photos", "--set", change)
+        assert ended.code == 2, change
+        assert change.partition("=")[0] in ended.err
     assert ftcli("audit", "photos", "--html", "no/such/folder.html").code == 3
+    assert ftcli("audit", "photos", "--html", "one", "--fix-split", "one").code == 2
 
 
 @pytest.mark.parametrize("option", ["--html", "--fix-split"])

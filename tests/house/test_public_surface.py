@@ -31,7 +31,10 @@ SURFACE = {
     "Finding": "(severity: Severity, where: str, message: str, remedy: str, rule: str = '') -> None",
     "FreezeReport": ("(model: str, phases: tuple[FreezeFacts, ...], findings: tuple[Finding, ...]) -> None"),
     "FtcliError": "(what: str, *, where: str | None = None, remedy: str | None = None) -> None",
-    "Prediction": "(image: str, label: str, probability: float, top: tuple[Guess, ...], labels: tuple[Guess, ...] | None = None) -> None",
+    "Prediction": (
+        "(image: str, label: str, probability: float, top: tuple[Guess, ...], "
+        "labels: tuple[Guess, ...] | None = None) -> None"
+    ),
     "SavedModel": "(card: ModelCard, network: Network, device: str) -> None",
     "TrainResult": None,
 }

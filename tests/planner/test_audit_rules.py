@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ftcli.findings import Finding
-from ftcli.planner.audit_rules import Seen, audit_findings
+from ftcli.planner.audit_rules import Seen, audit_findings, not_checked
 from ftcli.plans.audit import ImageFacts, Pair
 from ftcli.plans.data_splits import DataSplits, Example
 
@@ -84,6 +84,51 @@ def test_train_later_than_test() -> None:
     assert "40 images of train (100.0%)" in mixed["time-overlap"].message
     assert found(with_examples(data(), time=["soon"] * 80)) == {}
     assert "time-overlap" in found(with_examples(data(), time=[str(9000 - i) for i in range(80)]))
+
+
+def test_times_of_other_forms() -> None:
+    months = [f"20{10 + i:02}-05" for i in range(80)]
+    assert "2089-05" not in found(with_examples(data(), time=months))
+    assert (
+        "later than the first of test, 2010-05"
+        in found(with_examples(data(), time=months[::-1]))["time-overlap"].message
+    )
+    milliseconds = [str(1_700_000_000_000 - i) for i in range(80)]
+    assert "time-overlap" in found(with_examples(data(), time=milliseconds))
+
+
+def test_remedies_name_the_command_of_these_data() -> None:
+    splits = with_examples(data(), group=["one", *[None] * 78, "one"], time=[str(90 - i) for i in range(80)])
+    seen = Seen(splits, facts(splits), [pair("exact", 1, 41, ("train", "test"))], "ftcli audit my/photos")
+    remedies = [finding.remedy for finding in audit_findings(seen)]
+    assert len(remedies) == 3
+    assert all("ftcli audit my/photos " in remedy and "--fix-split" in remedy for remedy in remedies)
+    unknown = [finding.remedy for finding in audit_findings(replace(seen, command=None))]
+    assert all("DATA" not in remedy and "this recipe" in remedy for remedy in unknown)
+
+
+def unchecked(splits: DataSplits, seen_facts: list[ImageFacts] | None = None) -> dict[str, str]:
+    seen = Seen(splits, facts(splits) if seen_facts is None else seen_facts, ())
+    return {line.what: line.why for line in not_checked(seen)}
+
+
+def test_what_was_not_checked_is_said() -> None:
+    whole = with_examples(data(), group=[str(i // 4) for i in range(80)], time=[str(i) for i in range(80)])
+    assert unchecked(whole) == {}
+    assert "data.group_column" in unchecked(data())["groups"]
+    assert "data.time_column" in unchecked(data())["time"]
+    some = with_examples(data(), group=["a", *[None] * 79], time=["2024-01-01", "soon", *["2024-02-01"] * 78])
+    assert "79 of 80 images" in unchecked(some)["groups"]
+    assert "1 of 80 images" in unchecked(some)["time"]
+    assert (
+        "val and test were drawn by ftcli"
+        in unchecked(replace(data(), drawn=("val", "test")))["a split of their own"]
+    )
+    assert "too short" in unchecked(replace(data(), classes=("a", "b")))["labels in file names"]
+    assert "fewer than 20" in unchecked(data(train=40, test=10))["pixel statistics"]
+    seen = facts(data())
+    seen[0] = ImageFacts(0, error="cannot read the image: truncated")
+    assert unchecked(data(), seen)["copies"] == "1 image cannot be read"
 
 
 def test_a_name_that_spells_another_class() -> None:

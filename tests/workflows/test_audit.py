@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from PIL import Image, ImageOps
 
+from ftcli.engine.files import write_json
 from ftcli.errors import DataError, GateError
-from ftcli.events import Noticed
-from ftcli.plans.data_splits import DataSplits, apply_split_record
-from ftcli.workflows.audit import (
-    audit_path,
-    audit_splits,
-    fixed_split,
-    leak_free,
-    open_data,
-    write_fixed_split,
-)
+from ftcli.events import Noticed, Working
+from ftcli.findings import Finding
+from ftcli.plans.data_splits import DataSplits, split_record
+from ftcli.workflows.audit import audit_splits, leak_free
+from ftcli.workflows.audit_data import open_data
 from ftcli.workflows.audit_gate import gate
+from ftcli.workflows.audit_split import mended_split
 from tests.toys import recipe, recorder
 
 
@@ -57,7 +55,7 @@ def leaky(tmp_path: Path) -> Path:
 
 
 def opened(folder: Path) -> DataSplits:
-    return open_data(folder)
+    return open_data(folder).splits
 
 
 def test_the_planted_leaks_are_told(leaky: Path) -> None:
@@ -84,20 +82,6 @@ def test_the_leak_free_part_of_the_test_stream(leaky: Path) -> None:
     assert len(left) >= 5
 
 
-def test_a_mended_split_has_no_leaks(leaky: Path, tmp_path: Path) -> None:
-    splits = opened(leaky)
-    report = audit_splits(splits)
-    written = write_fixed_split(report, splits, tmp_path / "split.json")
-    read = apply_split_record(splits, json.loads((tmp_path / "split.json").read_text()))
-    assert read.streams == written.streams
-    again = audit_splits(read)
-    assert again.leaked == frozenset()
-    assert not any(pair.crosses for pair in again.pairs)
-    assert sum(map(len, written.streams.values())) == sum(map(len, splits.streams.values()))
-    for stream, indices in splits.streams.items():
-        assert abs(len(written.streams[stream]) - len(indices)) <= 4
-
-
 def test_groups_and_chains_stay_together(leaky: Path) -> None:
     splits = opened(leaky)
     test = splits.streams["test"]
@@ -106,10 +90,10 @@ def test_groups_and_chains_stay_together(leaky: Path) -> None:
     splits = replace(splits, examples=examples)
     report = audit_splits(splits)
     assert {test[-1], test[-2]} <= report.leaked
-    fixed = fixed_split(report, splits)
+    fixed = mended_split(report, splits)
     where = {i: s for s, indices in fixed.streams.items() for i in indices}
     assert len({where[i] for i in tied}) == 1
-    assert all(len({where[i] for i in ties}) == 1 for ties in report.tied)
+    assert all(len({where[i] for i in ties if i in where}) <= 1 for ties in report.tied)
 
 
 def test_clean_data_are_clean(tmp_path: Path, leaky: Path) -> None:
@@ -122,12 +106,33 @@ def test_clean_data_are_clean(tmp_path: Path, leaky: Path) -> None:
     assert report.errors == ()
 
 
+def test_which_streams_the_source_has_not_divided(tmp_path: Path, leaky: Path) -> None:
+    def drawn(*overrides: str) -> tuple[str, ...]:
+        return open_data(leaky, overrides).splits.drawn
+
+    assert drawn() == drawn("data.split.folds=3") == ("val",)
+    write_json(tmp_path / "split.json", split_record(opened(leaky)))
+    assert drawn(f"data.split.file={tmp_path / 'split.json'}") == ()
+    shutil.copytree(leaky / "test", leaky / "val")
+    assert drawn() == ()
+    assert drawn("data.split.folds=3") == ("val",)
+    assert open_data(leaky / "train").splits.drawn == ("val", "test")
+
+
 def test_what_is_no_data(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no such"):
-        audit_path(tmp_path / "nothing")
+        open_data(tmp_path / "nothing")
     (tmp_path / "notes.txt").write_text("")
     with pytest.raises(DataError, match="no folder"):
-        audit_path(tmp_path / "notes.txt")
+        open_data(tmp_path / "notes.txt")
+
+
+def noticed(folder: Path, asked: str) -> list[Finding]:
+    made = recipe(folder)
+    data = made.data.model_copy(update={"audit": asked})
+    events, tell = recorder()
+    gate(made.model_copy(update={"data": data}), opened(folder), tell)
+    return [event.finding for event in events if isinstance(event, Noticed)]
 
 
 def gated(folder: Path, asked: str):  # type: ignore[no-untyped-def]
@@ -145,12 +150,31 @@ def test_the_gate_warns_by_default_and_refuses_when_strict(leaky: Path) -> None:
     with pytest.raises(GateError, match="duplicate") as refused:
         gated(leaky, "strict")
     assert refused.value.exit_code == 6
+    assert "ftcli audit, of this recipe, with --fix-split" in str(refused.value.remedy)
     assert gated(leaky, "off") == (None, [])
 
 
+def test_strict_tells_each_finding_once(leaky: Path) -> None:
+    """The error that ends the run stands in the exception, all others are noticed."""
+    warned = [finding for finding in noticed(leaky, "warn") if finding.rule != "unreadable-image"]
+    events, tell = recorder()
+    made = recipe(leaky)
+    data = made.data.model_copy(update={"audit": "strict"})
+    with pytest.raises(GateError) as refused:
+        gate(made.model_copy(update={"data": data}), opened(leaky), tell)
+    told = [event.finding.message for event in events if isinstance(event, Noticed)]
+    (first,) = [finding.message for finding in warned if finding.message not in told]
+    assert first in refused.value.what
+    assert sorted([*told, first]) == sorted(finding.message for finding in warned)
+
+
 def test_every_example_is_looked_at_once(leaky: Path) -> None:
-    seen: list[tuple[int, int]] = []
     splits = opened(leaky)
-    audit_splits(splits, lambda done, total: seen.append((done, total)))
+    events, tell = recorder()
+    audit_splits(splits, tell)
     number = len(splits.examples)
-    assert seen == [(done, number) for done in range(1, number + 1)]
+    assert events[:number] == [Working("auditing images", done, number) for done in range(1, number + 1)]
+    begun, done = events[number:]
+    assert isinstance(begun, Working)
+    assert (begun.what, begun.total) == ("comparing images", None)
+    assert done == Working("comparing images", begun.done, begun.done)

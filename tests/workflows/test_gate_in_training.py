@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import shutil
+from io import StringIO
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from ftcli.errors import GateError
 from ftcli.events import EpochDone, Noticed
+from ftcli.report.summary import evaluate_view
 from ftcli.workflows.evaluate import evaluate
 from ftcli.workflows.train import train
 from tests.toys import recipe, recorder, write_digits
@@ -47,6 +51,15 @@ def test_a_leak_is_told_first_and_taken_out_of_a_second_score(leaky: Path, tmp_p
     assert leak in result.findings
     assert result.test_without_leaks is not None
     assert result.test.num_examples - result.test_without_leaks.num_examples >= LEAKS
+    again = evaluate(tmp_path / "run")
+    assert again["accuracy"] == result.test.accuracy
+    assert again["without_leaks"] == result.test_without_leaks.to_dict()
+    assert "without_leaks" not in evaluate(tmp_path / "run", "val")
+    shown = StringIO()
+    Console(file=shown, width=100).print(evaluate_view(again))
+    assert re.search(rf"no leaks +.*of {result.test_without_leaks.num_examples} examples", shown.getvalue())
+    (tmp_path / "run" / "summary.json").write_text("{}")
+    assert "without_leaks" not in evaluate(tmp_path / "run")
 
 
 def test_strict_ends_the_run_before_it_begins(leaky: Path, tmp_path: Path) -> None:

@@ -91,7 +91,9 @@ def complete(splits: DataSplits, shares: Split, seed: int) -> DataSplits:
     check_train(done)
     if shares.by == "group":
         check_groups(done)
-    return replace(done, how=_told(splits, done, shares))
+    own = {TRAIN, TEST} if shares.folds else {TRAIN, VAL, TEST}
+    drawn = tuple(stream for stream in (VAL, TEST) if stream not in own & splits.streams.keys())
+    return replace(done, how=_told(splits, done, shares), drawn=drawn)
 
 
 def _divided(splits: DataSplits, by: str, wanted: dict[str, float], seed: int) -> DataSplits:

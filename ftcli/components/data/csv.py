@@ -22,6 +22,7 @@ from ._labels import MaybeMultiLabel, Names, every_name, names_of, names_of_cell
 from ._manifest import rows_of
 
 _SHOWN_HEADER = 200
+_NAME_THEM = "separate the columns with commas, or name them: data.image_column, data.label_column"
 
 
 class Manifest(DataOptions, MaybeMultiLabel):
@@ -146,7 +147,7 @@ def _check_header(options: Manifest, header: list[str]) -> None:
 
 def _no_column(options: Manifest, name: str, header: list[str]) -> DataError:
     near = get_close_matches(name, header, n=1)
-    remedy = f"nearest: {near[0]}" if near else "separate the columns with commas, or name them in the recipe"
+    remedy = f"nearest: {near[0]}" if near else _NAME_THEM
     names = ", ".join(name if name.isprintable() else ascii(name) for name in header)
     told = names[:_SHOWN_HEADER] if any(header) else "it is empty"
     return DataError(f"no column {name!r} in the header: {told}", where=options.path, remedy=remedy)

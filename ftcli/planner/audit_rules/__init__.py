@@ -8,6 +8,7 @@ from __future__ import annotations
 from ftcli.findings import Finding
 from ftcli.planner.audit_rules import balance, duplicates, images, names, shift, ties
 from ftcli.planner.audit_rules.seen import Seen
+from ftcli.planner.audit_rules.unchecked import not_checked
 
 _RULES = (*duplicates.RULES, *ties.RULES, *names.RULES, *balance.RULES, *images.RULES, *shift.RULES)
 
@@ -17,4 +18,4 @@ def audit_findings(seen: Seen) -> tuple[Finding, ...]:
     return tuple(finding for rule in _RULES for finding in rule(seen))
 
 
-__all__ = ["Seen", "audit_findings"]
+__all__ = ["Seen", "audit_findings", "not_checked"]

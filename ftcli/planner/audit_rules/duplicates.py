@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from ftcli.findings import Finding, Severity
-from ftcli.planner.audit_rules.seen import Seen, number, some_pairs
+from ftcli.planner.audit_rules.seen import Seen, fix_split, number, some_pairs
 from ftcli.plans.audit import Pair, PairKind
 
-_SPLIT_AGAIN = "write a split without leaks: ftcli audit DATA --fix-split split.json"
 _WORDS: dict[PairKind, str] = {"exact": "duplicate", "near": "near duplicate"}
 _ACROSS: dict[PairKind, str] = {"exact": "duplicate-across-splits", "near": "near-duplicate-across-splits"}
 _WITHIN: dict[PairKind, str] = {"exact": "duplicate-within-split", "near": "near-duplicate-within-split"}
@@ -20,7 +19,8 @@ def across_splits(seen: Seen) -> Iterator[Finding]:
         for streams in dict.fromkeys(pair.streams for pair in crossing):
             pairs = [pair for pair in crossing if pair.streams == streams]
             what = f"{number(len(pairs), f'{word} pair')} in {' and '.join(streams)}: {some_pairs(pairs)}"
-            yield Finding(_gravity(kind, streams), "-".join(streams), what, _SPLIT_AGAIN, _ACROSS[kind])
+            remedy = f"write a split without leaks: {fix_split(seen)}"
+            yield Finding(_gravity(kind, streams), "-".join(streams), what, remedy, _ACROSS[kind])
 
 
 def within_split(seen: Seen) -> Iterator[Finding]:
@@ -41,7 +41,8 @@ def two_labels(seen: Seen) -> Iterator[Finding]:
     remedy = "decide which label is right, and remove the other file"
     if exact:
         what = f"{number(len(exact), 'image')} under two labels: {_with_labels(exact)}"
-        yield Finding("error", "labels", what, remedy, "same-image-two-labels")
+        either = f"{remedy}; --fix-split leaves out both"
+        yield Finding("error", "labels", what, either, "same-image-two-labels")
     if near:
         what = f"{number(len(near), 'near duplicate pair')} under two labels: {_with_labels(near)}"
         yield Finding("warning", "labels", what, remedy, "near-duplicate-two-labels")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import PurePosixPath
 
 from ftcli.findings import Finding
@@ -15,8 +15,7 @@ _LEAST_LETTERS = 3
 
 def spelled(seen: Seen) -> Iterator[Finding]:
     splits = seen.splits
-    words = {name: _words(name) for name in splits.classes}
-    told = {n: f" {w} " for n, w in words.items() if sum(map(str.isalpha, w)) >= _LEAST_LETTERS}
+    told = {name: f" {words} " for name, words in spoken(splits.classes).items()}
     if not told:
         return
     wrong = []
@@ -24,12 +23,18 @@ def spelled(seen: Seen) -> Iterator[Finding]:
         stem = f" {_words(PurePosixPath(example.key).stem)} "
         own = {splits.classes[label] for label in example.labels}
         others = [name for name, word in told.items() if name not in own and word in stem]
-        if others and not any(f" {words[name]} " in stem for name in own):
+        if others and not any(f" {_words(name)} " in stem for name in own):
             wrong.append(f"{example.key} ({splits.label_name(index)})")
     if wrong:
         what = f"{number(len(wrong), 'file name')} spell another class: {some(wrong)}"
         remedy = "look at them, and move those that lie in the wrong class"
         yield Finding("warning", "labels", what, remedy, "label-in-file-name")
+
+
+def spoken(classes: Iterable[str]) -> dict[str, str]:
+    """Class -> its words, of those that are long enough to mean something in a file name."""
+    words = {name: _words(name) for name in classes}
+    return {name: text for name, text in words.items() if sum(map(str.isalpha, text)) >= _LEAST_LETTERS}
 
 
 def _words(text: str) -> str:

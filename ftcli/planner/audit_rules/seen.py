@@ -18,9 +18,17 @@ class Seen:
     splits: DataSplits
     facts: Sequence[ImageFacts]
     pairs: Sequence[Pair]
+    command: str | None = None
+    """What audits these data again, `ftcli audit photos`; None where no file is known that names them."""
 
     def stream_of(self) -> dict[int, str]:
         return {index: stream for stream, indices in self.splits.streams.items() for index in indices}
+
+
+def fix_split(seen: Seen, changes: str = "") -> str:
+    """The command that writes a split which is mended; `changes` are further options."""
+    options = f"{changes} --fix-split split.json".strip()
+    return f"{seen.command} {options}" if seen.command else f"ftcli audit, of this recipe, with {options}"
 
 
 def some_pairs(pairs: Sequence[Pair]) -> str:

@@ -20,7 +20,7 @@ LEAST = 20
 
 
 def pixel_statistics(seen: Seen) -> Iterator[Finding]:
-    train, test = _of_stream(seen, TRAIN), _of_stream(seen, TEST)
+    train, test = readable(seen, TRAIN), readable(seen, TEST)
     if min(len(train), len(test)) < LEAST:
         return
     differ = []
@@ -37,7 +37,7 @@ def pixel_statistics(seen: Seen) -> Iterator[Finding]:
         yield Finding("warning", "train-test", what, remedy, "pixel-statistics-differ")
 
 
-def _of_stream(seen: Seen, stream: str) -> list[ImageFacts]:
+def readable(seen: Seen, stream: str) -> list[ImageFacts]:
     return [seen.facts[i] for i in seen.splits.streams.get(stream, ()) if seen.facts[i].error is None]
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
+from math import isfinite
 
 from ftcli.findings import Finding
-from ftcli.planner.audit_rules.seen import Seen, number, some
-from ftcli.plans.data_splits import TEST, TRAIN
+from ftcli.planner.audit_rules.seen import Seen, fix_split, number, some
+from ftcli.plans.data_splits import TEST, TRAIN, DataSplits
 
 
 def groups(seen: Seen) -> Iterator[Finding]:
@@ -19,44 +20,64 @@ def groups(seen: Seen) -> Iterator[Finding]:
     torn = sorted(group for group, found in streams.items() if len(found) > 1)
     if torn:
         what = f"{number(len(torn), 'group')} of {len(streams):,} in two splits or more: {some(torn)}"
-        remedy = "keep each group in one split: ftcli audit DATA --fix-split split.json"
+        remedy = f"keep each group in one split: {fix_split(seen)}"
         yield Finding("error", "groups", what, remedy, "group-in-two-splits")
 
 
 def times(seen: Seen) -> Iterator[Finding]:
     """A model that is trained on what came after the test images has seen their future."""
-    train, test = _moments(seen, TRAIN), _moments(seen, TEST)
+    known = moments(seen.splits)
+    train, test = (_of_stream(seen, stream, known) for stream in (TRAIN, TEST))
     if not train or not test:
         return
-    first = min(test)
-    late = sum(moment > first for moment in train)
+    first = min(test, key=known.__getitem__)
+    late = sum(known[index] > known[first] for index in train)
     if late:
         what = (
             f"{number(late, 'image')} of train ({late / len(train):.1%}) are later than the first of test, "
-            f"{first:%Y-%m-%d %H:%M}"
+            f"{seen.splits.examples[first].time}"
         )
-        yield Finding("error", "time", what, "split by time: test what comes last", "time-overlap")
+        remedy = f"past trains, future tests: {fix_split(seen, '--set data.split.by=time')}"
+        yield Finding("error", "time", what, remedy, "time-overlap")
 
 
-def _moments(seen: Seen, stream: str) -> list[datetime]:
-    found = (
-        _moment(getattr(seen.splits.examples[i], "time", None)) for i in seen.splits.streams.get(stream, ())
-    )
-    return [moment for moment in found if moment is not None]
+def moments(splits: DataSplits) -> Mapping[int, float]:
+    """Index -> its time as a number, of examples in a stream that have one.
+
+    Dates are ISO 8601, taken as UTC without a zone. Numbers and dates cannot be compared: of a mixture the
+    kind that there is more of is taken.
+    """
+    indices = [index for stream in splits.streams.values() for index in stream]
+    texts = {i: splits.examples[i].time for i in indices if splits.examples[i].time is not None}
+    numbers, dates = _read(texts, _number), _read(texts, _date)
+    return numbers if len(numbers) > len(dates) else dates
 
 
-def _moment(text: str | None) -> datetime | None:
-    """ISO 8601, or seconds since 1970; without a zone it is taken as UTC. None for anything else."""
-    if text is None:
-        return None
+def _of_stream(seen: Seen, stream: str, known: Mapping[int, float]) -> list[int]:
+    return [index for index in seen.splits.streams.get(stream, ()) if index in known]
+
+
+def _read(texts: Mapping[int, str | None], read: Callable[[str], float | None]) -> dict[int, float]:
+    found = {index: read(text) for index, text in texts.items() if text is not None}
+    return {index: moment for index, moment in found.items() if moment is not None}
+
+
+def _number(text: str) -> float | None:
     try:
-        moment = datetime.fromisoformat(text)
+        value = float(text)
     except ValueError:
+        return None
+    return value if isfinite(value) else None
+
+
+def _date(text: str) -> float | None:
+    for form in ("%Y-%m", None):
         try:
-            return datetime.fromtimestamp(float(text), UTC)
-        except (ValueError, OverflowError, OSError):
-            return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+            date = datetime.strptime(text, form) if form else datetime.fromisoformat(text)
+            return (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
+        except (ValueError, OverflowError):
+            continue
+    return None
 
 
 RULES = (groups, times)
