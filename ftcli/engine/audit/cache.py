@@ -15,7 +15,7 @@ from ftcli.engine.audit.fingerprint import Fingerprint
 from ftcli.engine.files import replace_file
 from ftcli.errors import MachineError
 
-VERSION = 1
+VERSION = 2
 """Raised whenever a fingerprint would come out otherwise: what an older version kept is not read."""
 
 

@@ -22,9 +22,12 @@ if TYPE_CHECKING:
 
 SIDE = 32
 """Of the gray thumbnail, in pixels; the image is squashed into it."""
-COLOUR_SIDE = 8
-"""Of the thumbnail in colour: what gray cannot tell apart, a red heart and a blue one."""
+COLOUR_SIDE = 16
+"""Of the thumbnail in colour: what gray cannot tell apart, a red heart and a blue one, and where a brighter copy runs
+into white."""
 Bytes = npt.NDArray[np.uint8]
+_LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+"""ITU-R BT.601, as in Pillow's conversion to gray."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,12 @@ def fingerprint(image: PILImage) -> Fingerprint:
 def _gray(small: PILImage) -> Bytes:
     light = np.asarray(small.convert("L"), dtype=np.uint16)
     gray: Bytes = ((light + np.asarray(small).min(axis=2)) // 2).astype(np.uint8)
+    return gray
+
+
+def gray_of(rgb: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """What `Fingerprint.gray` holds, of colours (..., 3)."""
+    gray: npt.NDArray[np.float32] = (rgb @ _LUMA + rgb.min(axis=-1)) / 2
     return gray
 
 

@@ -25,7 +25,7 @@ def waves_at(positions: Floats, number: int = WAVES) -> tuple[Floats, Floats]:
     return np.cos(angle) * scale, -np.sin(angle) * scale * speed
 
 
-def spectra(gray: npt.NDArray[np.uint8]) -> Floats:
+def spectra(gray: npt.NDArray[np.uint8] | Floats) -> Floats:
     """(N, SIDE, SIDE) thumbnails -> (N, WAVES, WAVES), rows first; [0, 0] is the mean brightness."""
     basis, _ = waves_at(np.arange(SIDE, dtype=np.float32))
     found = np.empty((len(gray), WAVES, WAVES), np.float32)

@@ -87,11 +87,88 @@ def test_the_same_shape_in_another_colour_is_another_image() -> None:
     assert len(copies_of([Image.fromarray(red), Image.fromarray(red).resize((80, 80))]).pairs) == 1
 
 
+def clothes(number: int) -> list[Image.Image]:
+    """Shirts of one outline, 28 pixels a side, white or nearly; each has its own folds and its own width."""
+    rng = np.random.default_rng(3)
+    made = []
+    for _ in range(number):
+        folds = rng.normal(0, 1, (9, 9))
+        cloth = Image.fromarray(folds.astype(np.float32)).resize((28, 28), Image.Resampling.BICUBIC)
+        shirt = np.zeros((28, 28))
+        width = int(rng.integers(6, 9))
+        shirt[3:25, 14 - width : 14 + width] = 1
+        shirt[4:12, 2:26] = 1
+        pixels = np.clip(shirt * (205 + 22 * np.asarray(cloth)), 0, 255).astype(np.uint8)
+        made.append(Image.fromarray(pixels).convert("RGB"))
+    return made
+
+
+def pairs_among(images: list[Image.Image]) -> set[tuple[int, ...]]:
+    return {tuple(pair) for pair in copies_of(images).pairs.tolist()}
+
+
+SMALL_CHANGES: dict[str, Callable[[Image.Image], Image.Image]] = {
+    "half": lambda image: image.resize((14, 14), Image.Resampling.LANCZOS),
+    "half jpeg": lambda image: jpeg(image.resize((14, 14), Image.Resampling.LANCZOS)),
+    "cropped by a pixel": lambda image: image.crop((0, 1, 27, 28)),
+    "brighter": lambda image: ImageEnhance.Brightness(image).enhance(1.2),
+}
+
+
+@pytest.mark.parametrize("change", SMALL_CHANGES)
+def test_a_copy_of_a_tiny_image_is_found_among_its_look_alikes(change: str) -> None:
+    images = clothes(60)
+    changed = [SMALL_CHANGES[change](image) for image in images[:20]]
+    found = pairs_among(images + changed)
+    expected = {(place, 60 + place) for place in range(20)}
+    assert len(expected & found) >= 19
+    assert not found - expected
+
+
+def test_look_alikes_of_one_outline_are_no_copies() -> None:
+    assert not pairs_among(clothes(120))
+
+
+def badge(middle: int) -> Image.Image:
+    """Pale rings on white: colours that run into white one after the other."""
+    y, x = np.mgrid[:64, :64]
+    away = np.hypot(x - middle, y - 30)
+    pixels = np.full((64, 64, 3), 255, np.uint8)
+    pixels[away < 26] = (190, 205, 215)
+    pixels[away < 16] = (225, 235, 240)
+    pixels[away < 7] = (120, 60, 60)
+    return Image.fromarray(pixels)
+
+
+def test_a_pale_drawing_that_was_made_brighter_is_found() -> None:
+    brighter = ImageEnhance.Brightness(badge(30)).enhance(1.2)
+    assert (np.asarray(brighter)[30, 12] > 220).all()
+    found = copies_of([badge(30), brighter])
+    assert found.pairs.tolist() == [[0, 1]]
+    assert found.gain[0] == pytest.approx(1.2, abs=0.08)
+
+
+def test_another_part_of_one_scene_is_another_image() -> None:
+    """Neither frame lies within the other one: a film's next picture, not a crop."""
+    whole = photos()[7].resize((140, 140))
+    one, other = whole.crop((0, 0, 128, 128)), whole.crop((6, 6, 134, 134))
+    assert not pairs_among([one, other])
+    assert pairs_among([one, one.crop((4, 4, 126, 126))])
+
+
+def test_a_crop_of_strong_colours_is_one_picture() -> None:
+    """Colours are compared where the fit puts them: small patches would not agree in place."""
+    patches = np.random.default_rng(6).integers(0, 2, (9, 9, 3), dtype=np.uint8) * 200 + 30
+    patches[::3, ::3] = 255
+    whole = Image.fromarray(patches.astype(np.uint8)).resize((64, 64), Image.Resampling.BICUBIC)
+    assert pairs_among([whole, whole.crop((3, 3, 64, 64))])
+
+
 @pytest.mark.parametrize("number", [0, 1, 2])
 def test_few_images(number: int) -> None:
     blank = fingerprint(Image.new("RGB", (30, 30), "white"))
     gray = np.stack([blank.gray] * number) if number else np.empty((0, 32, 32), np.uint8)
-    colour = np.stack([blank.colour] * number) if number else np.empty((0, 8, 8, 3), np.uint8)
+    colour = np.stack([blank.colour] * number) if number else np.empty((0, 16, 16, 3), np.uint8)
     assert len(near_copies(gray, colour, np.full(number, 30)).pairs) == 0
 
 
