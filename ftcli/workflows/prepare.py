@@ -185,7 +185,9 @@ def with_absolute_paths(recipe: Recipe) -> Recipe:
     """The recipe as a run folder keeps it: usable from any directory."""
     data, model = recipe.data, recipe.model
     paths: dict[str, Any] = {
-        key: str(Path(value).absolute()) for key in PATHS if (value := getattr(data, key, None))
+        key: str(Path(value).absolute())
+        for key in PATHS
+        if (value := getattr(data, key, None)) and not _is_of_the_hub(data, value)
     }
     if data.split.file is not None:
         file = str(Path(data.split.file).absolute())
@@ -201,6 +203,11 @@ def with_absolute_paths(recipe: Recipe) -> Recipe:
             ),
         }
     )
+
+
+def _is_of_the_hub(data: Any, path: str) -> bool:
+    """Whether `data.path` is a name there, and no place on this machine."""
+    return data.kind == "hf_dataset" and not implementation(data, "is_local")(path)
 
 
 def with_absolute_path(backbone: str) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import torch
 
+from ftcli.components.data.image import to_rgb
 from ftcli.engine.evaluate import scores_of
 from ftcli.engine.fit import Work, fit
 from ftcli.engine.keep import RunKeeper
@@ -186,5 +187,5 @@ def _predict_command(run: RunFolder, splits: DataSplits) -> str:
         path = splits.files[index]
     else:
         path = run.path / "example.png"
-        splits.load(index).save(path)
+        to_rgb(splits.load(index)).save(path)  # PNG has no CMYK, which a JPEG may be of
     return shlex.join(["ftcli", "predict", str(run.path), str(path)])
