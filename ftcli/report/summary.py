@@ -57,8 +57,8 @@ def evaluate_view(evaluation: Mapping[str, Any]) -> RenderableType:
     between = evaluation.get("intervals", {})
     lines: Lines = [
         ("split", plain(f"{evaluation['split']}, {evaluation['num_examples']:,} examples")),
-        ("accuracy", _sure(numbers.accuracy(evaluation["accuracy"]), between.get("accuracy"))),
-        ("macro F1", _sure(f"{evaluation['macro_f1']:.3f}", between.get("macro_f1"), percent=False)),
+        ("accuracy", sure(numbers.accuracy(evaluation["accuracy"]), between.get("accuracy"))),
+        ("macro F1", sure(f"{evaluation['macro_f1']:.3f}", between.get("macro_f1"), percent=False)),
         ("loss", Text(f"{evaluation['loss']:.4f}")),
         *_further(evaluation, between),
         *_calibration(evaluation.get("calibration")),
@@ -71,7 +71,7 @@ def _further(evaluation: Mapping[str, Any], between: Mapping[str, Any]) -> Lines
     balanced, auroc, ece = (evaluation.get(key) for key in ("balanced_accuracy", "auroc", "ece"))
     lines: Lines = []
     if balanced is not None:
-        lines.append(("balanced", _sure(numbers.accuracy(balanced), between.get("balanced_accuracy"))))
+        lines.append(("balanced", sure(numbers.accuracy(balanced), between.get("balanced_accuracy"))))
     if auroc is not None:
         lines.append(("AUROC", Text(f"{auroc:.3f}")))
     if ece is not None:
@@ -92,7 +92,7 @@ def _calibration(calibration: Mapping[str, Any] | None) -> Lines:
     return [("calibrated", Text(text))]
 
 
-def _sure(value: str, interval: Sequence[float] | None, *, percent: bool = True) -> Text:
+def sure(value: str, interval: Sequence[float] | None, *, percent: bool = True) -> Text:
     """A score, and quietly the interval that it may lie in: 98.9% (97.4-99.6)."""
     text = Text(value, style=STRONG)
     return text if interval is None else Text.assemble(text, (f" ({_range(interval, percent)})", QUIET))

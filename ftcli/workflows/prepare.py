@@ -131,14 +131,41 @@ def must_take_images(network: Network, device: str) -> None:
         network.model.train(was_training)
 
 
+@dataclass
+class Decoded:
+    """The images of the run before, for another run on the same examples: the next fold."""
+
+    store: ImageStore | None = None
+
+    def of(self, splits: DataSplits, preprocessing: Preprocessing) -> ImageStore | None:
+        """They, divided as `splits`; None where the examples or what becomes of them are others.
+
+        Images that cannot be read and are left out count among the examples: that is asked anew for every run.
+        """
+        store = self.store
+        if store is None or store.preprocessing != preprocessing or store.splits.left_out:
+            return None
+        return store.divided_as(splits) if store.splits.examples == splits.examples else None
+
+
 def image_batches(
-    recipe: Recipe, prepared: Prepared, on_progress: Callable[[int, int], None]
+    recipe: Recipe,
+    prepared: Prepared,
+    on_progress: Callable[[int, int], None],
+    decoded: Decoded | None = None,
 ) -> ImageBatches:
-    """Every image decoded once, before anything trains; kept in memory where they fit."""
+    """Every image decoded once, before anything trains; kept in memory where they fit.
+
+    What `decoded` holds is taken from there, and what is decoded here is left there.
+    """
     plan = prepared.plan
     store = prepared.store
+    if store is None and decoded is not None:
+        store = decoded.of(prepared.splits, plan.preprocessing)
     if store is None or store.preprocessing != plan.preprocessing:
         store = _scanned(recipe, prepared.splits, plan.preprocessing, on_progress)
+    if decoded is not None:
+        decoded.store = store
     workers = num_workers(recipe.runtime.workers)
     return ImageBatches(store, plan.batch_size, plan.seed, workers, pin_memory=plan.machine.device == "cuda")
 

@@ -28,7 +28,8 @@ from ftcli.recipe.schema import Recipe
 from ftcli.workflows.audit_gate import gate, scores_without_leaks
 from ftcli.workflows.environment import environment
 from ftcli.workflows.harm import explain_harm
-from ftcli.workflows.prepare import Prepared, image_batches, model_card, prepare, with_absolute_paths
+from ftcli.workflows.out_of_fold import out_of_fold
+from ftcli.workflows.prepare import Decoded, Prepared, image_batches, model_card, prepare, with_absolute_paths
 from ftcli.workflows.probe import probe
 from ftcli.workflows.result import Proof, TrainResult
 from ftcli.workflows.resume import find_run, saved_result
@@ -48,8 +49,15 @@ class _Findings:
         self.tell(event)  # type: ignore[arg-type]
 
 
-def train(recipe: Recipe, *, out: Path | None, resume: bool, listener: Listener) -> TrainResult:
-    """Run a recipe to its end, or go on with it.
+def train(
+    recipe: Recipe,
+    *,
+    out: Path | None,
+    resume: bool,
+    listener: Listener,
+    decoded: Decoded | None = None,
+) -> TrainResult:
+    """Run a recipe to its end, or go on with it. `decoded`: images that runs on the same data hand on.
 
     A run that is complete already is returned as it is. Raises the errors of ftcli.errors; a frozen tensor that
     moved raises FrozenTensorChanged after the summary is written.
@@ -57,20 +65,20 @@ def train(recipe: Recipe, *, out: Path | None, resume: bool, listener: Listener)
     run = find_run(out, recipe.name) if resume else None
     if run is None:
         with claimed_run_folder(out, recipe.name) as run:
-            return _stoppable(recipe, run, listener)
+            return _stoppable(recipe, run, listener, decoded)
     if run.summary.exists():
         listener(Noticed(_complete(run)))
         return saved_result(run)
-    return _stoppable(recipe, run, listener)
+    return _stoppable(recipe, run, listener, decoded)
 
 
-def _stoppable(recipe: Recipe, run: RunFolder, listener: Listener) -> TrainResult:
+def _stoppable(recipe: Recipe, run: RunFolder, listener: Listener, decoded: Decoded | None) -> TrainResult:
     """Raises StoppedByUser for Ctrl-C; its `where` is the folder to go on with, None when there is none.
 
     Raises MachineError when the GPU has too little memory.
     """
     try:
-        return _train(recipe, run, listener)
+        return _train(recipe, run, listener, decoded)
     except torch.OutOfMemoryError as error:
         remedy = "lower train.batch_size (and raise train.accumulation as much), or data.image_size"
         raise MachineError("out of memory on the GPU", where="train.batch_size", remedy=remedy) from error
@@ -81,7 +89,7 @@ def _stoppable(recipe: Recipe, run: RunFolder, listener: Listener) -> TrainResul
         raise StoppedByUser(f"stopped; {kept}", where=str(run.path), remedy="go on with --resume") from stop
 
 
-def _train(recipe: Recipe, run: RunFolder, listener: Listener) -> TrainResult:
+def _train(recipe: Recipe, run: RunFolder, listener: Listener, decoded: Decoded | None) -> TrainResult:
     """Nothing is written before every image has been read: a run that cannot begin leaves nothing behind."""
     prepared = prepare(recipe, lambda done, total: listener(Working("reading images", done, total)))
     resumed = resume_from(run.last, prepared.plan.fingerprint(), prepared.network)
@@ -89,7 +97,7 @@ def _train(recipe: Recipe, run: RunFolder, listener: Listener) -> TrainResult:
     tell(PlanReady(prepared.plan, str(run.path), prepared.notes))
     started = time.perf_counter()
     audit = gate(recipe, prepared.splits, tell)
-    batches = image_batches(recipe, prepared, lambda d, n: tell(Working("reading images", d, n)))
+    batches = image_batches(recipe, prepared, lambda d, n: tell(Working("reading images", d, n)), decoded)
     if resumed is None:
         _write_intent(run, recipe, prepared)
     work = Work(prepared.plan, prepared.network, batches, prepared.augment, tell)
@@ -130,6 +138,8 @@ def _perform(
     logits, labels = work.predict("test")
     best = progress.best
     assert best is not None
+    if recipe.data.split.folds and labels.ndim == 1:  # one class to an example
+        run.write_out_of_fold(out_of_fold(work))
     return TrainResult(
         run=str(run.path),
         backbone=plan.layer_map.backbone,
@@ -138,6 +148,7 @@ def _perform(
         floor=floor,
         ceiling=ceiling,
         test=scores_of(logits, labels),
+        val=best.scores,
         verdict=verdict,
         verdict_kind=kind,
         frozen=_proof(progress),
