@@ -50,6 +50,8 @@ class DataSplits:
     """Where each example's image lies; None when they are not in files of their own."""
     how: str = ""
     """How the streams came about, where it was not by ratio: "by group: 12 train, 3 val, 3 test"."""
+    given: tuple[str, ...] = ()
+    """The streams that the source had divided itself, where it had more than one."""
     left_out: Mapping[str, str] = field(default_factory=dict)
     """Key -> why, of examples that a stream would hold if they could be read."""
 

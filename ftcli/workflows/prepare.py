@@ -20,6 +20,7 @@ from ftcli.errors import ModelError
 from ftcli.findings import Finding
 from ftcli.planner.choose import choose_augment
 from ftcli.planner.compile import DataFacts, check_device, compile_plan
+from ftcli.planner.data_notice import data_findings
 from ftcli.plans.data_splits import TRAIN, DataSplits
 from ftcli.plans.preprocessing import Preprocessing
 from ftcli.plans.training_plan import Machine, TrainingPlan
@@ -62,7 +63,7 @@ def prepare(recipe: Recipe, on_progress: Callable[[int, int], None] = lambda don
         store = _scanned(recipe, splits, network.preprocessing, on_progress, skip=True)
         splits = store.splits
     plan = compile_plan(recipe, network.layer_map, facts_of(splits, network.preprocessing), machine)
-    plan = plan.with_findings((*plan.findings, *_left_out(splits)))
+    plan = plan.with_findings((*plan.findings, *data_findings(recipe, splits), *_left_out(splits)))
     return Prepared(
         splits, network, plan, choose_augment(recipe).value, (network.weights_note, _counts(splits)), store
     )

@@ -77,7 +77,7 @@ def open_splits(options: Manifest, seed: int) -> DataSplits:
         load=opener((row.file for row in rows), options.max_pixels),
         files=tuple(row.file for row in rows),
     )
-    return complete(splits, options.split, seed)
+    return complete(splits, options.split, seed, options.kind)
 
 
 def _rows(options: Manifest) -> list[_Row]:

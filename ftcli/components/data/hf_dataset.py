@@ -105,7 +105,7 @@ def open_splits(options: HfDataset, seed: int) -> DataSplits:
         },
         load=partial(_load, options, tuple((table.name, table.images) for table in tables), places),
     )
-    return complete(splits, options.split, seed)
+    return complete(splits, options.split, seed, options.kind)
 
 
 def _splits(options: HfDataset) -> dict[str, tuple[str, Any]]:

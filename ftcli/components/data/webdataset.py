@@ -88,7 +88,7 @@ def open_splits(options: WebDataset, seed: int) -> DataSplits:
         streams=streams,
         load=partial(_load, tuple(sample.place for sample in samples), options.max_pixels),
     )
-    return complete(splits, options.split, seed)
+    return complete(splits, options.split, seed, options.kind)
 
 
 def _indices(samples: list[_Sample], stream: str) -> tuple[int, ...]:
