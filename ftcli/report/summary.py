@@ -12,7 +12,7 @@ from rich.text import Text
 from ftcli.events import Scores
 from ftcli.report import numbers
 from ftcli.report.findings import findings_view
-from ftcli.report.layout import add_columns, labelled, table, unbroken
+from ftcli.report.layout import FirstThatFits, add_columns, labelled, table, unbroken
 from ftcli.report.narrator import proof_line
 from ftcli.report.safe_text import plain, shorten
 from ftcli.report.style import BAD, CAUTION, GOOD, QUIET, STRONG
@@ -109,19 +109,25 @@ def predict_view(predictions: Sequence[Mapping[str, Any]]) -> RenderableType:
     return Group(*(_prediction(p, width) for p in predictions))
 
 
-def _scores(result: TrainResult) -> Table:
+def _scores(result: TrainResult) -> RenderableType:
+    """With what each row means beside it, or below where the page is narrow."""
     rows: list[tuple[str, Scores | None, str]] = [
         ("floor", result.floor, "linear probe, on validation"),
         ("ceiling", result.ceiling, "best fine-tuned epoch, on validation"),
         ("test", result.test, _measured_once(result.test_report)),
         ("no leaks", result.test_without_leaks, "test, the leaks left out"),
     ]
-    scores, headers = table(), ("", "accuracy", "macro F1", "loss", "n", "")
-    add_columns(scores, zip(headers, "<>>>><", strict=True))
+    known = [(name, score, meaning) for name, score, meaning in rows if score is not None]
+    below = (plain(f"{name}: {meaning}", QUIET) for name, _, meaning in known)
+    return FirstThatFits(_scores_table(known, beside=True), Group(_scores_table(known, beside=False), *below))
+
+
+def _scores_table(rows: Sequence[tuple[str, Scores, str]], *, beside: bool) -> Table:
+    scores, headers = table(), ("", "accuracy", "macro F1", "loss", "n", *([""] if beside else []))
+    add_columns(scores, zip(headers, "<>>>><", strict=False))
     for name, score, meaning in rows:
-        if score is not None:
-            style = STRONG if name == "test" else ""
-            scores.add_row(name, *_cells(score), Text(meaning, style=f"{QUIET} not bold"), style=style)
+        told = [Text(meaning, style=f"{QUIET} not bold")] if beside else []
+        scores.add_row(name, *_cells(score), *told, style=STRONG if name == "test" else "")
     return scores
 
 
