@@ -89,7 +89,10 @@ def _calibration(calibration: Mapping[str, Any] | None) -> Lines:
     text = (
         f"temperature {calibration['temperature']:.3g}, fitted on {calibration['fitted_on']}: {ece}, {loss}"
     )
-    return [("calibrated", Text(text))]
+    lines: Lines = [("calibrated", Text(text))]
+    if calibration.get("caution"):
+        lines.append(("caution", Text(calibration["caution"], style=CAUTION)))
+    return lines
 
 
 def sure(value: str, interval: Sequence[float] | None, *, percent: bool = True) -> Text:

@@ -11,6 +11,7 @@ from ftcli.planner.compile import DataFacts, compile_plan
 from ftcli.recipe.schema import Recipe, Train
 from ftcli.registry import kinds
 from ftcli.workflows.prepare import Prepared
+from ftcli.workflows.verdict import Compared, compared_by
 
 PROBE_STEPS = 2000
 """Optimizer steps of the probe: enough for a linear head to settle; a step on cached features takes a millisecond."""
@@ -21,7 +22,7 @@ def probe(recipe: Recipe, prepared: Prepared, work: Work) -> Scores:
     """The best validation scores of a linear probe. The network's head and modes are as before afterwards."""
     plan = prepared.plan
     epochs = max(1, min(MAX_EPOCHS, PROBE_STEPS // plan.steps_per_epoch))
-    probe_recipe = _probe_recipe(recipe, epochs)
+    probe_recipe = _probe_recipe(recipe, epochs, compared_by(plan.checkpoint_metric))
     facts = DataFacts(plan.classes, plan.num_train, plan.preprocessing, plan.class_counts)
     probe_plan = compile_plan(probe_recipe, plan.layer_map, facts, plan.machine)
     none = kinds("augment")["none"](kind="none")
@@ -41,17 +42,17 @@ def probe(recipe: Recipe, prepared: Prepared, work: Work) -> Scores:
     return progress.best.scores
 
 
-def _probe_recipe(recipe: Recipe, epochs: int) -> Recipe:
+def _probe_recipe(recipe: Recipe, epochs: int, metric: Compared) -> Recipe:
     """The same data, head, objective and sampler; the plain probe of the literature otherwise.
 
     Were the classes weighted in the run and not here, floor and ceiling would differ by more than the backbone.
-    Its best epoch is that of the accuracy, which the verdict compares.
+    Its best epoch is that of the score that the verdict compares, which `metric` names.
     """
     train = Train(
         epochs=epochs,
         batch_size=recipe.train.batch_size,
         sampler=recipe.train.sampler,
-        checkpoint_metric="accuracy",
+        checkpoint_metric=metric,
     )
     return recipe.model_copy(
         update={

@@ -28,12 +28,13 @@ from ftcli.recipe.schema import Recipe
 from ftcli.workflows.audit_gate import gate, scores_without_leaks
 from ftcli.workflows.environment import environment
 from ftcli.workflows.harm import explain_harm
+from ftcli.workflows.last_look import last_look
 from ftcli.workflows.out_of_fold import out_of_fold
 from ftcli.workflows.prepare import Decoded, Prepared, image_batches, model_card, prepare, with_absolute_paths
 from ftcli.workflows.probe import probe
 from ftcli.workflows.result import Proof, TrainResult
 from ftcli.workflows.resume import find_run, saved_result
-from ftcli.workflows.verdict import verdict_of
+from ftcli.workflows.verdict import compared_by, verdict_of
 
 
 @dataclass
@@ -130,12 +131,18 @@ def _perform(
     work.keeper = RunKeeper(run, model_card(recipe, prepared), plan.fingerprint())
     fit(work, progress)
     floor, ceiling = _floor_and_ceiling(plan, progress)
-    kind, verdict = verdict_of(floor, ceiling, plan.pretrained)
+    val_counts = list(prepared.splits.count_per_class("val").values())
+    metric = compared_by(plan.checkpoint_metric)
+    kind, verdict = verdict_of(floor, ceiling, plan.pretrained, metric, val_counts)
     if kind == "below_floor":
         work.tell(Noticed(explain_harm(recipe, work)))
     network.model.load_state_dict(load_model(run.best)[0])
     work.tell(Working("testing", 0))
     logits, labels = work.predict("test")
+    train_counts = list(prepared.splits.count_per_class("train").values())
+    if labels.ndim == 1:
+        for finding in last_look(logits, labels, plan.classes, train_counts):
+            work.tell(Noticed(finding))
     best = progress.best
     assert best is not None
     if recipe.data.split.folds and labels.ndim == 1:  # one class to an example
