@@ -214,9 +214,9 @@ def _option_with(path: str, word: str) -> str | None:
 
 
 def _option_of_that_name(spot: _Spot, value: object) -> str | None:
-    """For a value that is none: the option beside it that has, nearly, that name."""
+    """For a value that is none: the option beside it that has that name."""
     beside = [name for name in spot.owner.model_fields if name != spot.key] if spot.owner else []
-    near = nearest(value, beside) if isinstance(value, str) else None
+    near = renamed(value, beside) if isinstance(value, str) else None
     return f"did you mean the option {spot.path.removesuffix(spot.key)}{near}?" if near else None
 
 

@@ -50,10 +50,10 @@ class TrainResult:
     test_report: dict[str, Any] | None = None
     """The test images in full: by class, confusion matrix, AUROC, calibration, 95% intervals. See engine/metrics;
     None in runs from before it was measured."""
-    val: Scores | None = None
-    """Of best.safetensors on validation: what chose it. None in runs from before it was kept."""
     test_without_leaks: Scores | None = None
     """On the test images that the audit found in no form among the training images; None where those are all."""
+    val: Scores | None = None
+    """Of best.safetensors on validation: what chose it. None in runs from before it was kept."""
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
