@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ftcli.engine.fit import Work, fit
-from ftcli.engine.progress import Progress
+from ftcli.engine.progress import Compared, Progress, compared_by
 from ftcli.events import Event, Noticed, Scores, StepDone, Working
 from ftcli.planner.compile import DataFacts, compile_plan
 from ftcli.recipe.schema import Recipe, Train
 from ftcli.registry import kinds
 from ftcli.workflows.prepare import Prepared
-from ftcli.workflows.verdict import Compared, compared_by
 
 PROBE_STEPS = 2000
 """Optimizer steps of the probe: enough for a linear head to settle; a step on cached features takes a millisecond."""

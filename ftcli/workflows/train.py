@@ -15,7 +15,7 @@ from ftcli.engine.fit import Work, fit
 from ftcli.engine.keep import RunKeeper
 from ftcli.engine.keep import resume as resume_from
 from ftcli.engine.metrics import report_of
-from ftcli.engine.progress import Progress
+from ftcli.engine.progress import Progress, compared_by
 from ftcli.engine.run_folder import RunFolder, claimed_run_folder
 from ftcli.engine.weights_file import load_model
 from ftcli.errors import FrozenTensorChanged, MachineError, StoppedByUser
@@ -34,7 +34,7 @@ from ftcli.workflows.prepare import Decoded, Prepared, image_batches, model_card
 from ftcli.workflows.probe import probe
 from ftcli.workflows.result import Proof, TrainResult
 from ftcli.workflows.resume import find_run, saved_result
-from ftcli.workflows.verdict import compared_by, verdict_of
+from ftcli.workflows.verdict import verdict_of
 
 
 @dataclass

@@ -4,25 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import sqrt
-from typing import Literal
 
+from ftcli.engine.progress import Compared
 from ftcli.events import Scores
 from ftcli.workflows.result import VerdictKind
 
-Compared = Literal["accuracy", "balanced_accuracy", "macro_f1"]
-_NAMES: dict[Compared, str] = {
+NAMES: dict[Compared, str] = {
     "accuracy": "accuracy",
     "balanced_accuracy": "balanced accuracy",
     "macro_f1": "macro F1",
 }
-
-
-def compared_by(checkpoint_metric: str) -> Compared:
-    """The score that floor and ceiling are compared on, and that chose both of them.
-
-    Of a loss there is no standard error without every example's own: the accuracy stands in for it.
-    """
-    return next((metric for metric in _NAMES if metric == checkpoint_metric), "accuracy")
 
 
 def verdict_of(
@@ -43,7 +34,7 @@ def verdict_of(
             "probe_only",
             "a linear probe: this is the floor; run a fine-tuning strategy to see the ceiling",
         )
-    by, of = _NAMES[metric], _effective(metric, val_counts)
+    by, of = NAMES[metric], _effective(metric, val_counts)
     points = 100 * (_value(ceiling, metric) - _value(floor, metric))
     error = 100 * sqrt(_variance(floor, metric, of) + _variance(ceiling, metric, of))
     if abs(points) <= error:

@@ -6,9 +6,10 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from ftcli.engine.progress import compared_by
 from ftcli.events import Scores
 from ftcli.workflows.train import train
-from ftcli.workflows.verdict import compared_by, verdict_of
+from ftcli.workflows.verdict import verdict_of
 from tests.toys import ignore, recipe, write_digits
 
 
@@ -147,3 +148,20 @@ def test_a_run_that_is_chosen_by_macro_f1_is_judged_by_it(digits, pretrained, tm
     train = {"epochs": 2, "batch_size": 8, "checkpoint_metric": "macro_f1"}
     result = run(digits, pretrained, tmp_path / "run", train=train)
     assert "points of macro F1" in result.verdict
+
+
+def test_evidence_of_harm_is_in_the_score_that_was_compared(digits, pretrained):
+    from ftcli.engine.diagnose import gather_evidence
+    from ftcli.engine.fit import Work
+    from ftcli.workflows.prepare import image_batches, prepare
+
+    made = recipe(
+        digits,
+        model={"backbone": "timm/test_resnet", "weights": str(pretrained)},
+        train={"epochs": 1, "batch_size": 8, "checkpoint_metric": "macro_f1"},
+    )
+    prepared = prepare(made)
+    batches = image_batches(made, prepared, lambda done, total: None)
+    work = Work(prepared.plan, prepared.network, batches, prepared.augment, ignore)
+    evidence = gather_evidence(work, prepared.network.model.state_dict())
+    assert (evidence.metric, evidence.score) == ("macro_f1", work.evaluate("val").macro_f1)
