@@ -33,6 +33,14 @@ class Scores:
 
 
 @dataclass(frozen=True)
+class FoldStarted:
+    """A run of several begins: `fold`, from 0, of `num_folds`. Its own events follow."""
+
+    fold: int
+    num_folds: int
+
+
+@dataclass(frozen=True)
 class PlanReady:
     """Before anything is computed. `run` is the run folder, `notes` what was found out so far (weights ...)."""
 
@@ -108,5 +116,15 @@ class Noticed:
     finding: Finding
 
 
-Event = PlanReady | Working | PhaseStarted | StepDone | EpochDone | PhaseProved | CheckpointSaved | Noticed
+Event = (
+    FoldStarted
+    | PlanReady
+    | Working
+    | PhaseStarted
+    | StepDone
+    | EpochDone
+    | PhaseProved
+    | CheckpointSaved
+    | Noticed
+)
 Listener = Callable[[Event], None]

@@ -27,7 +27,8 @@ def train(
         int | None, typer.Option("--fold", metavar="K", min=0, help="One fold of data.split.folds, from 0.")
     ] = None,
     folds: Annotated[
-        bool, typer.Option("--folds", help="Every fold, in RUN-fold0 and so on; then mean and spread.")
+        bool,
+        typer.Option("--folds", help="Every fold, in RUN-fold0 and so on; then mean, spread, all in one."),
     ] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -56,8 +57,9 @@ def _one(recipe: Recipe, out: Path | None, resume: bool, listener: Listener, fol
     from ftcli.workflows.train import train as run_recipe
 
     if fold is not None:
-        from ftcli.workflows.train_folds import of_fold
+        from ftcli.workflows.train_folds import of_fold, tell_default
 
+        tell_default(recipe, listener)
         recipe = of_fold(recipe, fold)
     return run_recipe(recipe, out=out, resume=resume, listener=listener)
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ftcli.engine.fit import Work
+from ftcli.engine.progress import Compared, compared_by, score_of
 from ftcli.plans.layer_map import HEAD
 
 State = Mapping[str, Tensor]
@@ -16,33 +17,35 @@ State = Mapping[str, Tensor]
 
 @dataclass(frozen=True)
 class HarmEvidence:
-    """`moved` is, per backbone stage, |weights - pretrained| / |pretrained|."""
+    """`score` is the `metric` of the verdict; `moved` is, per backbone stage, |weights - pretrained| / |pretrained|."""
 
-    accuracy: float
-    accuracy_with_pretrained_stats: float | None
+    metric: Compared
+    score: float
+    score_with_pretrained_stats: float | None
     """The same weights with the pretrained BatchNorm statistics put back; None when they never moved."""
     moved: dict[str, float]
 
     @property
     def is_batch_norm(self) -> bool:
-        """Putting the statistics back mends at least a point of accuracy."""
-        mended = self.accuracy_with_pretrained_stats
-        return mended is not None and mended >= self.accuracy + 0.01
+        """Putting the statistics back mends at least a point."""
+        mended = self.score_with_pretrained_stats
+        return mended is not None and mended >= self.score + 0.01
 
 
 def gather_evidence(work: Work, pretrained: State) -> HarmEvidence:
     """`pretrained` is the state_dict from before the first step. The network keeps its state."""
-    accuracy = work.evaluate("val").accuracy
+    metric = compared_by(work.plan.checkpoint_metric)
+    score = score_of(metric, work.evaluate("val"))
     moved = _moved(work, pretrained)
     model = work.network.model
     stats = {name for bn in work.network.layer_map.batch_norms for name in bn.buffers}
     own = {name: tensor.clone() for name, tensor in model.state_dict().items() if name in stats}
     if all(torch.equal(own[name].cpu(), pretrained[name].cpu()) for name in own):
-        return HarmEvidence(accuracy, None, moved)
+        return HarmEvidence(metric, score, None, moved)
     model.load_state_dict({name: pretrained[name] for name in own}, strict=False)
-    mended = work.evaluate("val").accuracy
+    mended = score_of(metric, work.evaluate("val"))
     model.load_state_dict(own, strict=False)
-    return HarmEvidence(accuracy, mended, moved)
+    return HarmEvidence(metric, score, mended, moved)
 
 
 def _moved(work: Work, pretrained: State) -> dict[str, float]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from copy import copy
 
 import torch
 from PIL.Image import Image
@@ -116,6 +117,12 @@ class ImageStore:
         self.in_memory = used <= self._memory_bytes
         if not self.in_memory:
             self._kept.clear()
+
+    def divided_as(self, splits: DataSplits) -> ImageStore:
+        """The same images, decoded already, for other streams of the same examples."""
+        other = copy(self)
+        other.splits = splits
+        return other
 
     def _try(self, index: int) -> Tensor | DataError:
         try:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Literal, get_args
 
 from ftcli.events import EpochDone, PhaseProved, Scores
+
+Compared = Literal["accuracy", "balanced_accuracy", "macro_f1", "mean_average_precision"]
+"""Scores that are means over examples or classes, with an error that is known."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,14 @@ class Progress:
         best, ceiling = _best(values["best"]), _best(values["ceiling"])
         floor = Scores(**values["floor"]) if values["floor"] else None
         return cls(**{**values, "proofs": proofs, "best": best, "ceiling": ceiling, "floor": floor})
+
+
+def compared_by(checkpoint_metric: str) -> Compared:
+    """The score that floor and ceiling are compared on, and that chose both of them.
+
+    Of a loss there is no standard error without every example's own: the accuracy stands in for it.
+    """
+    return next((metric for metric in get_args(Compared) if metric == checkpoint_metric), "accuracy")
 
 
 def score_of(metric: str, scores: Scores) -> float:

@@ -42,6 +42,11 @@ class RunFolder:
         return self.path / "summary.json"
 
     @property
+    def out_of_fold(self) -> Path:
+        """What a fold of several predicted of the examples that validated it."""
+        return self.path / "out_of_fold.json"
+
+    @property
     def best(self) -> Path:
         return self.path / "best.safetensors"
 
@@ -61,6 +66,9 @@ class RunFolder:
 
     def write_split(self, record: dict[str, Any]) -> None:
         write_json(self.split, record)
+
+    def write_out_of_fold(self, predictions: dict[str, Any]) -> None:
+        write_json(self.out_of_fold, predictions)
 
     def write_summary(self, summary: dict[str, Any]) -> None:
         write_json(self.summary, summary)

@@ -71,7 +71,9 @@ def choose_checkpoint_metric(recipe: Recipe, counts: tuple[int, ...] | None, *, 
         return Chosen("macro_f1", Decision("checkpoint_metric", "macro_f1", why))
     if not counts:
         return Chosen("accuracy", None)
-    why = f"classes of {min(counts):,} to {max(counts):,} training examples are near enough to balance"
+    low, high = min(counts), max(counts)
+    sizes = f"{low:,} to {high:,}" if low < high else f"{low:,}"
+    why = f"classes of {sizes} training examples are {'near enough to' if low < high else 'in'} balance"
     return Chosen("accuracy", Decision("checkpoint_metric", "accuracy", why))
 
 

@@ -56,12 +56,17 @@ class DataSplits:
     """Where each example's image lies; None when they are not in files of their own."""
     how: str = ""
     """How the streams came about, where it was not by ratio: "by group: 12 train, 3 val, 3 test"."""
+    given: tuple[str, ...] = ()
+    """The streams that the source had divided itself, where it had more than one."""
     left_out: Mapping[str, str] = field(default_factory=dict)
     """Key -> why, of examples that a stream would hold if they could be read."""
     multi_label: bool = False
     """Whether an example may have several classes, or none."""
-    drawn: tuple[str, ...] = ()
-    """The streams that the source has not divided itself: they were taken from its train."""
+
+    @property
+    def drawn(self) -> tuple[str, ...]:
+        """The streams that were taken from the source's train."""
+        return tuple(stream for stream in (VAL, TEST) if stream in self.streams and stream not in self.given)
 
     def count_per_class(self, stream: str) -> dict[str, int]:
         """Examples of each class; of a multi-label stream one counts for each of its classes."""

@@ -7,13 +7,13 @@ import re
 from collections.abc import Iterable
 from copy import deepcopy
 from dataclasses import dataclass
-from difflib import get_close_matches
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from ftcli.errors import Problem
+from ftcli.recipe.near import nearest, renamed
 from ftcli.recipe.schema import Recipe
 from ftcli.recipe.shape import choices_at, classes_at, sections
 from ftcli.recipe.yaml_source import join
@@ -41,6 +41,8 @@ _EXPECTED = {
     "model_attributes_type": "a kind, or a mapping with kind",
 }
 _DESCRIBED = ("string_pattern_mismatch", "tuple_type", "dict_type", "model_type")
+_MOST_PATHS = 3
+"""Places that a key may belong to; more would be no advice."""
 _NUMBERS = {"int_type": int, "float_type": float}
 
 
@@ -69,7 +71,7 @@ def check(data: dict[str, Any]) -> tuple[Recipe | None, list[Problem]]:
     for details in errors:
         spot = _spot(details["loc"], data)
         found.setdefault(spot.path, []).append((spot, details))
-    return recipe, [_problem(branches) for branches in found.values()]
+    return recipe, [_problem(found[path]) for path in found if not _is_told_deeper(path, found)]
 
 
 def _validate(data: dict[str, Any]) -> tuple[Recipe | None, list[ErrorDetails]]:
@@ -85,6 +87,12 @@ def _is_echo(details: ErrorDetails) -> bool:
     return details["type"] == "too_short" and len(details["input"]) >= details["ctx"]["min_length"]
 
 
+def _is_told_deeper(path: str, found: dict[str, list[tuple[_Spot, ErrorDetails]]]) -> bool:
+    """A mapping where a word would do as well: what is wrong inside of it is the mistake, not that it is none."""
+    are_words = all(d["type"] == "literal_error" and isinstance(d["input"], dict) for _, d in found[path])
+    return are_words and any(other.startswith(f"{path}.") for other in found)
+
+
 def _with_tuples(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _with_tuples(inner) for key, inner in value.items()}
@@ -94,7 +102,7 @@ def _with_tuples(value: Any) -> Any:
 def _with_likely_kinds(data: dict[str, Any], errors: list[ErrorDetails]) -> dict[str, Any] | None:
     """A copy in which misspelt kinds are the ones that were meant; None where none is."""
     meant = [
-        (e["loc"], _near(e["input"]["kind"], choices_at(_spot(e["loc"], data).path)))
+        (e["loc"], nearest(e["input"]["kind"], choices_at(_spot(e["loc"], data).path)))
         for e in errors
         if e["type"] == "union_tag_invalid"
     ]
@@ -117,8 +125,8 @@ def _spot(loc: Iterable[str | int], data: Any) -> _Spot:
         if tag_next:  # the kind of a section
             tag_next, owner = False, choices[str(step)]
             continue
-        if isinstance(step, str) and not classes and not isinstance(here, dict):  # int or Literal, say
-            continue
+        if isinstance(step, str) and not classes and not (isinstance(here, dict) and step in here):
+            continue  # the name of a branch: int, a Literal, a mapping of weights
         if not choices:
             owner = classes[0] if classes else None
         path, key = join(path, step), str(step)
@@ -176,7 +184,8 @@ def _remedy(spot: _Spot, details: ErrorDetails) -> str | None:
         except ValueError:
             return None
     if kind == "literal_error":
-        return _did_you_mean(str(value), re.findall(r"'([^']*)'", str(details["ctx"]["expected"])))
+        near = _did_you_mean(str(value), re.findall(r"'([^']*)'", str(details["ctx"]["expected"])))
+        return near or _option_of_that_name(spot, value)
     if kind == "model_attributes_type":
         return f"kinds: {', '.join(choices_at(spot.path))}"
     return spot.description if kind in _DESCRIBED else None
@@ -188,8 +197,38 @@ def _unknown_kind(path: str, details: ErrorDetails) -> Problem:
     every = f"kinds: {', '.join(kinds)}"
     if given is None:
         return Problem(path, "kind is missing", every)
-    near = _did_you_mean(str(given), kinds)
+    near = _did_you_mean(str(given), kinds) or _option_with(path, str(given)) or _elsewhere(str(given))
     return Problem(join(path, "kind"), f"there is no kind {_given(given)} of {path}", near or every)
+
+
+def _option_with(path: str, word: str) -> str | None:
+    """For a kind that is none: how to write it where it is an option of one, or a value of such an option."""
+    meant = word.lower()
+    for kind, choice in choices_at(path).items():
+        for name, info in choice.model_fields.items():
+            if name != "kind" and meant in get_args(info.annotation):
+                return f"write {path}: {{kind: {kind}, {name}: {meant}}}"
+            if name == meant:
+                return f"it is an option: {path}: {{kind: {kind}, {name}: ...}}"
+    return None
+
+
+def _option_of_that_name(spot: _Spot, value: object) -> str | None:
+    """For a value that is none: the option beside it that has that name."""
+    beside = [name for name in spot.owner.model_fields if name != spot.key] if spot.owner else []
+    near = renamed(value, beside) if isinstance(value, str) else None
+    return f"did you mean the option {spot.path.removesuffix(spot.key)}{near}?" if near else None
+
+
+def _elsewhere(word: str) -> str | None:
+    """Where an option of that name, or one that others call so, belongs."""
+    every = {name for classes in sections().values() for c in classes for name in c.model_fields}
+    paths = _paths_to(renamed(word, every) or word)
+    return (
+        f"did you mean {' or '.join(paths)}?"
+        if paths and word != "kind" and len(paths) <= _MOST_PATHS
+        else None
+    )
 
 
 def _home(spot: _Spot) -> str:
@@ -203,10 +242,7 @@ def _home(spot: _Spot) -> str:
     near = _did_you_mean(spot.key, keys)
     if near:
         return near
-    elsewhere = _paths_to(spot.key)
-    if elsewhere and spot.key != "kind":
-        return f"did you mean {' or '.join(elsewhere)}?"
-    return f"allowed: {', '.join(keys)}"
+    return _elsewhere(spot.key) or f"allowed: {', '.join(keys)}"
 
 
 def _paths_to(key: str) -> list[str]:
@@ -220,9 +256,5 @@ def _paths_to(key: str) -> list[str]:
 
 
 def _did_you_mean(word: str, words: Iterable[str]) -> str | None:
-    near = _near(word, words)
+    near = nearest(word, words)
     return f"did you mean {near!r}?" if near else None
-
-
-def _near(word: object, words: Iterable[str]) -> str | None:
-    return next(iter(get_close_matches(str(word), list(words), n=1)), None)

@@ -95,7 +95,12 @@ def _text(path: Path) -> str:
 def _no_mapping(document: Document) -> Problem:
     where = document.places[""].text
     if document.data is None:
-        return Problem("", "the recipe is empty", _START, where)
+        return Problem(
+            "",
+            "the recipe is empty: it needs data, model and strategy",
+            f"{_START}; or ftcli init DIR",
+            where,
+        )
     return Problem("", "expected a mapping with data, model and strategy at the top", _START, where)
 
 

@@ -1,7 +1,10 @@
-"""One line for each epoch, in columns that stay aligned however long the run: 79 characters."""
+"""One line for each epoch, in columns that stay aligned however long the run: 79 characters, or 57."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
 from ftcli.events import EpochDone
@@ -14,15 +17,34 @@ _PHASE_WIDTH = 10
 _HEADERS = ("epoch", "phase", "LR head", "LR low", "loss", "val loss", "{score}", "F1", "img/s", "s")
 _WIDTHS = (5, -_PHASE_WIDTH, 8, 8, 7, 8, 6, 5, 7, 5)
 """Negative: the column starts on the left."""
+_FULL_WIDTH = 79
+_LEFT_OUT = ("LR low", "img/s", "s")
+"""Columns that a page of fewer characters does without; metrics.jsonl has them."""
 
 
-def epoch_header(first: EpochDone) -> Text:
+class EpochText:
+    """A line with every column where the page is wide enough, else with fewer: never in two pieces."""
+
+    def __init__(self, cells: tuple[str, ...], mark: str = "", style: str = "") -> None:
+        self._cells, self._mark, self._style = cells, mark, style
+
+    def text(self, width: int = _FULL_WIDTH) -> Text:
+        left_out = _LEFT_OUT if width < _FULL_WIDTH else ()
+        kept = [at for at, header in enumerate(_HEADERS) if header not in left_out]
+        line = _aligned([self._cells[at] for at in kept], [_WIDTHS[at] for at in kept])
+        return unbroken(Text(line + self._mark, style=self._style))
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        yield self.text(options.max_width)
+
+
+def epoch_header(first: EpochDone) -> EpochText:
     """Above the lines that are like the first: of multi-label data the score is mean average precision."""
     score = "acc" if first.val.mean_average_precision is None else "mAP"
-    return unbroken(Text(_aligned(tuple(h.format(score=score) for h in _HEADERS)), style=STRONG))
+    return EpochText(tuple(header.format(score=score) for header in _HEADERS), style=STRONG)
 
 
-def epoch_line(done: EpochDone) -> Text:
+def epoch_line(done: EpochDone) -> EpochText:
     """Losses are means, the score and macro F1 on validation; `*` marks the best epoch so far."""
     average_precision = done.val.mean_average_precision
     cells = (
@@ -37,12 +59,11 @@ def epoch_line(done: EpochDone) -> Text:
         f"{done.images_per_second:,.0f}",
         f"{done.seconds:.1f}" if done.seconds < 999.95 else f"{done.seconds:.0f}",
     )
-    mark = " *" if done.best else ""
-    return unbroken(Text(_aligned(cells) + mark, style=GOOD if done.best else ""))
+    return EpochText(cells, " *" if done.best else "", GOOD if done.best else "")
 
 
-def _aligned(cells: tuple[str, ...]) -> str:
-    padded = (c.ljust(-w) if w < 0 else c.rjust(w) for c, w in zip(cells, _WIDTHS, strict=True))
+def _aligned(cells: Sequence[str], widths: Sequence[int]) -> str:
+    padded = (c.ljust(-w) if w < 0 else c.rjust(w) for c, w in zip(cells, widths, strict=True))
     return " ".join(padded).rstrip()
 
 

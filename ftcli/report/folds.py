@@ -1,4 +1,4 @@
-"""What k-fold came to: a line a fold, then the mean and how far the folds lie from it."""
+"""What k-fold came to: a line a fold, the mean and how far the folds lie from it, and all of them in one."""
 
 from __future__ import annotations
 
@@ -8,38 +8,74 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from ftcli.report import numbers
-from ftcli.report.layout import add_columns, table
+from ftcli.report.layout import FirstThatFits, add_columns, labelled, table, unbroken
 from ftcli.report.safe_text import plain
-from ftcli.report.style import STRONG
+from ftcli.report.style import QUIET, STRONG
+from ftcli.report.summary import sure
 
 if TYPE_CHECKING:
     from ftcli.events import Scores
+    from ftcli.workflows.out_of_fold import Pooled
     from ftcli.workflows.train_folds import FoldsResult
 
-_COLUMNS = ("floor", "ceiling", "test")
+_COLUMNS = (
+    ("floor", "floor", "accuracy"),
+    ("val", "val", "accuracy"),
+    ("val F1", "val", "macro_f1"),
+    ("test", "test", "accuracy"),
+    ("test F1", "test", "macro_f1"),
+)
+"""Header, measure, metric."""
 _NOTE = (
-    "accuracy; floor and ceiling on each fold's own part, test on the same images for all; "
-    "spread is the sample standard deviation"
+    "accuracy and macro F1 of the best epoch; floor and val on each fold's own part, test on the same images for "
+    "all; spread is the sample standard deviation"
+)
+_POOLED_NOTE = (
+    "out of fold: each image but the test's, predicted once, by the fold that did not train on it (but chose its "
+    "best epoch on it, which flatters a little); in brackets 95% by bootstrap"
 )
 
 
 def folds_view(result: FoldsResult) -> RenderableType:
-    """Accuracies of floor, ceiling and test by fold, their mean and spread."""
-    rows = table()
-    add_columns(rows, [("fold", "<"), *((name, ">") for name in (*_COLUMNS, "test macro F1")), ("run", "<")])
-    for number, fold in enumerate(result.folds):
-        scores = [_accuracy(getattr(fold, name)) for name in _COLUMNS]
-        rows.add_row(str(number), *scores, f"{fold.test.macro_f1:.3f}", plain(fold.run))
-    rows.add_section()
-    spreads = [result.spread(name, "accuracy") for name in _COLUMNS]
-    f1 = result.spread("test", "macro_f1")
-    means = [numbers.accuracy(spread.mean) if spread else "-" for spread in spreads]
-    stds = [numbers.accuracy(spread.std) if spread else "-" for spread in spreads]
-    rows.add_row("mean", *means, f"{f1.mean:.3f}" if f1 else "-", "", style=STRONG)
-    rows.add_row("spread", *stds, f"{f1.std:.3f}" if f1 else "-", "")
+    """Scores on validation and test by fold, their mean and spread, and those over all folds together."""
     title = Text.assemble(plain(result.name, STRONG), f": {len(result.folds)} folds")
-    return Group(Text(""), title, Text(""), rows, Text(""), plain(_NOTE))
+    runs = [unbroken(plain(f"fold {number}: {fold.run}")) for number, fold in enumerate(result.folds)]
+    narrow = Group(_table(result, with_runs=False), Text(""), *runs)
+    rows = FirstThatFits(_table(result, with_runs=True), narrow)
+    return Group(Text(""), title, Text(""), rows, Text(""), plain(_NOTE, QUIET), *_pooled(result.pooled))
 
 
-def _accuracy(scores: Scores | None) -> str:
-    return numbers.accuracy(scores.accuracy) if scores is not None else "-"
+def _table(result: FoldsResult, *, with_runs: bool) -> RenderableType:
+    rows = table()
+    headers = [("fold", "<"), *((header, ">") for header, _, _ in _COLUMNS)]
+    add_columns(rows, [*headers, ("run", "<")] if with_runs else headers)
+    for number, fold in enumerate(result.folds):
+        scores = [_score(getattr(fold, measure), metric) for _, measure, metric in _COLUMNS]
+        rows.add_row(str(number), *scores, *([plain(fold.run)] if with_runs else []))
+    rows.add_section()
+    spreads = [(result.spread(measure, metric), metric) for _, measure, metric in _COLUMNS]
+    means = [_shown(spread.mean, metric) if spread else "-" for spread, metric in spreads]
+    stds = [_shown(spread.std, metric) if spread else "-" for spread, metric in spreads]
+    rows.add_row("mean", *means, style=STRONG)
+    rows.add_row("spread", *stds)
+    return rows
+
+
+def _pooled(pooled: Pooled | None) -> list[RenderableType]:
+    if pooled is None:
+        return []
+    between = pooled.intervals
+    lines = [
+        ("out of fold", plain(f"{pooled.num_examples:,} examples")),
+        ("accuracy", sure(numbers.accuracy(pooled.accuracy), between["accuracy"])),
+        ("macro F1", sure(f"{pooled.macro_f1:.3f}", between["macro_f1"], percent=False)),
+    ]
+    return [Text(""), labelled(lines), plain(_POOLED_NOTE, QUIET)]
+
+
+def _score(scores: Scores | None, metric: str) -> str:
+    return "-" if scores is None else _shown(getattr(scores, metric), metric)
+
+
+def _shown(value: float, metric: str) -> str:
+    return numbers.accuracy(value) if metric == "accuracy" else f"{value:.3f}"

@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from rich.console import RenderableType
 from rich.text import Text
 
-from ftcli.events import EpochDone, Event, Noticed, PhaseProved, PhaseStarted, PlanReady, Working
+from ftcli.events import (
+    EpochDone,
+    Event,
+    FoldStarted,
+    Noticed,
+    PhaseProved,
+    PhaseStarted,
+    PlanReady,
+    Working,
+)
+from ftcli.findings import Finding
 from ftcli.plans.layer_map import LayerMap
 from ftcli.report import numbers
 from ftcli.report.epoch_line import epoch_header, epoch_line
@@ -34,12 +44,18 @@ class Narrator:
         self._layer_map: LayerMap | None = None
         self._work: tuple[str, float] | None = None
         self._rows = 0
+        self._fold: FoldStarted | None = None
+        self._told: set[Finding] = set()
+        """Findings that were told; another fold on the same data does not repeat them."""
 
     def told(self, event: Event) -> Iterator[RenderableType]:
         match event:
+            case FoldStarted():
+                self._fold, self._rows = event, 0
+                yield Text("")
+                yield _fold_heading(event)
             case PlanReady():
-                self._layer_map = event.plan.layer_map
-                yield from _plan_ready(event)
+                yield from self._plan_ready(event)
             case Working():
                 yield from self._working(event)
             case PhaseStarted():
@@ -53,8 +69,29 @@ class Narrator:
             case PhaseProved():
                 yield proof_line(event.checked, len(event.changed), event.changed, f" in phase {event.phase}")
             case Noticed():
-                line = Text(finding_line(event.finding), style=STYLES[event.finding.severity])
-                yield unbroken(line) if self._in_pipe else line
+                yield from self._noticed([event.finding])
+
+    def _plan_ready(self, event: PlanReady) -> Iterator[RenderableType]:
+        """The plan in full, once: the other folds have the same, but for the examples that validate."""
+        is_first, self._layer_map = self._layer_map is None, event.plan.layer_map
+        if is_first or self._fold is None:
+            self._told.update(event.plan.findings)
+            yield plan_view(event.plan)
+            yield Text("")
+        else:
+            yield plain("the same plan", QUIET)
+            yield from self._noticed(event.plan.findings)
+        yield unbroken(plain(f"run folder {event.run}"))
+        for note in event.notes if is_first or self._fold is None else event.notes[-1:]:
+            yield plain(note, QUIET)
+
+    def _noticed(self, findings: Iterable[Finding]) -> Iterator[Text]:
+        for finding in findings:
+            if self._fold is not None and finding in self._told:
+                continue
+            self._told.add(finding)
+            line = Text(finding_line(finding), style=STYLES[finding.severity])
+            yield unbroken(line) if self._in_pipe else line
 
     def _working(self, event: Working) -> Iterator[Text]:
         """A line when something begins, and one when it is done, with the time it took."""
@@ -89,9 +126,5 @@ def proof_line(checked: int, changed: int, names: tuple[str, ...], where: str = 
     return plain(f"{line}: {listed(names, 200)}" if names else line, BAD)
 
 
-def _plan_ready(event: PlanReady) -> Iterator[RenderableType]:
-    yield plan_view(event.plan)
-    yield Text("")
-    yield unbroken(plain(f"run folder {event.run}"))
-    for note in event.notes:
-        yield plain(note, QUIET)
+def _fold_heading(event: FoldStarted) -> Text:
+    return Text(f"fold {event.fold} of {event.num_folds}, counted from 0", style=STRONG)

@@ -28,17 +28,33 @@ _COLUMNS = (
     ("LR low", "<"),
     ("BN", "<"),
 )
+_BRIEF = (("#", ">"), ("phase", "<"), ("epochs", ">"), ("trainable", ">"), ("LR", "<"), ("BN", "<"))
+"""For 60 columns: the LRs in one."""
 _MOST_MARKS = 14
 """So many phases go side by side in a grid of 80 columns."""
+_NAME_WIDTH = 20
+_GAP = 2
 
 
 def phase_table(freeze: FreezeTable) -> RenderableType:
-    """Both tables, one below the other, in 80 columns."""
+    """Both tables, one below the other, in 80 columns; in fewer they tell less, and at last in lines that wrap."""
     wide = _phases(freeze, _COLUMNS, short=False, name_width=24)
     narrow = _phases(freeze, _COLUMNS, short=True, name_width=12)
     narrowest = _phases(freeze, [c for c in _COLUMNS if c[0] != "stages"], short=True, name_width=12)
-    starts = range(0, len(freeze.phases), _MOST_MARKS)
-    return Group(FirstThatFits(wide, narrow, narrowest), *(_Grid(freeze, start) for start in starts))
+    brief = _phases(freeze, _BRIEF, short=True, name_width=12)
+    lines = Group(*(_line(index, phase) for index, phase in enumerate(freeze.phases)))
+    return Group(FirstThatFits(wide, narrow, narrowest, brief, lines), _Grids(freeze))
+
+
+def _line(index: int, phase: PhaseColumn) -> RenderableType:
+    """What the table has of a phase, in words."""
+    told = (
+        f"{numbers.count(phase.trainable)} train ({numbers.share(phase.trainable_share)}), LR {_rates(phase)}"
+    )
+    epochs = f"{'epoch' if _epochs(phase).isdigit() else 'epochs'} {_epochs(phase)}"
+    text = plain(f"{index} {phase.name}, {epochs}: {told}, BN {norm_text(phase.batch_norm)}")
+    text.overflow = "fold"
+    return text
 
 
 def _phases(
@@ -62,9 +78,15 @@ def _cells(index: int, phase: PhaseColumn, short: bool, name_width: int) -> dict
         "trainable": numbers.count(phase.trainable),
         "share": numbers.share(phase.trainable_share),
         "LR head": numbers.rate_range(phase.lr_head, phase.lr_head),
+        "LR": _rates(phase),
         "LR low": numbers.rate_range(phase.lr_lowest, phase.lr_lowest),
         "BN": norm_text(phase.batch_norm, short=short),
     }
+
+
+def _rates(phase: PhaseColumn) -> str:
+    """From the lowest to the head's."""
+    return numbers.rate_range(phase.lr_lowest, phase.lr_lowest if phase.lr_head is None else phase.lr_head)
 
 
 def _epochs(phase: PhaseColumn) -> str:
@@ -73,26 +95,33 @@ def _epochs(phase: PhaseColumn) -> str:
     return numbers.epochs(phase.start_epoch, phase.end_epoch)
 
 
-class _Grid:
-    """Marks for the phases from `start` on; ASCII where the terminal has no others."""
+class _Grids:
+    """Marks for every phase, as many side by side as there is room for; ASCII where the terminal has no others."""
 
-    def __init__(self, freeze: FreezeTable, start: int) -> None:
+    def __init__(self, freeze: FreezeTable) -> None:
         self.freeze = freeze
-        self.shown = slice(start, start + _MOST_MARKS)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        yield Text("")
-        yield self._table(options.ascii_only)
+        at_once = self._at_once(options.max_width)
         legend = f"a column a phase: {_ALL} trains  {_SOME} in part  {_NONE} frozen"
-        yield Text(legend.translate(_ASCII) if options.ascii_only else legend, style=QUIET)
+        for start in range(0, len(self.freeze.phases), at_once):
+            yield Text("")
+            yield self._table(slice(start, start + at_once), options.ascii_only)
+            yield Text(legend.translate(_ASCII) if options.ascii_only else legend, style=QUIET)
 
-    def _table(self, ascii_only: bool) -> Table:
+    def _at_once(self, width: int) -> int:
+        names = max(len("stage"), *(min(len(row.name), _NAME_WIDTH) for row in self.freeze.stages))
+        counts = max(len("parameters"), len(numbers.count(self.freeze.parameters)))
+        mark = len(str(len(self.freeze.phases) - 1)) + _GAP
+        return max(1, min(_MOST_MARKS, (width - names - _GAP - counts) // mark))
+
+    def _table(self, shown: slice, ascii_only: bool) -> Table:
         grid = table(footer=True)
         add_columns(grid, [("stage", "<"), ("parameters", ">")])
-        add_columns(grid, [(str(index), ">") for index in range(len(self.freeze.phases))[self.shown]])
+        add_columns(grid, [(str(index), ">") for index in range(len(self.freeze.phases))[shown]])
         for row in self.freeze.stages:
-            marks = [_mark(cell, ascii_only) for cell in row.phases[self.shown]]
-            grid.add_row(plain(shorten(row.name, 20)), numbers.count(row.parameters), *marks)
+            marks = [_mark(cell, ascii_only) for cell in row.phases[shown]]
+            grid.add_row(plain(shorten(row.name, _NAME_WIDTH)), numbers.count(row.parameters), *marks)
         grid.columns[0].footer = "total"
         grid.columns[1].footer = numbers.count(self.freeze.parameters)
         return grid

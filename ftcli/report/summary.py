@@ -12,7 +12,7 @@ from rich.text import Text
 from ftcli.events import Scores
 from ftcli.report import numbers
 from ftcli.report.findings import findings_view
-from ftcli.report.layout import add_columns, labelled, table, unbroken
+from ftcli.report.layout import FirstThatFits, add_columns, labelled, table, unbroken
 from ftcli.report.narrator import proof_line
 from ftcli.report.safe_text import plain, shorten
 from ftcli.report.style import BAD, CAUTION, GOOD, QUIET, STRONG
@@ -58,7 +58,7 @@ def evaluate_view(evaluation: Mapping[str, Any]) -> RenderableType:
     lines: Lines = [
         ("split", plain(f"{evaluation['split']}, {evaluation['num_examples']:,} examples")),
         *_first_scores(evaluation, between),
-        ("macro F1", _sure(f"{evaluation['macro_f1']:.3f}", between.get("macro_f1"), percent=False)),
+        ("macro F1", sure(f"{evaluation['macro_f1']:.3f}", between.get("macro_f1"), percent=False)),
         ("loss", Text(f"{evaluation['loss']:.4f}")),
         *_further(evaluation, between),
         *_without_leaks(evaluation.get("without_leaks")),
@@ -69,11 +69,11 @@ def evaluate_view(evaluation: Mapping[str, Any]) -> RenderableType:
 
 
 def _first_scores(evaluation: Mapping[str, Any], between: Mapping[str, Any]) -> Lines:
-    accuracy = _sure(numbers.accuracy(evaluation["accuracy"]), between.get("accuracy"))
+    accuracy = sure(numbers.accuracy(evaluation["accuracy"]), between.get("accuracy"))
     average_precision = evaluation.get("mean_average_precision")
     if average_precision is None:
         return [("accuracy", accuracy)]
-    first = _sure(numbers.accuracy(average_precision), between.get("mean_average_precision"))
+    first = sure(numbers.accuracy(average_precision), between.get("mean_average_precision"))
     return [("mAP", first), ("all right", accuracy)]
 
 
@@ -81,7 +81,7 @@ def _further(evaluation: Mapping[str, Any], between: Mapping[str, Any]) -> Lines
     balanced, auroc, ece = (evaluation.get(key) for key in ("balanced_accuracy", "auroc", "ece"))
     lines: Lines = []
     if balanced is not None:
-        lines.append(("balanced", _sure(numbers.accuracy(balanced), between.get("balanced_accuracy"))))
+        lines.append(("balanced", sure(numbers.accuracy(balanced), between.get("balanced_accuracy"))))
     if auroc is not None:
         lines.append(("AUROC", Text(f"{auroc:.3f}")))
     if ece is not None:
@@ -115,10 +115,13 @@ def _calibration(calibration: Mapping[str, Any] | None) -> Lines:
     text = (
         f"temperature {calibration['temperature']:.3g}, fitted on {calibration['fitted_on']}: {ece}, {loss}"
     )
-    return [("calibrated", Text(text))]
+    lines: Lines = [("calibrated", Text(text))]
+    if calibration.get("caution"):
+        lines.append(("caution", Text(calibration["caution"], style=CAUTION)))
+    return lines
 
 
-def _sure(value: str, interval: Sequence[float] | None, *, percent: bool = True) -> Text:
+def sure(value: str, interval: Sequence[float] | None, *, percent: bool = True) -> Text:
     """A score, and quietly the interval that it may lie in: 98.9% (97.4-99.6)."""
     text = Text(value, style=STRONG)
     return text if interval is None else Text.assemble(text, (f" ({_range(interval, percent)})", QUIET))
@@ -135,19 +138,26 @@ def predict_view(predictions: Sequence[Mapping[str, Any]]) -> RenderableType:
     return Group(*(_prediction(p, width) for p in predictions))
 
 
-def _scores(result: TrainResult) -> Table:
+def _scores(result: TrainResult) -> RenderableType:
+    """With what each row means beside it, or below where the page is narrow."""
     rows: list[tuple[str, Scores | None, str]] = [
         ("floor", result.floor, "linear probe, on validation"),
         ("ceiling", result.ceiling, "best fine-tuned epoch, on validation"),
         ("test", result.test, _measured_once(result.test_report)),
         ("no leaks", result.test_without_leaks, "test, the leaks left out"),
     ]
-    scores, first = table(), "accuracy" if result.test.mean_average_precision is None else "mAP"
-    add_columns(scores, zip(("", first, "macro F1", "loss", "n", ""), "<>>>><", strict=True))
+    known = [(name, score, meaning) for name, score, meaning in rows if score is not None]
+    below = (plain(f"{name}: {meaning}", QUIET) for name, _, meaning in known)
+    return FirstThatFits(_scores_table(known, beside=True), Group(_scores_table(known, beside=False), *below))
+
+
+def _scores_table(rows: Sequence[tuple[str, Scores, str]], *, beside: bool) -> Table:
+    scores, first = table(), "accuracy" if rows[0][1].mean_average_precision is None else "mAP"
+    headers = ("", first, "macro F1", "loss", "n", *([""] if beside else []))
+    add_columns(scores, zip(headers, "<>>>><", strict=False))
     for name, score, meaning in rows:
-        if score is not None:
-            style = STRONG if name == "test" else ""
-            scores.add_row(name, *_cells(score), Text(meaning, style=f"{QUIET} not bold"), style=style)
+        told = [Text(meaning, style=f"{QUIET} not bold")] if beside else []
+        scores.add_row(name, *_cells(score), *told, style=STRONG if name == "test" else "")
     return scores
 
 

@@ -82,7 +82,7 @@ def mended_split(report: AuditReport, splits: DataSplits, *, by_time: bool = Fal
     else:
         left = _together(left, report.tied)
     _check_something_left(left, splits)
-    return replace(left, how="mended by ftcli audit", drawn=())
+    return replace(left, how="mended by ftcli audit", given=tuple(left.streams))
 
 
 def _two_labels(report: AuditReport, splits: DataSplits) -> dict[int, str]:

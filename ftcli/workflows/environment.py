@@ -14,6 +14,7 @@ PACKAGES = (
     "torchvision",
     "timm",
     "transformers",
+    "datasets",
     "numpy",
     "pillow",
     "safetensors",

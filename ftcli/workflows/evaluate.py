@@ -26,6 +26,9 @@ from ftcli.recipe.schema import Recipe
 from ftcli.workflows.prepare import open_splits
 from ftcli.workflows.saved_model import SavedModel, load_saved
 
+FEWEST_TO_CALIBRATE = 200
+"""Validation images, below which the temperature depends on which of them there happen to be."""
+
 
 def evaluate(path: Path, stream: str = "test", *, calibrate: bool = False) -> dict[str, Any]:
     """The full report on train, val or test, by the split that the run kept.
@@ -80,11 +83,23 @@ def _calibration(fitted_on: tuple[Tensor, Tensor], judged_on: tuple[Tensor, Tens
     return {
         "temperature": temperature,
         "fitted_on": VAL,
+        "num_fitted_on": len(fitted_on[1]),
+        "caution": _caution(len(fitted_on[1])),
         "ece_before": calibration_error(logits, labels),
         "ece_after": calibration_error(cooled, labels),
         "loss_before": scores_of(logits, labels).loss,
         "loss_after": scores_of(cooled, labels).loss,
     }
+
+
+def _caution(num_val: int) -> str | None:
+    """A temperature from few images is itself a guess."""
+    if num_val >= FEWEST_TO_CALIBRATE:
+        return None
+    return (
+        f"fitted on {num_val} validation images, fewer than {FEWEST_TO_CALIBRATE}: others would give another "
+        "temperature, and an ECE of so few is unsure"
+    )
 
 
 def _without_split_file(recipe: Recipe) -> Recipe:

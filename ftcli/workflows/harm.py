@@ -7,6 +7,7 @@ from ftcli.engine.fit import Work
 from ftcli.findings import Finding
 from ftcli.recipe.schema import Recipe
 from ftcli.workflows.prepare import open_network
+from ftcli.workflows.verdict import NAMES
 
 
 def explain_harm(recipe: Recipe, work: Work) -> Finding:
@@ -17,12 +18,12 @@ def explain_harm(recipe: Recipe, work: Work) -> Finding:
 
 
 def _batch_norm(evidence: HarmEvidence) -> Finding:
-    mended = evidence.accuracy_with_pretrained_stats or 0.0
+    mended = evidence.score_with_pretrained_stats or 0.0
     return Finding(
         "error",
         "norm",
         "fine-tuned below the linear probe, and BatchNorm is why: with the pretrained statistics put back the same "
-        f"weights score {mended:.1%} instead of {evidence.accuracy:.1%}",
+        f"weights have {mended:.1%} {NAMES[evidence.metric]} instead of {evidence.score:.1%}",
         "set norm: freeze_stats",
     )
 

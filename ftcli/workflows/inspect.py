@@ -14,6 +14,7 @@ from ftcli.engine.weights_file import ModelCard
 from ftcli.errors import DataError
 from ftcli.findings import Finding
 from ftcli.planner.compile import DataFacts, compile_plan
+from ftcli.planner.data_notice import data_findings
 from ftcli.planner.verdicts import verdicts
 from ftcli.plans.data_splits import TRAIN
 from ftcli.plans.freeze_facts import FreezeFacts, plan_facts
@@ -59,7 +60,8 @@ def inspect_recipe(recipe: Recipe) -> TrainingPlan:
     except DataError:
         return plan_for(recipe, UNKNOWN_CLASSES, None)
     counts = tuple(splits.count_per_class(TRAIN).values())
-    return plan_for(recipe, splits.classes, len(splits.streams[TRAIN]), counts)
+    plan = plan_for(recipe, splits.classes, len(splits.streams[TRAIN]), counts)
+    return plan.with_findings((*plan.findings, *data_findings(recipe, splits)))
 
 
 def inspect_backbone(name: str, strategy: str) -> TrainingPlan:

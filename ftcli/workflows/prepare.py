@@ -20,6 +20,7 @@ from ftcli.errors import ModelError
 from ftcli.findings import Finding
 from ftcli.planner.choose import choose_augment
 from ftcli.planner.compile import DataFacts, check_device, compile_plan
+from ftcli.planner.data_notice import data_findings
 from ftcli.plans.data_splits import TRAIN, DataSplits
 from ftcli.plans.preprocessing import Preprocessing
 from ftcli.plans.training_plan import Machine, TrainingPlan
@@ -62,7 +63,7 @@ def prepare(recipe: Recipe, on_progress: Callable[[int, int], None] = lambda don
         store = _scanned(recipe, splits, network.preprocessing, on_progress, skip=True)
         splits = store.splits
     plan = compile_plan(recipe, network.layer_map, facts_of(splits, network.preprocessing), machine)
-    plan = plan.with_findings((*plan.findings, *_left_out(splits)))
+    plan = plan.with_findings((*plan.findings, *data_findings(recipe, splits), *_left_out(splits)))
     return Prepared(
         splits, network, plan, choose_augment(recipe).value, (network.weights_note, _counts(splits)), store
     )
@@ -130,14 +131,41 @@ def must_take_images(network: Network, device: str) -> None:
         network.model.train(was_training)
 
 
+@dataclass
+class Decoded:
+    """The images of the run before, for another run on the same examples: the next fold."""
+
+    store: ImageStore | None = None
+
+    def of(self, splits: DataSplits, preprocessing: Preprocessing) -> ImageStore | None:
+        """They, divided as `splits`; None where the examples or what becomes of them are others.
+
+        Images that cannot be read and are left out count among the examples: that is asked anew for every run.
+        """
+        store = self.store
+        if store is None or store.preprocessing != preprocessing or store.splits.left_out:
+            return None
+        return store.divided_as(splits) if store.splits.examples == splits.examples else None
+
+
 def image_batches(
-    recipe: Recipe, prepared: Prepared, on_progress: Callable[[int, int], None]
+    recipe: Recipe,
+    prepared: Prepared,
+    on_progress: Callable[[int, int], None],
+    decoded: Decoded | None = None,
 ) -> ImageBatches:
-    """Every image decoded once, before anything trains; kept in memory where they fit."""
+    """Every image decoded once, before anything trains; kept in memory where they fit.
+
+    What `decoded` holds is taken from there, and what is decoded here is left there.
+    """
     plan = prepared.plan
     store = prepared.store
+    if store is None and decoded is not None:
+        store = decoded.of(prepared.splits, plan.preprocessing)
     if store is None or store.preprocessing != plan.preprocessing:
         store = _scanned(recipe, prepared.splits, plan.preprocessing, on_progress)
+    if decoded is not None:
+        decoded.store = store
     workers = num_workers(recipe.runtime.workers)
     return ImageBatches(store, plan.batch_size, plan.seed, workers, pin_memory=plan.machine.device == "cuda")
 
@@ -185,7 +213,9 @@ def with_absolute_paths(recipe: Recipe) -> Recipe:
     """The recipe as a run folder keeps it: usable from any directory."""
     data, model = recipe.data, recipe.model
     paths: dict[str, Any] = {
-        key: str(Path(value).absolute()) for key in PATHS if (value := getattr(data, key, None))
+        key: str(Path(value).absolute())
+        for key in PATHS
+        if (value := getattr(data, key, None)) and not _is_of_the_hub(data, value)
     }
     if data.split.file is not None:
         file = str(Path(data.split.file).absolute())
@@ -201,6 +231,11 @@ def with_absolute_paths(recipe: Recipe) -> Recipe:
             ),
         }
     )
+
+
+def _is_of_the_hub(data: Any, path: str) -> bool:
+    """Whether `data.path` is a name there, and no place on this machine."""
+    return data.kind == "hf_dataset" and not implementation(data, "is_local")(path)
 
 
 def with_absolute_path(backbone: str) -> str:

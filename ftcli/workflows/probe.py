@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ftcli.engine.fit import Work, fit
-from ftcli.engine.progress import Progress
+from ftcli.engine.progress import Compared, Progress, compared_by
 from ftcli.events import Event, Noticed, Scores, StepDone, Working
 from ftcli.planner.compile import DataFacts, compile_plan
 from ftcli.recipe.schema import Recipe, Train
@@ -21,7 +21,7 @@ def probe(recipe: Recipe, prepared: Prepared, work: Work) -> Scores:
     """The best validation scores of a linear probe. The network's head and modes are as before afterwards."""
     plan = prepared.plan
     epochs = max(1, min(MAX_EPOCHS, PROBE_STEPS // plan.steps_per_epoch))
-    probe_recipe = _probe_recipe(recipe, epochs)
+    probe_recipe = _probe_recipe(recipe, epochs, compared_by(plan.checkpoint_metric))
     facts = DataFacts(
         plan.classes, plan.num_train, plan.preprocessing, plan.class_counts, plan.objective.multi_label
     )
@@ -43,17 +43,17 @@ def probe(recipe: Recipe, prepared: Prepared, work: Work) -> Scores:
     return progress.best.scores
 
 
-def _probe_recipe(recipe: Recipe, epochs: int) -> Recipe:
+def _probe_recipe(recipe: Recipe, epochs: int, metric: Compared) -> Recipe:
     """The same data, head, objective and sampler; the plain probe of the literature otherwise.
 
     Were the classes weighted in the run and not here, floor and ceiling would differ by more than the backbone.
-    Its best epoch is that of the accuracy, which the verdict compares.
+    Its best epoch is that of the score that the verdict compares, which `metric` names.
     """
     train = Train(
         epochs=epochs,
         batch_size=recipe.train.batch_size,
         sampler=recipe.train.sampler,
-        checkpoint_metric="accuracy",
+        checkpoint_metric=metric,
     )
     return recipe.model_copy(
         update={

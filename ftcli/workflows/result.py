@@ -52,6 +52,8 @@ class TrainResult:
     None in runs from before it was measured."""
     test_without_leaks: Scores | None = None
     """On the test images that the audit found in no form among the training images; None where those are all."""
+    val: Scores | None = None
+    """Of best.safetensors on validation: what chose it. None in runs from before it was kept."""
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)

@@ -12,8 +12,8 @@ from ftcli.events import Scores
 from ftcli.findings import Finding
 from ftcli.workflows.result import Proof, TrainResult
 
-SCORED = ("floor", "ceiling", "test", "test_without_leaks")
-"""Fields of a result that are scores; the last is younger than the others."""
+SCORED = ("floor", "ceiling", "test", "val", "test_without_leaks")
+"""Fields of a result that are scores; the last two are younger than the others."""
 
 
 def find_run(out: Path | None, name: str) -> RunFolder | None:

@@ -9,12 +9,13 @@ from pathlib import Path
 
 import torch
 
+from ftcli.components.data.image import to_rgb
 from ftcli.engine.evaluate import scores_of
 from ftcli.engine.fit import Work, fit
 from ftcli.engine.keep import RunKeeper
 from ftcli.engine.keep import resume as resume_from
 from ftcli.engine.metrics import report_of
-from ftcli.engine.progress import Progress
+from ftcli.engine.progress import Progress, compared_by
 from ftcli.engine.run_folder import RunFolder, claimed_run_folder
 from ftcli.engine.weights_file import load_model
 from ftcli.errors import FrozenTensorChanged, MachineError, StoppedBySystem, StoppedByUser
@@ -28,7 +29,9 @@ from ftcli.stopping import Terminated
 from ftcli.workflows.audit_gate import gate, scores_without_leaks
 from ftcli.workflows.environment import environment
 from ftcli.workflows.harm import explain_harm
-from ftcli.workflows.prepare import Prepared, image_batches, model_card, prepare, with_absolute_paths
+from ftcli.workflows.last_look import last_look
+from ftcli.workflows.out_of_fold import out_of_fold
+from ftcli.workflows.prepare import Decoded, Prepared, image_batches, model_card, prepare, with_absolute_paths
 from ftcli.workflows.probe import probe
 from ftcli.workflows.result import Proof, TrainResult
 from ftcli.workflows.resume import find_run, saved_result
@@ -48,8 +51,15 @@ class _Findings:
         self.tell(event)  # type: ignore[arg-type]
 
 
-def train(recipe: Recipe, *, out: Path | None, resume: bool, listener: Listener) -> TrainResult:
-    """Run a recipe to its end, or go on with it.
+def train(
+    recipe: Recipe,
+    *,
+    out: Path | None,
+    resume: bool,
+    listener: Listener,
+    decoded: Decoded | None = None,
+) -> TrainResult:
+    """Run a recipe to its end, or go on with it. `decoded`: images that runs on the same data hand on.
 
     A run that is complete already is returned as it is. Raises the errors of ftcli.errors; a frozen tensor that
     moved raises FrozenTensorChanged after the summary is written.
@@ -57,20 +67,20 @@ def train(recipe: Recipe, *, out: Path | None, resume: bool, listener: Listener)
     run = find_run(out, recipe.name) if resume else None
     if run is None:
         with claimed_run_folder(out, recipe.name) as run:
-            return _stoppable(recipe, run, listener)
+            return _stoppable(recipe, run, listener, decoded)
     if run.summary.exists():
         listener(Noticed(_complete(run)))
         return saved_result(run)
-    return _stoppable(recipe, run, listener)
+    return _stoppable(recipe, run, listener, decoded)
 
 
-def _stoppable(recipe: Recipe, run: RunFolder, listener: Listener) -> TrainResult:
+def _stoppable(recipe: Recipe, run: RunFolder, listener: Listener, decoded: Decoded | None) -> TrainResult:
     """Raises StoppedByUser for Ctrl-C or SIGTERM; its `where` is the folder to go on with, None when there is none.
 
     Raises MachineError when the GPU has too little memory.
     """
     try:
-        return _train(recipe, run, listener)
+        return _train(recipe, run, listener, decoded)
     except torch.OutOfMemoryError as error:
         remedy = "lower train.batch_size (and raise train.accumulation as much), or data.image_size"
         raise MachineError("out of memory on the GPU", where="train.batch_size", remedy=remedy) from error
@@ -82,7 +92,7 @@ def _stoppable(recipe: Recipe, run: RunFolder, listener: Listener) -> TrainResul
         raise stopped(f"stopped; {kept}", where=str(run.path), remedy="go on with --resume") from stop
 
 
-def _train(recipe: Recipe, run: RunFolder, listener: Listener) -> TrainResult:
+def _train(recipe: Recipe, run: RunFolder, listener: Listener, decoded: Decoded | None) -> TrainResult:
     """Nothing is written before every image has been read: a run that cannot begin leaves nothing behind."""
     prepared = prepare(recipe, lambda done, total: listener(Working("reading images", done, total)))
     resumed = resume_from(run.last, prepared.plan.fingerprint(), prepared.network)
@@ -90,7 +100,7 @@ def _train(recipe: Recipe, run: RunFolder, listener: Listener) -> TrainResult:
     tell(PlanReady(prepared.plan, str(run.path), prepared.notes))
     started = time.perf_counter()
     audit = gate(recipe, prepared.splits, tell)
-    batches = image_batches(recipe, prepared, lambda d, n: tell(Working("reading images", d, n)))
+    batches = image_batches(recipe, prepared, lambda d, n: tell(Working("reading images", d, n)), decoded)
     if resumed is None:
         _write_intent(run, recipe, prepared)
     work = Work(prepared.plan, prepared.network, batches, prepared.augment, tell)
@@ -123,14 +133,22 @@ def _perform(
     work.keeper = RunKeeper(run, model_card(recipe, prepared), plan.fingerprint())
     fit(work, progress)
     floor, ceiling = _floor_and_ceiling(plan, progress)
-    kind, verdict = verdict_of(floor, ceiling, plan.pretrained)
+    val_counts = list(prepared.splits.count_per_class("val").values())
+    metric = compared_by(plan.checkpoint_metric)
+    kind, verdict = verdict_of(floor, ceiling, plan.pretrained, metric, val_counts)
     if kind == "below_floor":
         work.tell(Noticed(explain_harm(recipe, work)))
     network.model.load_state_dict(load_model(run.best)[0])
     work.tell(Working("testing", 0))
     logits, labels = work.predict("test")
+    train_counts = list(prepared.splits.count_per_class("train").values())
+    if labels.ndim == 1:
+        for finding in last_look(logits, labels, plan.classes, train_counts):
+            work.tell(Noticed(finding))
     best = progress.best
     assert best is not None
+    if recipe.data.split.folds and labels.ndim == 1:  # one class to an example
+        run.write_out_of_fold(out_of_fold(work))
     return TrainResult(
         run=str(run.path),
         backbone=plan.layer_map.backbone,
@@ -139,6 +157,7 @@ def _perform(
         floor=floor,
         ceiling=ceiling,
         test=scores_of(logits, labels),
+        val=best.scores,
         verdict=verdict,
         verdict_kind=kind,
         frozen=_proof(progress),
@@ -188,5 +207,5 @@ def _predict_command(run: RunFolder, splits: DataSplits) -> str:
         path = splits.files[index]
     else:
         path = run.path / "example.png"
-        splits.load(index).save(path)
+        to_rgb(splits.load(index)).save(path)  # PNG has no CMYK, which a JPEG may be of
     return shlex.join(["ftcli", "predict", str(run.path), str(path)])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
@@ -10,14 +10,17 @@ from typing import Any
 from pydantic import ValidationError
 
 from ftcli.errors import UsageError
-from ftcli.events import Listener, Scores
+from ftcli.events import FoldStarted, Listener, Noticed, Scores
+from ftcli.findings import Finding
 from ftcli.recipe.schema import Recipe
+from ftcli.workflows.out_of_fold import Pooled, pooled
+from ftcli.workflows.prepare import Decoded
 from ftcli.workflows.result import TrainResult
 from ftcli.workflows.train import train
 
 DEFAULT_FOLDS = 5
 """Where the recipe does not say how many."""
-MEASURES = ("floor", "ceiling", "test")
+MEASURES = ("floor", "ceiling", "val", "test")
 METRICS = ("accuracy", "macro_f1", "loss")
 
 
@@ -32,13 +35,15 @@ class Spread:
 
 @dataclass(frozen=True)
 class FoldsResult:
-    """The runs of all folds. The test images are the same for each, floor and ceiling are the fold's own."""
+    """The runs of all folds. The test images are the same for each, floor, ceiling and val are the fold's own."""
 
     name: str
     folds: tuple[TrainResult, ...]
+    pooled: Pooled | None = None
+    """Over all examples but the test's, each predicted by the fold that it validated; None where one is missing."""
 
     def spread(self, measure: str, metric: str) -> Spread | None:
-        """Of floor, ceiling or test; None where a fold has no such scores."""
+        """Of floor, ceiling, val or test; None where a fold has no such scores."""
         scores: list[Scores | None] = [getattr(fold, measure) for fold in self.folds]
         values = tuple(getattr(score, metric) for score in scores if score is not None)
         if len(values) < len(self.folds):
@@ -50,6 +55,7 @@ class FoldsResult:
             "name": self.name,
             "num_folds": len(self.folds),
             **{measure: self._measured(measure) for measure in MEASURES},
+            "pooled": None if self.pooled is None else asdict(self.pooled),
             "folds": [fold.to_dict() for fold in self.folds],
         }
 
@@ -62,24 +68,41 @@ class FoldsResult:
 def train_folds(recipe: Recipe, *, out: Path | None, resume: bool, listener: Listener) -> FoldsResult:
     """Every fold, one after the other, each in a run folder of its own: NAME-fold0, NAME-fold1, ...
 
-    With `resume` the folds that are complete are taken as they are.
+    With `resume` the folds that are complete are taken as they are. Images are decoded once for all of them.
     """
-    results = []
-    for number in range(recipe.data.split.folds or DEFAULT_FOLDS):
+    tell_default(recipe, listener)
+    folds = recipe.data.split.folds or DEFAULT_FOLDS
+    results, decoded = [], Decoded()
+    for number in range(folds):
         one = of_fold(recipe, number)
-        results.append(train(one, out=folder_of(out, number), resume=resume, listener=listener))
-    return FoldsResult(recipe.name, tuple(results))
+        listener(FoldStarted(number, folds))
+        place = folder_of(out, number)
+        results.append(train(one, out=place, resume=resume, listener=listener, decoded=decoded))
+    return FoldsResult(recipe.name, tuple(results), pooled([result.run for result in results], recipe.seed))
+
+
+def tell_default(recipe: Recipe, listener: Listener) -> None:
+    """A word where the recipe does not say how many folds there are."""
+    if recipe.data.split.folds is None:
+        message = f"the recipe does not say how many folds there are, so there are {DEFAULT_FOLDS}"
+        remedy = "set data.split.folds for another number"
+        listener(Noticed(Finding("info", "data.split.folds", message, remedy, "folds-by-default")))
 
 
 def of_fold(recipe: Recipe, number: int) -> Recipe:
     """The recipe for one fold, its name NAME-foldK. Raises UsageError when there is no such fold."""
     split = recipe.data.split
     folds = split.folds or DEFAULT_FOLDS
+    if number >= folds:
+        what = f"there is no fold {number}: there are {folds}, counted from 0"
+        remedy = f"give --fold 0 to {folds - 1}, or raise data.split.folds"
+        raise UsageError(what, where=f"--fold {number}", remedy=remedy)
     try:
         changed = type(split).model_validate({**split.model_dump(), "folds": folds, "fold": number})
     except ValidationError as error:
         reason = error.errors()[0]["msg"].removeprefix("Value error, ")
-        raise UsageError(reason, where="data.split", remedy="change data.split in the recipe") from error
+        remedy = "change data.split, or leave out --fold and --folds"
+        raise UsageError(reason, where="data.split", remedy=remedy) from error
     data = recipe.data.model_copy(update={"split": changed})
     return recipe.model_copy(update={"name": f"{recipe.name}-fold{number}", "data": data})
 

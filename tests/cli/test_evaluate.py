@@ -87,6 +87,17 @@ def test_calibration_is_told_and_changes_no_other_number(ftcli, toy):
     assert calibration["loss_before"] == plain["loss"]
     page = ftcli("evaluate", toy.run, "--calibrate").out
     assert "fitted on val: ECE" in " ".join(page.split())
+    count = len(toy.images("val"))
+    assert calibration["num_fitted_on"] == count
+    assert f"fitted on {count} validation images, fewer than 200" in calibration["caution"]
+    assert f"caution fitted on {count} validation images, fewer than 200" in " ".join(page.split())
+
+
+def test_enough_images_need_no_caution():
+    from ftcli.workflows.evaluate import _caution
+
+    assert _caution(199)
+    assert _caution(200) is None
 
 
 def test_a_temperature_is_not_judged_on_what_it_was_fitted_on(ftcli, toy):

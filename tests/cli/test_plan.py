@@ -121,3 +121,31 @@ def test_of_a_recipe_the_plan_is_shown(tmp_path: Path) -> None:
     assert text.startswith("Training plan\n")
     assert "5,130" in text
     assert json.loads(output(str(file), "--json"))["totals"]["parameters"] == 11_181_642
+
+
+def test_a_split_that_the_data_has_already_is_told(ftcli, toy, place) -> None:
+    """Where the recipe asks for another, in the plan and in the run."""
+    lines = ["file_name,label,split"]
+    for number, path in enumerate(sorted((toy.path / "digits").rglob("*.png"))):
+        stream = ("train", "val", "test")[number % 3]
+        lines.append(f"{path.relative_to(toy.path)},{path.parent.name},{stream}")
+    (place / "list.csv").write_text("\n".join(lines))
+    data = f"data={{kind: csv, path: list.csv, root: '{toy.path}', image_size: 32, split: {{test: 0.3}}}}"
+    changes = (
+        "--set",
+        data,
+        "--set",
+        "train.sampler=weighted",
+        "--set",
+        "train.epochs=1",
+        "--set",
+        "strategy=full",
+    )
+    planned = ftcli("plan", "toy.yaml", *changes, "--json")
+    assert planned.code == 0, planned.err
+    trained = ftcli("train", "toy.yaml", *changes, "--json")
+    assert trained.code == 0, trained.err
+    for told in (planned.json, trained.json):
+        rules = {finding["rule"]: finding for finding in told["findings"]}
+        assert "test: 0.3 is not used" in rules["split-not-used"]["message"]
+        assert "every one of them is 1" in rules["weights-all-alike"]["message"]

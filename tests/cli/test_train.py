@@ -81,7 +81,9 @@ def test_json_is_the_summary(toy):
     assert toy.summary["test"]["num_examples"] == len(toy.images("test"))
     assert toy.summary["verdict"]
     assert toy.summary["seconds"] > 0
-    assert all(set(found) == {"severity", "where", "message", "remedy"} for found in toy.summary["findings"])
+    assert all(
+        set(found) == {"severity", "where", "message", "remedy", "rule"} for found in toy.summary["findings"]
+    )
 
 
 def test_what_was_frozen_is_on_record(toy):

@@ -6,6 +6,7 @@ import io
 import pickle
 import struct
 import tarfile
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ from ftcli.plans.data_splits import DataSplits, apply_split_record, split_record
 from ftcli.registry import implementation, kinds, union_of
 
 KINDS = list(kinds("data"))
+OPTIONAL = {"hf_dataset": "datasets"}
+"""Kind -> the package that it needs beside those of ftcli."""
 
 
 @pytest.fixture(scope="module")
@@ -35,10 +38,13 @@ def recipes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any
     (root / "list.csv").write_text("\n".join(lines))
     _write_shards(root)
     _write_mnist(root / "MNIST" / "raw")
+    if find_spec("datasets"):
+        _write_arrow(root)
     return {
         "csv": {"path": str(root / "list.csv")},
         "digits": {},
         "folder": {"path": str(root / "images")},
+        "hf_dataset": {"path": str(root / "arrow")},
         "torchvision": {"path": str(root), "name": "MNIST"},
         "webdataset": {"path": str(root / "data-{00..02}.tar")},
     }
@@ -59,6 +65,19 @@ def _write_shards(root: Path) -> None:
                     tar.addfile(member, io.BytesIO(data))
 
 
+def _write_arrow(root: Path) -> None:
+    """The folder of images as save_to_disk leaves it; the classes in the order of their ClassLabel."""
+    import datasets
+
+    names = ["zebra", "ant", "bee"]
+    files = [str(root / "images" / name / f"{number}.png") for name in names for number in range(12)]
+    features = datasets.Features({"image": datasets.Image(), "label": datasets.ClassLabel(names=names)})
+    rows = datasets.Dataset.from_dict(
+        {"image": files, "label": [i // 12 for i in range(36)]}, features=features
+    )
+    rows.save_to_disk(root / "arrow")
+
+
 def _write_mnist(raw: Path) -> None:
     raw.mkdir(parents=True)
     for prefix, count in (("train", 80), ("t10k", 30)):
@@ -70,6 +89,8 @@ def _write_mnist(raw: Path) -> None:
 
 
 def _open(recipes: dict[str, dict[str, Any]], kind: str, seed: int = 0) -> DataSplits:
+    if kind in OPTIONAL:
+        pytest.importorskip(OPTIONAL[kind])
     options = TypeAdapter(union_of("data")).validate_python({"kind": kind, **recipes[kind]})
     splits = implementation(options, "open_splits")(options, seed)
     assert isinstance(splits, DataSplits)

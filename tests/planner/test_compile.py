@@ -5,6 +5,7 @@ import json
 import pytest
 
 from ftcli.errors import MachineError, RecipeError
+from ftcli.planner.choose import choose_checkpoint_metric
 from ftcli.planner.compile import DataFacts, check_device, compile_plan
 from ftcli.plans.preprocessing import IMAGENET
 from ftcli.plans.training_plan import Machine
@@ -43,6 +44,14 @@ def test_batch_norm_of_a_frozen_stage_is_in_eval_mode_whatever_the_policy(strate
             else:
                 assert bn.updates_stats == (norm in ("train", "freeze_affine"))
                 assert bn.trains_affine == (norm in ("train", "freeze_stats"))
+
+
+def test_classes_of_one_size_are_told_with_one_number():
+    sizes = {(22, 22): "classes of 22 training", (20, 22): "classes of 20 to 22 training"}
+    for counts, told in sizes.items():
+        chosen = choose_checkpoint_metric(recipe(), counts)
+        assert chosen.decision is not None
+        assert chosen.decision.why.startswith(told)
 
 
 def test_every_parameter_is_trained_in_one_group_or_frozen():

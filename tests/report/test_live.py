@@ -87,9 +87,19 @@ def test_a_long_finding_stays_one_line_in_a_pipe() -> None:
     assert text.count("\n") == 1
 
 
+def test_on_a_narrow_page_an_epoch_is_still_one_line() -> None:
+    stream = io.StringIO()
+    console = Console(file=stream, width=60)
+    console.print(epoch_header(epoch_done(4)), epoch_line(epoch_done(4, best=True)), sep="")
+    header, line = stream.getvalue().splitlines()
+    assert header.split() == ["epoch", "phase", "LR", "head", "loss", "val", "loss", "acc", "F1"]
+    assert line.endswith("0.900 *")
+    assert len(line) <= 60
+
+
 def test_epoch_lines_are_aligned_with_their_header_and_mark_the_best() -> None:
     header, line, best = (
-        str(t)
+        str(t.text())
         for t in (
             epoch_header(epoch_done(3)),
             epoch_line(epoch_done(3)),
@@ -109,7 +119,7 @@ def test_any_loss_keeps_the_columns(loss: float) -> None:
     done = EpochDone(
         1499, 1500, "a long phase name", 1e-10, 0, loss, Scores(1, 1, loss, 5), 123_456, 12_345, True
     )
-    assert len(str(epoch_line(done))) <= 80
+    assert len(str(epoch_line(done).text())) <= 80
 
 
 def test_the_header_comes_again_in_a_long_run() -> None:

@@ -55,9 +55,19 @@ def test_a_pipe_gets_plain_whole_lines(name: str) -> None:
     assert all(line == line.rstrip() for line in text.splitlines())
 
 
+@pytest.mark.parametrize("width", [80, 60, 48])
 @pytest.mark.parametrize("name", PLANS)
-def test_nothing_in_the_tables_is_cut_off(name: str) -> None:
-    assert "…" not in page(name)
+def test_nothing_in_the_tables_is_cut_off(name: str, width: int) -> None:
+    text = page(name, width)
+    assert "…" not in text
+    assert max(map(len, text.splitlines())) <= width
+
+
+def test_at_sixty_columns_the_lrs_are_one_column_and_at_forty_phases_are_lines() -> None:
+    assert row(page("gradual", 60), "1")[-2:] == ["1e-4..1e-3", "eval+aff"]
+    told = " ".join(page("gradual", 40).split())
+    assert "0 head, epoch 0: 5,130 train (0.05%), LR 1e-3, BN -" in told
+    assert "LR 1e-4..1e-3, BN eval, affine trained" in told
 
 
 @pytest.mark.parametrize("name", PLANS)

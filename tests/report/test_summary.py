@@ -52,6 +52,14 @@ def test_the_verdict_comes_first_and_the_scores_below_it() -> None:
     assert row(text, "test")[1:5] == ["96.9%", "0.965", "0.1100", "1,271"]
 
 
+@pytest.mark.parametrize("width", [60, 48])
+def test_on_a_narrow_page_scores_stay_whole_and_their_meaning_is_below(width: int) -> None:
+    text = in_pipe(summary_view(RESULT), width=width)
+    assert "…" not in text
+    assert row(text, "ceiling") == ["ceiling", "97.4%", "0.970", "0.1023", "270"]
+    assert "floor: linear probe, on validation" in text
+
+
 @pytest.mark.parametrize("kind", ["gain", "no_clear_gain", "below_floor", "probe_only", "scratch"])
 def test_every_verdict_has_its_colour(kind: VerdictKind) -> None:
     assert "\x1b[1" in on_terminal(summary_view(replace(RESULT, verdict_kind=kind))).splitlines()[1]

@@ -6,6 +6,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from ftcli.engine.progress import compared_by
 from ftcli.events import Scores
 from ftcli.workflows.train import train
 from ftcli.workflows.verdict import verdict_of
@@ -113,3 +114,54 @@ def scores(accuracy, count=1000):
 )
 def test_verdicts(floor, ceiling, pretrained, kind):
     assert verdict_of(floor, ceiling, pretrained)[0] == kind
+
+
+def test_the_score_that_chose_the_epoch_is_compared_and_named():
+    """Of rare classes the model learned much, of the accuracy nothing is to be seen."""
+    floor, ceiling = Scores(0.95, 0.50, 1.0, 2000, 0.5), Scores(0.95, 0.70, 1.0, 2000, 0.75)
+    counts = [1000, 1000]
+    assert verdict_of(floor, ceiling, True)[0] == "no_clear_gain"
+    kind, told = verdict_of(floor, ceiling, True, "macro_f1", counts)
+    assert (kind, told) == ("gain", "fine-tuning beats the linear probe by 20.0 points of macro F1")
+    assert (
+        "25.0 points of balanced accuracy" in verdict_of(floor, ceiling, True, "balanced_accuracy", counts)[1]
+    )
+    assert "20.0 points of macro F1 below" in verdict_of(ceiling, floor, True, "macro_f1", counts)[1]
+
+
+def test_a_rare_class_makes_a_mean_over_classes_unsure():
+    """990 of one class and 4 of the other are worth 16 examples, not 994."""
+    floor, ceiling = Scores(0.95, 0.60, 1.0, 994, 0.60), Scores(0.95, 0.70, 1.0, 994, 0.70)
+    assert verdict_of(floor, ceiling, True, "balanced_accuracy", [497, 497])[0] == "gain"
+    assert verdict_of(floor, ceiling, True, "balanced_accuracy", [990, 4])[0] == "no_clear_gain"
+    assert verdict_of(floor, ceiling, True, "balanced_accuracy", [990, 4, 0])[0] == "no_clear_gain"
+
+
+@pytest.mark.parametrize(
+    ("metric", "compared"), [("macro_f1", "macro_f1"), ("accuracy", "accuracy"), ("loss", "accuracy")]
+)
+def test_a_loss_has_no_error_so_the_accuracy_stands_in(metric, compared):
+    assert compared_by(metric) == compared
+
+
+def test_a_run_that_is_chosen_by_macro_f1_is_judged_by_it(digits, pretrained, tmp_path):
+    train = {"epochs": 2, "batch_size": 8, "checkpoint_metric": "macro_f1"}
+    result = run(digits, pretrained, tmp_path / "run", train=train)
+    assert "points of macro F1" in result.verdict
+
+
+def test_evidence_of_harm_is_in_the_score_that_was_compared(digits, pretrained):
+    from ftcli.engine.diagnose import gather_evidence
+    from ftcli.engine.fit import Work
+    from ftcli.workflows.prepare import image_batches, prepare
+
+    made = recipe(
+        digits,
+        model={"backbone": "timm/test_resnet", "weights": str(pretrained)},
+        train={"epochs": 1, "batch_size": 8, "checkpoint_metric": "macro_f1"},
+    )
+    prepared = prepare(made)
+    batches = image_batches(made, prepared, lambda done, total: None)
+    work = Work(prepared.plan, prepared.network, batches, prepared.augment, ignore)
+    evidence = gather_evidence(work, prepared.network.model.state_dict())
+    assert (evidence.metric, evidence.score) == ("macro_f1", work.evaluate("val").macro_f1)

@@ -8,10 +8,13 @@ from statistics import mean, stdev
 
 import pytest
 
+from ftcli.engine.images import ImageStore
 from ftcli.errors import UsageError
-from ftcli.workflows.prepare import image_batches, prepare, with_absolute_paths
+from ftcli.events import FoldStarted, Noticed, PlanReady
+from ftcli.workflows.out_of_fold import pooled
+from ftcli.workflows.prepare import Decoded, image_batches, prepare, with_absolute_paths
 from ftcli.workflows.train import train
-from ftcli.workflows.train_folds import FoldsResult, of_fold, train_folds
+from ftcli.workflows.train_folds import FoldsResult, of_fold, tell_default, train_folds
 from tests.toys import ignore, recipe, recorder, write_digits
 
 
@@ -74,12 +77,87 @@ def test_complete_folds_are_taken_as_they_are(place: Path, result: FoldsResult) 
     events, listener = recorder()
     again = train_folds(of_three(place), out=place / "runs" / "toy", resume=True, listener=listener)
     assert again.to_dict() == result.to_dict()
-    assert len(events) == 3, "one notice a fold"
+    notices = [event for event in events if isinstance(event, Noticed)]
+    assert len(notices) == 3, "one a fold"
+
+
+def test_every_example_but_the_tests_counts_once_out_of_its_fold(result: FoldsResult) -> None:
+    """By hand, from what each run left: right ones over all, and F1 by scikit-learn."""
+    from sklearn.metrics import f1_score
+
+    left = [json.loads((Path(fold.run) / "out_of_fold.json").read_text()) for fold in result.folds]
+    for fold, part in zip(result.folds, left, strict=True):
+        assert part["keys"] == split(fold.run)["val"]
+        assert fold.val is not None
+        right = [a == b for a, b in zip(part["labels"], part["predicted"], strict=True)]
+        assert mean(right) == pytest.approx(fold.val.accuracy), "by the weights that the run keeps"
+    labels = [label for part in left for label in part["labels"]]
+    predicted = [label for part in left for label in part["predicted"]]
+    pooled = result.pooled
+    assert pooled is not None
+    assert pooled.num_examples == 36 - len(split(result.folds[0].run)["test"])
+    assert pooled.accuracy == pytest.approx(mean(a == b for a, b in zip(labels, predicted, strict=True)))
+    assert pooled.macro_f1 == pytest.approx(f1_score(labels, predicted, average="macro"), abs=1e-6)
+    low, high = pooled.intervals["accuracy"]
+    assert low <= pooled.accuracy <= high
+    assert result.to_dict()["pooled"]["num_examples"] == pooled.num_examples
+
+
+def test_a_fold_from_before_has_nothing_to_pool(result: FoldsResult, tmp_path: Path) -> None:
+    runs = [fold.run for fold in result.folds]
+    assert pooled(runs, 0) == result.pooled
+    assert pooled([*runs[:2], str(tmp_path)], 0) is None
+    assert pooled([*runs, runs[0]], 0) is None, "an example may not count twice"
+    (tmp_path / "out_of_fold.json").write_text(
+        '{"classes": [], "keys": ["a"], "labels": [], "predicted": []}'
+    )
+    assert pooled([str(tmp_path)], 0) is None
+
+
+def test_images_are_decoded_once_for_all_folds(
+    place: Path, tmp_path: Path, result: FoldsResult, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And the numbers are the same as of folds that decode their own."""
+    decoded: list[int] = []
+    prepare_one = ImageStore._prepare
+    monkeypatch.setattr(ImageStore, "_prepare", lambda self, i: decoded.append(i) or prepare_one(self, i))
+    events, listener = recorder()
+    again = train_folds(of_three(place), out=tmp_path / "toy", resume=False, listener=listener)
+    assert sorted(decoded) == list(range(36))
+    alone = train(of_fold(of_three(place), 2), out=tmp_path / "alone", resume=False, listener=ignore)
+    assert (alone.test, alone.val) == (again.folds[2].test, again.folds[2].val)
+    told = [event for event in events if isinstance(event, FoldStarted | PlanReady)]
+    assert [type(event) for event in told] == [FoldStarted, PlanReady] * 3
+    assert told[2] == FoldStarted(1, 3)
+
+
+def test_other_images_are_not_taken_for_these(place: Path, tmp_path: Path) -> None:
+    from dataclasses import replace
+
+    prepared = prepare(of_three(place))
+    decoded = Decoded()
+    batches = image_batches(of_three(place), prepared, lambda done, total: None, decoded)
+    splits, preprocessing = prepared.splits, prepared.plan.preprocessing
+    assert decoded.store is batches.store
+    assert decoded.of(splits, preprocessing) is not None
+    assert decoded.of(replace(splits, examples=splits.examples[:-1]), preprocessing) is None
+    assert decoded.of(splits, replace(preprocessing, image_size=64)) is None
+
+
+def test_how_many_folds_there_are_is_told_where_the_recipe_does_not(place: Path) -> None:
+    events, listener = recorder()
+    tell_default(recipe(place), listener)
+    tell_default(of_three(place), listener)
+    (notice,) = events
+    assert isinstance(notice, Noticed)
+    assert "so there are 5" in notice.finding.message
 
 
 def test_a_fold_that_there_is_not(place: Path) -> None:
-    with pytest.raises(UsageError, match="fold 3 is none of 3"):
+    with pytest.raises(UsageError, match="there is no fold 3: there are 3, counted from 0") as caught:
         of_fold(of_three(place), 3)
+    assert caught.value.where == "--fold 3", "the recipe has nothing to do with it"
+    assert "--fold 0 to 2" in str(caught.value.remedy)
     assert of_fold(recipe(place), 4).data.split.folds == 5
 
 

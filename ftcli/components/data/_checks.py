@@ -23,14 +23,10 @@ def check_train(splits: DataSplits) -> None:
         raise DataError(f"no training images of {quoted(empty)}", where=splits.source, remedy=remedy)
 
 
-def check_groups(splits: DataSplits) -> None:
+def check_groups(splits: DataSplits, kind: str = "") -> None:
     """Raises DataError when an example has no group, or a group stands in two streams."""
     used = [(stream, i) for stream, indices in splits.streams.items() for i in indices]
-    without = [i for _, i in used if splits.examples[i].group is None]
-    if without:
-        first = splits.examples[without[0]].key
-        what = f"split by group, but {len(without)} of {len(used)} images have no group, {first!r} first"
-        raise DataError(what, where=splits.source, remedy=GROUP_REMEDY)
+    _each_has(splits, "group", _GROUPS.get(kind, _NO_GROUPS))
     stream_of: dict[str | None, str] = {}
     for stream, i in used:
         group = splits.examples[i].group
@@ -41,11 +37,42 @@ def check_groups(splits: DataSplits) -> None:
             raise DataError(what, where=splits.source, remedy=remedy)
 
 
+def check_times(splits: DataSplits, kind: str = "") -> None:
+    """Raises DataError when an example has no time."""
+    _each_has(splits, "time", _TIMES.get(kind, _NO_TIMES))
+
+
+def _each_has(splits: DataSplits, fact: str, remedy: str) -> None:
+    """None of the images has it: the source was not told where to look. Some lack it: there are gaps."""
+    used = [i for indices in splits.streams.values() for i in indices]
+    without = [i for i in used if getattr(splits.examples[i], fact) is None]
+    if not without:
+        return
+    gaps = f"{len(without)} of {len(used)} images have no {fact}, {splits.examples[without[0]].key!r} first"
+    none = f"none of the {len(used)} images has a {fact}"
+    what = f"data.split.by is {fact}, but {none if len(without) == len(used) else gaps}"
+    raise DataError(what, where=splits.source, remedy=remedy)
+
+
 def quoted(names: Iterable[str]) -> str:
     return ", ".join(repr(name) for name in names)
 
 
-GROUP_REMEDY = (
-    "kind folder: data.group is a regular expression for the path, patient(\\d+); kind csv: fill the column of "
-    "data.group_column"
+_GROUPS = {
+    "folder": "set data.group to a regular expression that finds the group in every image's path, in parentheses: "
+    "patient(\\d+)",
+    "csv": "fill the column that data.group_column names (group by default) in every row",
+    "hf_dataset": "name the column of groups, which no row may leave empty: data.group_column",
+    "webdataset": "give each sample a .json with a field group",
+}
+_NO_GROUPS = (
+    "data of this kind has no groups: list the images in a CSV file with a column group (data.kind: csv)"
+)
+_TIMES = {
+    "csv": "fill the column that data.time_column names (time by default) in every row",
+    "hf_dataset": "name the column of times, which no row may leave empty: data.time_column",
+    "webdataset": "give each sample a .json with a field time",
+}
+_NO_TIMES = (
+    "data of this kind has no times: list the images in a CSV file with a column time (data.kind: csv)"
 )

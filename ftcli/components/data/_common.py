@@ -15,7 +15,7 @@ from ftcli.plans.data_splits import TEST, TRAIN, VAL, DataSplits, apply_split_re
 from ftcli.registry import Choice, Options
 
 from . import _groups, _ratio, _times
-from ._checks import check_classes, check_groups, check_train
+from ._checks import check_classes, check_groups, check_times, check_train
 from .image import MAX_PIXELS
 
 STREAM_NAMES = {"train": TRAIN, "val": VAL, "valid": VAL, "validation": VAL, "test": TEST}
@@ -73,27 +73,30 @@ class DataOptions(Choice):
     """What follows from faults of the data: strict stops before training, warn tells them, off does not look."""
 
 
-def complete(splits: DataSplits, shares: Split, seed: int) -> DataSplits:
+def complete(splits: DataSplits, shares: Split, seed: int, kind: str = "") -> DataSplits:
     """The splits with val and test split off train where the source has none, or as `shares` ask for it.
 
-    Raises DataError when there is one class only, or a class has no images in train, or too few to divide.
+    Errors say what to do with data of this `kind`. Raises DataError when there is one class only, or a class has no
+    images in train, or too few to divide.
     """
     check_classes(splits)
     if shares.file is not None:
-        return _as_recorded(splits, shares, shares.file)
+        return _as_recorded(splits, shares, shares.file, kind)
     check_train(splits)
     if shares.by == "group":
-        check_groups(splits)
+        check_groups(splits, kind)
+    if shares.by == "time" and not {VAL, TEST} <= set(splits.streams):
+        check_times(splits, kind)
     wanted = {VAL: shares.val, TEST: shares.test}
     divided = _in_folds(splits, shares, seed) if shares.folds else _divided(splits, shares.by, wanted, seed)
     streams = {stream: tuple(sorted(divided.streams[stream])) for stream in (TRAIN, VAL, TEST)}
     done = replace(divided, streams=streams)
     check_train(done)
     if shares.by == "group":
-        check_groups(done)
-    own = {TRAIN, TEST} if shares.folds else {TRAIN, VAL, TEST}
-    drawn = tuple(stream for stream in (VAL, TEST) if stream not in own & splits.streams.keys())
-    return replace(done, how=_told(splits, done, shares), drawn=drawn)
+        check_groups(done, kind)
+    divided_by_source = splits.streams.keys() - ({VAL} if shares.folds else set())
+    given = tuple(s for s in splits.streams if s in divided_by_source) if len(splits.streams) > 1 else ()
+    return replace(done, how=_told(splits, done, shares), given=given)
 
 
 def _divided(splits: DataSplits, by: str, wanted: dict[str, float], seed: int) -> DataSplits:
@@ -115,17 +118,17 @@ def _in_folds(splits: DataSplits, shares: Split, seed: int) -> DataSplits:
     return replace(pool, streams={**pool.streams, **fold(pool, shares.folds, shares.fold, seed)})
 
 
-def _as_recorded(splits: DataSplits, shares: Split, file: str) -> DataSplits:
+def _as_recorded(splits: DataSplits, shares: Split, file: str, kind: str) -> DataSplits:
     recorded = apply_split_record(splits, _record(file), file)
     empty = [stream for stream in (TRAIN, VAL, TEST) if not recorded.streams.get(stream)]
     if empty:
         what = f"the recorded split has no {', '.join(empty)}"
         raise DataError(what, where=file, remedy="give the split.json of a run")
     streams = {stream: recorded.streams[stream] for stream in (TRAIN, VAL, TEST)}
-    done = replace(recorded, streams=streams, how=f"as recorded in {file}")
+    done = replace(recorded, streams=streams, how=f"as recorded in {file}", given=tuple(streams))
     check_train(done)
     if shares.by == "group":
-        check_groups(done)
+        check_groups(done, kind)
     return done
 
 

@@ -14,7 +14,7 @@ Streams = dict[str, tuple[int, ...]]
 def take(splits: DataSplits, shares: dict[str, float], seed: int) -> Streams:
     """Train divided by time, as nearly by the shares as equal times allow: they stay together.
 
-    Raises DataError when a time is missing or cannot be read, or when there are too few different ones.
+    Each has a time (`check_times`). Raises DataError when one cannot be read, or when there are too few different ones.
     """
     moments = _moments(splits)
     at: dict[float, list[int]] = {}
@@ -57,11 +57,6 @@ def _nearest(sizes: list[int], target: float) -> int:
 def _moments(splits: DataSplits) -> dict[int, float]:
     """Index -> the time as a number. Numbers and dates are not compared with each other."""
     used = [i for indices in splits.streams.values() for i in indices]
-    without = [i for i in used if splits.examples[i].time is None]
-    if without:
-        first = splits.examples[without[0]].key
-        what = f"split by time, but {len(without)} of {len(used)} images have no time, {first!r} first"
-        raise DataError(what, where=splits.source, remedy="kind csv: fill the column of data.time_column")
     texts = {i: str(splits.examples[i].time) for i in used}
     for read in (_number, _date):
         moments = {i: read(text) for i, text in texts.items()}

@@ -92,7 +92,7 @@ def open_splits(options: Manifest, seed: int) -> DataSplits:
         files=tuple(row.file for row in rows),
         multi_label=many,
     )
-    return complete(splits, options.split, seed)
+    return complete(splits, options.split, seed, options.kind)
 
 
 def _rows(options: Manifest) -> list[_Row]:

@@ -32,7 +32,7 @@ def open_splits(options: Digits, seed: int) -> DataSplits:
         streams={TRAIN: tuple(range(len(pixels)))},
         load=partial(_image, pixels),
     )
-    return complete(splits, options.split, seed)
+    return complete(splits, options.split, seed, options.kind)
 
 
 def _image(pixels: Any, index: int) -> Image:

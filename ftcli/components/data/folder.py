@@ -69,7 +69,7 @@ def open_splits(options: Folder, seed: int) -> DataSplits:
         load=opener((path for *_, path in found), options.max_pixels),
         files=tuple(path for *_, path in found),
     )
-    return complete(splits, options.split, seed)
+    return complete(splits, options.split, seed, options.kind)
 
 
 def _group(options: Folder, key: str) -> str | None:

@@ -83,7 +83,7 @@ def open_splits(options: Torchvision, seed: int) -> DataSplits:
         streams={s: tuple(n for n, place in enumerate(places) if place[0] == s) for s in datasets},
         load=partial(_load, datasets, tuple(places), options.max_pixels),
     )
-    return complete(splits, options.split, seed)
+    return complete(splits, options.split, seed, options.kind)
 
 
 def _open(options: Torchvision, arguments: dict[str, Any]) -> Any:

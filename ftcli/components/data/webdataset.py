@@ -93,7 +93,7 @@ def open_splits(options: WebDataset, seed: int) -> DataSplits:
         load=partial(_load, tuple(sample.place for sample in samples), options.max_pixels),
         multi_label=many,
     )
-    return complete(splits, options.split, seed)
+    return complete(splits, options.split, seed, options.kind)
 
 
 def _indices(samples: list[_Sample], stream: str) -> tuple[int, ...]:

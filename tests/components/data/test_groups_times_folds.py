@@ -111,16 +111,42 @@ def test_groups_that_the_source_itself_has_torn_apart_are_told() -> None:
         complete(unsplit(every, {"train": tuple(range(1, 12)), "test": (0,)}), Split(by="group"), seed=0)
 
 
+REMEDIES = {
+    "group": {
+        "folder": r"set data.group to a regular expression that finds the group in every image's path, in "
+        r"parentheses: patient(\d+)",
+        "csv": "fill the column that data.group_column names",
+        "webdataset": ".json with a field group",
+        "hf_dataset": "name the column of groups",
+        "digits": "data of this kind has no groups: list the images in a CSV file",
+    },
+    "time": {
+        "folder": "data of this kind has no times: list the images in a CSV file",
+        "csv": "fill the column that data.time_column names",
+        "hf_dataset": "data.time_column",
+    },
+}
+
+
+def test_streams_that_the_source_had_are_remembered() -> None:
+    every = [Example(str(i), i % 2) for i in range(20)]
+    assert complete(unsplit(every), Split(), seed=0).given == ()
+    own = {"train": tuple(range(12)), "test": tuple(range(12, 20))}
+    assert complete(unsplit(every, own), Split(), seed=0).given == ("train", "test")
+
+
 def test_without_groups_or_times_there_is_one_clear_error() -> None:
     every = [Example(str(i), i % 2) for i in range(20)]
-    with pytest.raises(
-        DataError, match="split by group, but 20 of 20 images have no group, '0' first"
-    ) as caught:
-        complete(unsplit(every), Split(by="group"), seed=0)
-    assert "data.group" in str(caught.value.remedy)
-    with pytest.raises(DataError, match="split by time, but 20 of 20 images have no time") as caught:
-        complete(unsplit(every), Split(by="time"), seed=0)
-    assert "time_column" in str(caught.value.remedy)
+    for by, remedies in REMEDIES.items():
+        for kind, remedy in remedies.items():
+            with pytest.raises(
+                DataError, match=rf"data\.split\.by is {by}, but none of the 20 images has a {by}"
+            ) as caught:
+                complete(unsplit(every), Split(by=by), 0, kind)  # type: ignore[arg-type]
+            assert remedy in str(caught.value.remedy)
+    gaps = [*every, Example("x", 0, group="g", time="1")]
+    with pytest.raises(DataError, match=r"by is group, but 20 of 21 images have no group, '0' first"):
+        complete(unsplit(gaps), Split(by="group"), 0, "folder")
     few = [Example(str(i), i % 2, group=f"g{i % 2}", time="1") for i in range(20)]
     with pytest.raises(DataError, match="2 groups to divide, but at least 3"):
         complete(unsplit(few), Split(by="group"), seed=0)
