@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ftcli.findings import Finding
+from ftcli.plans.forecast import Forecast
 from ftcli.plans.phase import Phase
 from ftcli.plans.training_plan import TrainingPlan
 
@@ -47,6 +48,8 @@ class PlanReady:
     plan: TrainingPlan
     run: str
     notes: tuple[str, ...] = ()
+    forecast: tuple[Forecast, ...] = ()
+    """By phase; empty where nothing was timed."""
 
 
 @dataclass(frozen=True)

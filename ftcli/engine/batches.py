@@ -77,19 +77,36 @@ class ImageBatches:
 
     def evaluation(self, stream: str) -> Iterator[Batch]:
         """Every example once, in order, as evaluation sees it."""
-        indices = self.store.splits.streams[stream]
-        size = self.batch_size
-        picks = [(index, 0) for index in indices]
-        batches = [picks[start : start + size] for start in range(0, len(picks), size)]
-        return self._load(_Images(self.store, None, self.seed, 0), batches)
+        return self._load(_Images(self.store, None, self.seed, 0), self._in_order(stream))
 
-    def training(self, epoch: int, augment_options: Any, order: Order | None = None) -> Iterator[Batch]:
-        """The train stream in the epoch's order, augmented; `order` None: every example once, shuffled."""
+    def view(self, number: int, augment_options: Any) -> Iterator[Batch]:
+        """Every training example once, in order, augmented as epoch `number` has it."""
+        images = _Images(self.store, self._transform(augment_options), self.seed, number)
+        return self._load(images, self._in_order("train"))
+
+    def targets(self, stream: str) -> Tensor:
+        """Labels of a stream in order, (N,) int64 or (N, C) float."""
+        splits = self.store.splits
+        return torch.tensor([splits.target(index) for index in splits.streams[stream]])
+
+    def _in_order(self, stream: str) -> list[list[Pick]]:
+        picks = [(index, 0) for index in self.store.splits.streams[stream]]
+        return [picks[start:end] for start, end in batch_bounds(len(picks), self.batch_size)]
+
+    def training(
+        self, epoch: int, augment_options: Any, order: Order | None = None, view: int | None = None
+    ) -> Iterator[Batch]:
+        """The train stream in the epoch's order, augmented; `order` None: every example once, shuffled.
+
+        `view`: augmented as that epoch instead, and the same however often the epoch takes an example.
+        """
         indices = self.store.splits.streams["train"]
         positions = order(epoch) if order else permutation(self.seed, epoch, len(indices))
-        picks = _picks([indices[position] for position in positions])
+        taken = [indices[position] for position in positions]
+        picks = _picks(taken) if view is None else [(index, 0) for index in taken]
         batches = [picks[start:end] for start, end in batch_bounds(len(picks), self.batch_size)]
-        return self._load(_Images(self.store, self._transform(augment_options), self.seed, epoch), batches)
+        shown = epoch if view is None else view
+        return self._load(_Images(self.store, self._transform(augment_options), self.seed, shown), batches)
 
     def _transform(self, augment_options: Any) -> Any:
         from torchvision.transforms import v2
@@ -114,30 +131,6 @@ class ImageBatches:
             if isinstance(loaded, DataError):
                 raise loaded
             yield Batch(*loaded)
-
-
-@dataclass(frozen=True)
-class FeatureBatches:
-    """The same batches of a train stream, from features that were computed once."""
-
-    features: Tensor
-    labels: Tensor
-    batch_size: int
-    seed: int
-
-    def evaluation(self) -> Iterator[Batch]:
-        for start in range(0, len(self.labels), self.batch_size):
-            yield self._take(torch.arange(start, min(start + self.batch_size, len(self.labels))))
-
-    def training(self, epoch: int, order: Order | None = None) -> Iterator[Batch]:
-        """In the same order as ImageBatches.training gives the images."""
-        positions = torch.tensor(order(epoch) if order else permutation(self.seed, epoch, len(self.labels)))
-        for start, end in batch_bounds(len(positions), self.batch_size):
-            yield self._take(positions[start:end])
-
-    def _take(self, positions: Tensor) -> Batch:
-        at = positions.to(self.features.device)
-        return Batch(self.features[at], self.labels[at], tuple(positions.tolist()))
 
 
 def _picks(indices: list[int]) -> list[Pick]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, Protocol
@@ -12,27 +11,25 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from ftcli.components import augment, objective
+from ftcli.components import objective
 from ftcli.engine import proof
-from ftcli.engine.batches import Batch, FeatureBatches, ImageBatches
+from ftcli.engine.batches import ImageBatches
 from ftcli.engine.evaluate import predict_logits, scores_of
-from ftcli.engine.feature_cache import FeatureCache, cut_before_head
+from ftcli.engine.feed import Feed, feed_of
 from ftcli.engine.freeze import apply_mask, enter_eval_mode, enter_train_mode
 from ftcli.engine.images import normalise
-from ftcli.engine.mixing import mixing_of
 from ftcli.engine.network import Network
 from ftcli.engine.optimize import Moments, build_optimizer, moments, restore_moments, set_lr
 from ftcli.engine.placement import place_images
 from ftcli.engine.precision import loss_scaler
+from ftcli.engine.prefix_cache import PrefixCache
 from ftcli.engine.progress import Best, Progress, score_of
-from ftcli.engine.sampler import order_of
 from ftcli.engine.seed import derive
 from ftcli.engine.step import Stepper
-from ftcli.events import EpochDone, Listener, Noticed, PhaseProved, PhaseStarted, Scores, StepDone
-from ftcli.findings import Finding
+from ftcli.events import EpochDone, Listener, PhaseProved, PhaseStarted, Scores, StepDone
 from ftcli.plans.phase import Phase
 from ftcli.plans.training_plan import TrainingPlan
-from ftcli.stopping import at_safe_points, safe_point
+from ftcli.stopping import safe_point
 
 
 class Keeper(Protocol):
@@ -51,12 +48,13 @@ class Work:
     augment: Any
     tell: Listener
     keeper: Keeper | None = None
-    features: FeatureCache = field(init=False)
+    prefixes: PrefixCache = field(init=False)
     remembered: Moments = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         plan = self.plan
-        self.features = FeatureCache(self.device, plan.precision, plan.batch_size, plan.seed, self.forward)
+        memory = self.batches.store.memory_bytes
+        self.prefixes = PrefixCache(self.device, plan.precision, self.forward, memory)
 
     @property
     def device(self) -> str:
@@ -78,16 +76,6 @@ class Work:
         return predict_logits(self.forward, self.batches.evaluation(stream), self.device, self.plan.precision)
 
 
-@dataclass(frozen=True)
-class Feed:
-    """Where a phase's batches come from, and the part of the network that they go through."""
-
-    forward: Callable[[Tensor], Tensor]
-    training: Callable[[int], Iterator[Batch]]
-    validation: Callable[[], Iterator[Batch]]
-
-
-@at_safe_points()
 def fit(work: Work, progress: Progress) -> None:
     """Perform what is left of the plan. `progress` and the network are moved along and hold the result.
 
@@ -107,50 +95,12 @@ def _perform_phase(work: Work, progress: Progress, phase: Phase) -> None:
     if progress.digests is None:
         progress.enter_phase(proof.digests(work.network.model, phase.frozen_tensors))
     work.tell(PhaseStarted(progress.phase, phase, progress.epoch, len(work.plan.phases)))
-    feed = _feed(work, phase)
+    feed = feed_of(work, phase)
     stepper = _stepper(work, feed, optimizer)
     while progress.epoch < phase.end_epoch and not _has_settled(work.plan, progress, phase):
         _perform_epoch(work, progress, phase, feed, stepper)
     work.remembered = moments(optimizer)
     _prove(work, progress, phase)
-
-
-def _feed(work: Work, phase: Phase) -> Feed:
-    """Cached features where the plan says so and the network can be cut there; images otherwise."""
-    order = order_of(work.plan.sampler, work.batches.store.splits, work.plan.seed)
-    cached = _cached(work) if phase.from_features else None
-    if cached is None:
-        return Feed(
-            forward=work.forward,
-            training=mixing_of(
-                augment.mixing(work.augment, len(work.plan.classes)),
-                lambda epoch: work.batches.training(epoch, work.augment, order),
-                work.plan.seed,
-            ),
-            validation=lambda: work.batches.evaluation("val"),
-        )
-    train, val = cached
-    return Feed(cut_before_head(work.network)[1], lambda epoch: train.training(epoch, order), val.evaluation)
-
-
-def _cached(work: Work) -> tuple[FeatureBatches, FeatureBatches] | None:
-    computed = [
-        work.features.get(work.network, stream, lambda s=stream: work.batches.evaluation(s))  # type: ignore[misc]
-        for stream in ("train", "val")
-    ]
-    if computed[0] is not None and computed[1] is not None:
-        return computed[0], computed[1]
-    work.tell(
-        Noticed(
-            Finding(
-                "info",
-                ", ".join(work.network.heads),
-                "the network cannot be cut before its head: the frozen backbone is computed in every epoch",
-                "nothing to do; the numbers are the same",
-            )
-        )
-    )
-    return None
 
 
 def _stepper(work: Work, feed: Feed, optimizer: Optimizer) -> Stepper:

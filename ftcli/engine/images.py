@@ -76,7 +76,7 @@ class ImageStore:
     def __init__(self, splits: DataSplits, preprocessing: Preprocessing, memory_bytes: int) -> None:
         self.splits = splits
         self.preprocessing = preprocessing
-        self._memory_bytes = memory_bytes
+        self.memory_bytes = memory_bytes
         self._kept: dict[int, Tensor] = {}
         self.in_memory = False
 
@@ -104,7 +104,7 @@ class ImageStore:
                     on_progress(done, len(indices))
                     if isinstance(result, DataError):
                         errors[index] = result
-                    elif used <= self._memory_bytes:
+                    elif used <= self.memory_bytes:
                         used += result.nbytes
                         self._kept[index] = result
             except BaseException:  # Ctrl-C: the pool would decode the rest before it ends
@@ -114,7 +114,7 @@ class ImageStore:
             raise _all_at_once(list(errors.values()), len(indices))
         if errors:
             self.splits = without(self.splits, {index: error.what for index, error in errors.items()})
-        self.in_memory = used <= self._memory_bytes
+        self.in_memory = used <= self.memory_bytes
         if not self.in_memory:
             self._kept.clear()
 

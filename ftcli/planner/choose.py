@@ -57,7 +57,9 @@ def imbalance(counts: tuple[int, ...] | None) -> str | None:
     return f"the largest class has {max(counts):,} training examples, the smallest {min(counts):,}"
 
 
-def choose_checkpoint_metric(recipe: Recipe, counts: tuple[int, ...] | None, *, multi_label: bool) -> Chosen:
+def choose_checkpoint_metric(
+    recipe: Recipe, counts: tuple[int, ...] | None, *, multi_label: bool = False
+) -> Chosen:
     """A field of Scores. Without the counts of the classes there is nothing to tell."""
     asked = recipe.train.checkpoint_metric
     if asked != "auto":

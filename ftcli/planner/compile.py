@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from ftcli.components import augment as augmentation
@@ -10,10 +11,12 @@ from ftcli.components import norm, objective, optimizer
 from ftcli.errors import MachineError, Problem, RecipeError
 from ftcli.planner.choose import choose_augment, choose_checkpoint_metric, choose_layer_lr, choose_precision
 from ftcli.planner.notice import findings_of
-from ftcli.planner.phases import Images, compile_phases
+from ftcli.planner.phases import compile_phases
+from ftcli.planner.prefix import Images
 from ftcli.plans.layer_map import LayerMap
 from ftcli.plans.norm_policy import NormPolicy
 from ftcli.plans.phase import Plateau
+from ftcli.plans.prefix import PrefixCost
 from ftcli.plans.preprocessing import Preprocessing
 from ftcli.plans.training_plan import Decision, Floor, Machine, TrainingPlan
 from ftcli.recipe.schema import Recipe
@@ -30,6 +33,8 @@ class DataFacts:
     class_counts: tuple[int, ...] | None = None
     """Training examples of each class, in the order of `classes`; None where they are not known."""
     multi_label: bool = False
+    prefix_costs: Mapping[int, PrefixCost] = field(default_factory=dict)
+    """By the first layer above it, what a part of the network costs and gives; empty where it was not measured."""
 
 
 ASSUMED_NUM_TRAIN = 1000
@@ -56,7 +61,15 @@ def compile_plan(recipe: Recipe, layer_map: LayerMap, facts: DataFacts, machine:
         preprocessing=facts.preprocessing,
         pretrained=recipe.pretrained,
         strategy=recipe.strategy.kind,
-        phases=compile_phases(recipe, layer_map, stretches, scales, policy, images=_images(augment.value)),
+        phases=compile_phases(
+            recipe,
+            layer_map,
+            stretches,
+            scales,
+            policy,
+            images=_images(augment.value),
+            costs=facts.prefix_costs,
+        ),
         epochs=recipe.train.epochs,
         batch_size=recipe.train.batch_size,
         accumulation=recipe.train.accumulation,

@@ -5,21 +5,19 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from itertools import pairwise
-from typing import Literal
 
 from ftcli.components import schedule
 from ftcli.errors import Problem, RecipeError
+from ftcli.planner.prefix import Images, prefix_of
 from ftcli.plans.freeze_facts import FROZEN_SHARE
 from ftcli.plans.freeze_mask import FreezeMask
-from ftcli.plans.layer_map import HEAD, LayerMap
+from ftcli.plans.layer_map import LayerMap
 from ftcli.plans.lr_curve import LrCurve
 from ftcli.plans.norm_policy import NormPolicy
 from ftcli.plans.param_group import group_parameters
 from ftcli.plans.phase import BatchNormMode, Phase, Stretch
+from ftcli.plans.prefix import PrefixCost
 from ftcli.recipe.schema import Recipe
-
-Images = Literal["same", "augmented", "mixed"]
-"""What training images are like from epoch to epoch."""
 
 
 def compile_phases(
@@ -30,12 +28,13 @@ def compile_phases(
     policy: NormPolicy,
     *,
     images: Images,
+    costs: Mapping[int, PrefixCost],
 ) -> tuple[Phase, ...]:
-    """`images`: where training images stay the same, a frozen backbone needs to see each only once."""
+    """`images` and `costs` decide what of a frozen part is kept: see planner/prefix."""
     starts = [0, *(stretch.end_epoch for stretch in stretches[:-1])]
     spans = _curve_spans(stretches, starts)
     return tuple(
-        _compile(recipe, layer_map, stretch, start, span, lr_scale, policy, images)
+        _compile(recipe, layer_map, stretch, start, span, lr_scale, policy, images, costs)
         for stretch, start, span in zip(stretches, starts, spans, strict=True)
     )
 
@@ -49,11 +48,11 @@ def _compile(
     lr_scale: Mapping[int, float],
     policy: NormPolicy,
     images: Images,
+    costs: Mapping[int, PrefixCost],
 ) -> Phase:
     train_layers = frozenset(layer_map.by_name[name].layer for name in stretch.mask.trainable)
     mask = _without_frozen_affine(stretch.mask, layer_map, policy)
     modes = _batch_norm_modes(layer_map, train_layers, mask, policy)
-    from_features, reason = _from_features(layer_map, train_layers, images)
     return Phase(
         name=stretch.name,
         start_epoch=start,
@@ -66,8 +65,7 @@ def _compile(
         train_layers=train_layers,
         batch_norms=modes,
         frozen_tensors=_frozen_tensors(layer_map, mask, train_layers, modes),
-        from_features=from_features,
-        from_features_reason=reason,
+        prefix=prefix_of(recipe, layer_map, train_layers, images, stretch.end_epoch - start, costs),
     )
 
 
@@ -137,14 +135,3 @@ def _frozen_tensors(
         *(name for bn in layer_map.batch_norms if bn.name in kept for name in bn.buffers),
         *(name for name, layer in layer_map.buffers if layer not in train_layers),
     )
-
-
-def _from_features(layer_map: LayerMap, train_layers: frozenset[int], images: Images) -> tuple[bool, str]:
-    head = {layer.index for layer in layer_map.layers if layer.stage == HEAD}
-    if not train_layers <= head:
-        return False, "the backbone trains"
-    if images == "mixed":
-        return False, "images are augmented and mixed anew in each epoch"
-    if images == "augmented":
-        return False, "images are augmented anew in each epoch"
-    return True, "the backbone is frozen and every epoch sees the same images"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from ftcli.plans.freeze_mask import FreezeMask
 from ftcli.plans.lr_curve import LrCurve
 from ftcli.plans.param_group import ParamGroup
+from ftcli.plans.prefix import FrozenPrefix
 
 
 @dataclass(frozen=True)
@@ -57,9 +58,7 @@ class Phase:
     batch_norms: tuple[BatchNormMode, ...]
     frozen_tensors: tuple[str, ...]
     """Parameters and buffers that must hold the same bits at the end of the phase as at its start."""
-    from_features: bool
-    """Only the head trains and the images are the same each epoch: the backbone runs once."""
-    from_features_reason: str
+    prefix: FrozenPrefix
 
     @property
     def epochs(self) -> int:

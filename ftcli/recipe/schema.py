@@ -66,8 +66,21 @@ class Train(Options):
     the examples' weights. An epoch has as many examples in each case; drawn ones may come twice or not at all."""
 
 
+class Cache(Options):
+    """What is computed once and kept, instead of computed again."""
+
+    prefix: Literal["auto", "off"] = "auto"
+    """What the frozen part of the network makes of each image. auto: kept where images come again and it is a tenth of
+    the work or more; the numbers are the same, bit for bit in fp32."""
+    views: Literal["auto", "fresh"] | Annotated[int, Field(ge=1, le=1000)] = "auto"
+    """How many augmented variants of each image are put through the frozen part; epoch e then sees those of epoch e
+    modulo views. auto: 4 in phases of 8 epochs or more. fresh: as many as epochs, and nothing is kept of them."""
+    disk_gb: float = Field(default=20.0, ge=0)
+    """What may be kept on disk for the next run, in GiB; 0: nothing. See `ftcli cache`."""
+
+
 class Runtime(Options):
-    """Where it runs. Nothing here changes what is learned."""
+    """Where and how it runs."""
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """auto: CUDA when there is one."""
@@ -75,6 +88,8 @@ class Runtime(Options):
     """Processes that decode images which do not fit into memory; auto: one per core, at most 8."""
     image_memory_gb: float = Field(default=2.0, ge=0)
     """Decoded images are kept in memory up to this many GiB; beyond it they are decoded in every epoch."""
+    exact: bool = False
+    """Leave out all that makes a run faster by changing its numbers: repeated views, bf16 where nobody asked for it."""
 
 
 def _section(name: str, default: Any = None) -> Any:
@@ -113,6 +128,8 @@ class Recipe(Options):
     """How the LR moves; default a tenth of warm-up, then cosine."""
     train: Train = Train()
     """The loop."""
+    cache: Cache = Cache()
+    """What is kept instead of computed again."""
     runtime: Runtime = Runtime()
     """Where it runs."""
 

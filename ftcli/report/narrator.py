@@ -76,7 +76,7 @@ class Narrator:
         is_first, self._layer_map = self._layer_map is None, event.plan.layer_map
         if is_first or self._fold is None:
             self._told.update(event.plan.findings)
-            yield plan_view(event.plan)
+            yield plan_view(event.plan, event.forecast)
             yield Text("")
         else:
             yield plain("the same plan", QUIET)

@@ -16,7 +16,7 @@ from ftcli.report.layout import FirstThatFits, add_columns, labelled, table, unb
 from ftcli.report.narrator import proof_line
 from ftcli.report.safe_text import plain, shorten
 from ftcli.report.style import BAD, CAUTION, GOOD, QUIET, STRONG
-from ftcli.workflows.result import TrainResult, VerdictKind
+from ftcli.workflows.result import Reuse, TrainResult, VerdictKind
 
 _VERDICT_STYLES: dict[VerdictKind, str] = {
     "gain": f"bold {GOOD}",
@@ -44,12 +44,21 @@ def summary_view(result: TrainResult) -> RenderableType:
         Text(""),
         proof,
         plain(f"{best} in {numbers.duration(result.seconds)}"),
+        *_reuse(result.reuse),
         unbroken(plain(f"model: {result.weights}")),
         findings_view(result.findings),
         Text(""),
         Text("To use it:"),
         unbroken(plain(result.predict_command, STRONG)),
     )
+
+
+def _reuse(reuse: Reuse | None) -> list[Text]:
+    if reuse is None:
+        return []
+    took, instead = numbers.duration(reuse.seconds), numbers.duration(reuse.instead)
+    told = f"frozen part: computed for {reuse.computed:,} images, used for {reuse.read:,}: {took} instead of {instead}"
+    return [plain(told)]
 
 
 def evaluate_view(evaluation: Mapping[str, Any]) -> RenderableType:

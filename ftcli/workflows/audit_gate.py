@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from copy import copy
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from ftcli.engine.evaluate import scores_of
 from ftcli.errors import GateError
 from ftcli.events import Listener, Noticed, Scores
 from ftcli.findings import Finding
@@ -15,7 +14,8 @@ from ftcli.plans.data_splits import TEST, DataSplits
 from ftcli.workflows.audit import audit_splits, leak_free
 
 if TYPE_CHECKING:
-    from ftcli.engine.fit import Work
+    from torch import Tensor
+
     from ftcli.recipe.schema import Recipe
 
 
@@ -53,16 +53,17 @@ def verdict(report: AuditReport, refused: Sequence[Finding]) -> str:
     return f"the audit of {report.source}: {count}"
 
 
-def scores_without_leaks(work: Work, report: AuditReport | None) -> Scores | None:
-    """The test score on what training has seen in no form; None when that is all of it, or nothing."""
+def scores_without_leaks(
+    logits_NC: Tensor, labels_N: Tensor, splits: DataSplits, report: AuditReport | None
+) -> Scores | None:
+    """The test score on what training has seen in no form; None when that is all of it, or nothing.
+
+    `logits_NC` and `labels_N` are those of the whole test stream, in its order.
+    """
     if report is None:
         return None
-    store = work.batches.store
-    clean = leak_free(report, store.splits, TEST)
-    if not clean or len(clean) == len(store.splits.streams[TEST]):
+    clean = set(leak_free(report, splits, TEST))
+    places = [place for place, index in enumerate(splits.streams[TEST]) if index in clean]
+    if not places or len(places) == len(labels_N):
         return None
-    reduced = copy(store)  # shares the decoded images
-    reduced.splits = replace(store.splits, streams={**store.splits.streams, TEST: clean})
-    part = copy(work)
-    part.batches = replace(work.batches, store=reduced)
-    return part.evaluate(TEST)
+    return scores_of(logits_NC[places], labels_N[places])

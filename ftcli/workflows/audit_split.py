@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from ftcli.components.data._checks import check_times
 from ftcli.components.data._times import take as divide_by_time
 from ftcli.engine.files import write_json
 from ftcli.errors import DataError
@@ -107,6 +108,7 @@ def _left_out(splits: DataSplits, reasons: Mapping[int, str]) -> DataSplits:
 
 def _past_to_future(splits: DataSplits) -> DataSplits:
     """The streams as large as they are, as nearly as equal times allow. Raises DataError without times."""
+    check_times(splits)
     total = sum(map(len, splits.streams.values()))
     shares = {s: len(splits.streams[s]) / total for s in (VAL, TEST) if splits.streams.get(s)}
     whole = {TRAIN: tuple(sorted(_stream_of(splits)))}

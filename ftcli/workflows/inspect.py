@@ -13,7 +13,7 @@ from ftcli.engine.network import Network
 from ftcli.engine.weights_file import ModelCard
 from ftcli.errors import DataError
 from ftcli.findings import Finding
-from ftcli.planner.compile import DataFacts, compile_plan
+from ftcli.planner.compile import DataFacts
 from ftcli.planner.data_notice import data_findings
 from ftcli.planner.verdicts import verdicts
 from ftcli.plans.data_splits import TRAIN
@@ -21,7 +21,7 @@ from ftcli.plans.freeze_facts import FreezeFacts, plan_facts
 from ftcli.plans.training_plan import TrainingPlan
 from ftcli.recipe.load import recipe_from
 from ftcli.recipe.schema import Recipe
-from ftcli.workflows.prepare import machine_for, open_network, open_splits
+from ftcli.workflows.prepare import machine_for, open_network, open_splits, plan_of
 
 UNKNOWN_CLASSES = tuple(f"class {number}" for number in range(10))
 
@@ -60,7 +60,8 @@ def inspect_recipe(recipe: Recipe) -> TrainingPlan:
     except DataError:
         return plan_for(recipe, UNKNOWN_CLASSES, None)
     counts = tuple(splits.count_per_class(TRAIN).values())
-    plan = plan_for(recipe, splits.classes, len(splits.streams[TRAIN]), counts)
+    num_train = len(splits.streams[TRAIN])
+    plan = plan_for(recipe, splits.classes, num_train, counts, multi_label=splits.multi_label)
     return plan.with_findings((*plan.findings, *data_findings(recipe, splits)))
 
 
@@ -80,6 +81,8 @@ def plan_for(
     num_train: int | None,
     class_counts: tuple[int, ...] | None = None,
     card: ModelCard | None = None,
+    *,
+    multi_label: bool = False,
 ) -> TrainingPlan:
     """The plan of a recipe for data of which only this much is known (see DataFacts).
 
@@ -88,8 +91,9 @@ def plan_for(
     kept = card if card is not None and card.config is not None else None
     network = open_network(recipe, len(classes), meta=True, config=None if kept is None else kept.config)
     known = replace(network, preprocessing=kept.preprocessing) if kept else network
-    return _compile(recipe, known, DataFacts(classes, num_train, known.preprocessing, class_counts))
+    facts = DataFacts(classes, num_train, known.preprocessing, class_counts, multi_label)
+    return _compile(recipe, known, facts)
 
 
 def _compile(recipe: Recipe, network: Network, facts: DataFacts) -> TrainingPlan:
-    return compile_plan(recipe, network.layer_map, facts, machine_for(recipe))
+    return plan_of(recipe, network, facts, machine_for(recipe))

@@ -33,7 +33,8 @@ def _of_run(run: RunFolder) -> Inspected:
     card = read_card(run.best) if run.best.exists() else None
     counts = kept.get("class_counts")
     known = tuple(kept["classes"]), _num_train(kept), tuple(counts) if counts else None
-    plan = plan_for(load_recipe(run.recipe), *known, card)
+    multi_label = kept.get("objective", {}).get("multi_label", False)
+    plan = plan_for(load_recipe(run.recipe), *known, card, multi_label=multi_label)
     inspected = inspect_plan(plan)
     findings = (*inspected.findings, *_differs(run, plan, kept), *_outcome(run))
     phases = tuple(_with_dtypes(facts, run.best) for facts in inspected.phases)

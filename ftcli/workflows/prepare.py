@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from ftcli.engine.build import build_network, with_group_norm
 from ftcli.engine.images import ImageStore
 from ftcli.engine.network import Network
 from ftcli.engine.placement import find_machine, num_workers, place
+from ftcli.engine.prefix_cost import prefix_costs
 from ftcli.engine.weights_file import ModelCard
 from ftcli.errors import ModelError
 from ftcli.findings import Finding
@@ -62,11 +63,21 @@ def prepare(recipe: Recipe, on_progress: Callable[[int, int], None] = lambda don
     if recipe.data.on_bad_image == "skip":
         store = _scanned(recipe, splits, network.preprocessing, on_progress, skip=True)
         splits = store.splits
-    plan = compile_plan(recipe, network.layer_map, facts_of(splits, network.preprocessing), machine)
+    plan = plan_of(recipe, network, facts_of(splits, network.preprocessing), machine)
     plan = plan.with_findings((*plan.findings, *data_findings(recipe, splits), *_left_out(splits)))
     return Prepared(
         splits, network, plan, choose_augment(recipe).value, (network.weights_note, _counts(splits)), store
     )
+
+
+def plan_of(recipe: Recipe, network: Network, facts: DataFacts, machine: Machine) -> TrainingPlan:
+    """Twice: what the frozen parts cost can be counted once it is known which they are."""
+    plan = compile_plan(recipe, network.layer_map, facts, machine)
+    boundaries = {phase.prefix.boundary for phase in plan.phases if phase.prefix.boundary}
+    if not boundaries:
+        return plan
+    costs = prefix_costs(network, boundaries)
+    return compile_plan(recipe, network.layer_map, replace(facts, prefix_costs=costs), machine)
 
 
 def facts_of(splits: DataSplits, preprocessing: Preprocessing) -> DataFacts:

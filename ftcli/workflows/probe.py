@@ -35,7 +35,7 @@ def probe(recipe: Recipe, prepared: Prepared, work: Work) -> Scores:
     probing = Work(
         replace(probe_plan, precision=plan.precision), work.network, work.batches, none, _quiet(work, epochs)
     )
-    probing.features = work.features
+    probing.prefixes = work.prefixes
     progress = Progress()
     fit(probing, progress)
     work.network.model.load_state_dict(before, strict=False)

@@ -21,6 +21,18 @@ class Proof:
 
 
 @dataclass(frozen=True)
+class Reuse:
+    """What keeping the frozen part has spared: `read` images in `instead` seconds, had each been computed anew."""
+
+    computed: int
+    """Images (and views of them) that went through the frozen part, in `seconds`."""
+    seconds: float
+    read: int
+    """Images that were taken from what was kept, over all epochs and evaluations."""
+    instead: float
+
+
+@dataclass(frozen=True)
 class TrainResult:
     """floor and ceiling are measured on validation, test once at the end; null where they do not apply.
 
@@ -54,6 +66,9 @@ class TrainResult:
     """On the test images that the audit found in no form among the training images; None where those are all."""
     val: Scores | None = None
     """Of best.safetensors on validation: what chose it. None in runs from before it was kept."""
+
+    reuse: Reuse | None = None
+    """None where nothing was kept, and in runs from before there was a cache."""
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)

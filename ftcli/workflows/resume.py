@@ -10,7 +10,7 @@ from ftcli.engine.run_folder import RUNS, RunFolder
 from ftcli.errors import MachineError
 from ftcli.events import Scores
 from ftcli.findings import Finding
-from ftcli.workflows.result import Proof, TrainResult
+from ftcli.workflows.result import Proof, Reuse, TrainResult
 
 SCORED = ("floor", "ceiling", "test", "val", "test_without_leaks")
 """Fields of a result that are scores; the last two are younger than the others."""
@@ -38,7 +38,8 @@ def _result_of(values: dict[str, Any]) -> TrainResult:
     scores = {key: Scores(**values[key]) if values.get(key) else None for key in SCORED}
     proof = Proof(**{**values["frozen"], "names": tuple(values["frozen"]["names"])})
     findings = tuple(Finding(**finding) for finding in values["findings"])
-    rest = {"classes": tuple(values["classes"]), "frozen": proof, "findings": findings}
+    reuse = Reuse(**values["reuse"]) if values.get("reuse") else None
+    rest = {"reuse": reuse, "classes": tuple(values["classes"]), "frozen": proof, "findings": findings}
     return TrainResult(**{**values, **scores, **rest})
 
 

@@ -4,24 +4,29 @@ from __future__ import annotations
 
 import shlex
 import time
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
 
 from ftcli.components.data.image import to_rgb
 from ftcli.engine.evaluate import scores_of
+from ftcli.engine.feed import predict_stream
 from ftcli.engine.fit import Work, fit
+from ftcli.engine.forecast import forecast
 from ftcli.engine.keep import RunKeeper
 from ftcli.engine.keep import resume as resume_from
 from ftcli.engine.metrics import report_of
+from ftcli.engine.prefix_cache import Ledger
 from ftcli.engine.progress import Progress, compared_by
 from ftcli.engine.run_folder import RunFolder, claimed_run_folder
 from ftcli.engine.weights_file import load_model
 from ftcli.errors import FrozenTensorChanged, MachineError, StoppedBySystem, StoppedByUser
 from ftcli.events import Listener, Noticed, PlanReady, Scores, Working
 from ftcli.findings import Finding
-from ftcli.plans.data_splits import DataSplits, split_record
+from ftcli.plans.audit import AuditReport
+from ftcli.plans.data_splits import TEST, VAL, DataSplits, split_record
+from ftcli.plans.phase import Phase
 from ftcli.plans.training_plan import TrainingPlan
 from ftcli.recipe.dump import dump_recipe
 from ftcli.recipe.schema import Recipe
@@ -33,7 +38,7 @@ from ftcli.workflows.last_look import last_look
 from ftcli.workflows.out_of_fold import out_of_fold
 from ftcli.workflows.prepare import Decoded, Prepared, image_batches, model_card, prepare, with_absolute_paths
 from ftcli.workflows.probe import probe
-from ftcli.workflows.result import Proof, TrainResult
+from ftcli.workflows.result import Proof, Reuse, TrainResult
 from ftcli.workflows.resume import find_run, saved_result
 from ftcli.workflows.verdict import verdict_of
 
@@ -97,15 +102,15 @@ def _train(recipe: Recipe, run: RunFolder, listener: Listener, decoded: Decoded 
     prepared = prepare(recipe, lambda done, total: listener(Working("reading images", done, total)))
     resumed = resume_from(run.last, prepared.plan.fingerprint(), prepared.network)
     tell = _Findings(listener, list(prepared.plan.findings))
-    tell(PlanReady(prepared.plan, str(run.path), prepared.notes))
+    expected = forecast(prepared.plan, prepared.network, len(prepared.splits.streams[VAL]))
+    tell(PlanReady(prepared.plan, str(run.path), prepared.notes, expected))
     started = time.perf_counter()
     audit = gate(recipe, prepared.splits, tell)
     batches = image_batches(recipe, prepared, lambda d, n: tell(Working("reading images", d, n)), decoded)
     if resumed is None:
         _write_intent(run, recipe, prepared)
     work = Work(prepared.plan, prepared.network, batches, prepared.augment, tell)
-    result = _perform(recipe, prepared, run, work, resumed, tell.seen, started)
-    result = replace(result, test_without_leaks=scores_without_leaks(work, audit))
+    result = _perform(recipe, prepared, run, work, resumed, audit, tell.seen, started)
     run.write_summary(result.to_dict())
     run.last.unlink(missing_ok=True)
     if result.frozen.changed:
@@ -123,6 +128,7 @@ def _perform(
     run: RunFolder,
     work: Work,
     resumed: tuple[Progress, dict] | None,
+    audit: AuditReport | None,
     findings: list[Finding],
     started: float,
 ) -> TrainResult:
@@ -139,14 +145,14 @@ def _perform(
     if kind == "below_floor":
         work.tell(Noticed(explain_harm(recipe, work)))
     network.model.load_state_dict(load_model(run.best)[0])
+    best = progress.best
+    assert best is not None
     work.tell(Working("testing", 0))
-    logits, labels = work.predict("test")
+    logits, labels = predict_stream(work, _phase_of(plan, best.phase), TEST)
     train_counts = list(prepared.splits.count_per_class("train").values())
     if labels.ndim == 1:
         for finding in last_look(logits, labels, plan.classes, train_counts):
             work.tell(Noticed(finding))
-    best = progress.best
-    assert best is not None
     if recipe.data.split.folds and labels.ndim == 1:  # one class to an example
         run.write_out_of_fold(out_of_fold(work))
     return TrainResult(
@@ -169,6 +175,8 @@ def _perform(
         predict_command=_predict_command(run, prepared.splits),
         seconds=time.perf_counter() - started,
         test_report=report_of(logits, labels, plan.classes, plan.seed),
+        reuse=_reuse(work.prefixes.ledger),
+        test_without_leaks=scores_without_leaks(logits, labels, work.batches.store.splits, audit),
     )
 
 
@@ -192,6 +200,14 @@ def _floor_and_ceiling(plan: TrainingPlan, progress: Progress) -> tuple[Scores |
         assert progress.best is not None
         return progress.best.scores, None
     return progress.floor, progress.ceiling.scores if progress.ceiling else None
+
+
+def _reuse(ledger: Ledger) -> Reuse | None:
+    return Reuse(**asdict(ledger)) if ledger.read else None
+
+
+def _phase_of(plan: TrainingPlan, name: str) -> Phase:
+    return next(phase for phase in plan.phases if phase.name == name)
 
 
 def _proof(progress: Progress) -> Proof:

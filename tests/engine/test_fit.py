@@ -99,9 +99,9 @@ def test_probes_see_images_without_augmentation(digits, tmp_path, monkeypatch):
     epochs: list[int] = []
     drawn = ImageBatches.training
 
-    def counted(self, epoch, augment, order=None):
+    def counted(self, epoch, augment, order=None, view=None):
         epochs.append(epoch)
-        return drawn(self, epoch, augment, order)
+        return drawn(self, epoch, augment, order, view)
 
     monkeypatch.setattr(ImageBatches, "training", counted)
     pretrained = {"backbone": "timm/test_resnet", "weights": started.weights}

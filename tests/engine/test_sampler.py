@@ -7,8 +7,9 @@ import pytest
 import torch
 
 from ftcli.components.augment import Off, Varied
-from ftcli.engine.batches import FeatureBatches, ImageBatches
+from ftcli.engine.batches import ImageBatches
 from ftcli.engine.images import ImageStore
+from ftcli.engine.prefix_cache import Kept, KeptBatches, Ledger
 from ftcli.engine.sampler import order_of
 from ftcli.engine.seed import permutation
 from ftcli.errors import DataError
@@ -68,7 +69,8 @@ def test_seed_and_epoch_decide(sampler):
 @pytest.mark.parametrize("sampler", ["shuffle", "balanced", "weighted"])
 def test_images_and_features_come_in_the_same_order(sampler):
     made = splits()
-    features = FeatureBatches(torch.arange(200.0)[:, None], torch.tensor(LABELS), 16, 0)
+    kept = (Kept(torch.arange(200.0)[:, None], 0.0),)
+    features = KeptBatches(kept, torch.tensor(LABELS), 16, 0, "cpu", Ledger())
     order = order_of(sampler, made, 0)
     of_images = [b.indices for b in image_batches(made).training(2, Off(kind="none"), order)]
     assert of_images == [b.indices for b in features.training(2, order)]

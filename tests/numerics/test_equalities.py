@@ -4,22 +4,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-import ftcli.engine.fit
 from tests.numerics.runs import metrics, run, same_bits
 from tests.toys import recipe
-
-PROBE = {"strategy": "feature_extraction", "train": {"epochs": 5, "batch_size": 8}}
-
-
-@pytest.mark.parametrize("backbone", ["timm/test_resnet", "timm/test_vit", "timm/test_efficientnet"])
-def test_a_probe_from_cached_features_is_the_probe(backbone, digits, tmp_path, monkeypatch):
-    made = recipe(digits, **PROBE, model={"backbone": backbone, "weights": "none"})
-    run(made, tmp_path / "cached")
-    monkeypatch.setattr(ftcli.engine.fit, "_cached", lambda work: None)
-    run(made, tmp_path / "computed")
-    cached, computed = (load_file(tmp_path / n / "best.safetensors") for n in ("cached", "computed"))
-    for name, tensor in cached.items():
-        torch.testing.assert_close(tensor, computed[name], rtol=1e-4, atol=1e-6)
 
 
 def test_accumulated_batches_are_one_large_batch(digits, tmp_path):
@@ -52,17 +38,6 @@ def test_equal_weights_are_no_weights(digits, tmp_path):
     none, equal = (load_file(tmp_path / n / "best.safetensors") for n in ("none", "equal"))
     for name in none:
         torch.testing.assert_close(none[name], equal[name], rtol=1e-3, atol=1e-5)
-
-
-@pytest.mark.parametrize("sampler", ["balanced", "weighted"])
-def test_a_drawn_probe_from_cached_features_is_the_probe(sampler, digits, tmp_path, monkeypatch):
-    made = {"strategy": "feature_extraction", "train": {"epochs": 5, "batch_size": 8, "sampler": sampler}}
-    run(recipe(digits, **made), tmp_path / "cached")
-    monkeypatch.setattr(ftcli.engine.fit, "_cached", lambda work: None)
-    run(recipe(digits, **made), tmp_path / "computed")
-    cached, computed = (load_file(tmp_path / n / "best.safetensors") for n in ("cached", "computed"))
-    for name, tensor in cached.items():
-        torch.testing.assert_close(tensor, computed[name], rtol=1e-4, atol=1e-6)
 
 
 def test_partial_from_the_stem_is_full(digits, tmp_path):

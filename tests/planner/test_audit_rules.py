@@ -120,7 +120,7 @@ def test_what_was_not_checked_is_said() -> None:
     some = with_examples(data(), group=["a", *[None] * 79], time=["2024-01-01", "soon", *["2024-02-01"] * 78])
     assert "79 of 80 images" in unchecked(some)["groups"]
     assert "1 of 80 images" in unchecked(some)["time"]
-    assert "val and test were drawn by ftcli" in unchecked(data())["a split of their own"]
+    assert "test was drawn by ftcli" in unchecked(data())["a split of their own"]
     assert "too short" in unchecked(replace(data(), classes=("a", "b")))["labels in file names"]
     assert "fewer than 20" in unchecked(data(train=40, test=10))["pixel statistics"]
     seen = facts(data())

@@ -23,8 +23,8 @@ def recipe(**sections):
     return Recipe.model_validate_json(json.dumps(content))
 
 
-def plan(num_train=1000, layer_map=None, machine=None, counts=None, **sections):
-    facts = DataFacts(("a", "b"), num_train, IMAGENET, counts)
+def plan(num_train=1000, layer_map=None, machine=None, counts=None, prefix_costs=None, **sections):
+    facts = DataFacts(("a", "b"), num_train, IMAGENET, counts, prefix_costs=prefix_costs or {})
     return compile_plan(recipe(**sections), layer_map or resnet(), facts, machine or Machine("cpu"))
 
 
@@ -103,15 +103,6 @@ def test_a_warmup_that_does_not_fit_into_its_phase():
         plan(strategy={"kind": "lp_ft", "head_epochs": 2}, schedule={"kind": "cosine", "warmup": 3})
     assert caught.value.problems[0].path == "schedule.warmup"
     assert "phase 'head'" in caught.value.problems[0].message
-
-
-def test_features_are_cached_when_the_backbone_is_frozen_and_images_stay_the_same():
-    (probe,) = plan(strategy="feature_extraction").phases
-    assert probe.from_features
-    (augmented,) = plan(strategy="feature_extraction", augment="light").phases
-    assert not augmented.from_features
-    assert "augmented" in augmented.from_features_reason
-    assert not plan(strategy="full", augment="none").phases[0].from_features
 
 
 def test_steps_count_accumulated_batches():
@@ -226,8 +217,8 @@ def test_a_weight_for_a_class_that_is_not_there():
 
 def test_mixed_images_go_through_the_backbone_in_every_epoch():
     (phase,) = plan(strategy="feature_extraction", augment={"kind": "light", "mix": "mixup"}).phases
-    assert not phase.from_features
-    assert phase.from_features_reason == "images are augmented and mixed anew in each epoch"
+    assert not phase.prefix.kept
+    assert phase.prefix.reason == "images are augmented and mixed anew in each epoch"
 
 
 def test_the_plan_names_its_transforms():

@@ -114,13 +114,14 @@ def test_a_byte_order_mark_and_windows_lines_do_no_harm(write: Write, told: Told
             "4:11",
             "runtime.zzz",
             "there is no 'zzz' here",
-            "allowed: device, workers, image_memory_gb",
+            "allowed: device, workers, image_memory_gb, exact",
         ),
         (
             "train: {checkpoint_metric: f1}",
             "4:9",
             "train.checkpoint_metric",
-            "expected 'auto', 'accuracy', 'balanced_accuracy', 'macro_f1' or 'loss', got 'f1'",
+            "expected 'auto', 'accuracy', 'balanced_accuracy', 'macro_f1', 'mean_average_precision' or 'loss', "
+            "got 'f1'",
             "did you mean 'macro_f1'?",
         ),
         (

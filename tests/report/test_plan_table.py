@@ -124,7 +124,7 @@ def test_decisions_and_findings_stand_below() -> None:
     assert "freeze_stats - 1,257 training examples, fewer than 5,000" in text
     assert "warning  train.batch_size: small batches" in text
     assert "use 16" in text
-    assert "computed once in phase head" in page("feature extraction")
+    assert "computed once below head in phase head" in page("feature extraction")
 
 
 def test_foreign_names_are_shown_as_they_are() -> None:
@@ -207,8 +207,5 @@ def test_json_holds_the_same_numbers() -> None:
     ]
     assert told["totals"]["parameters"] == 11_181_642
     assert [p["trainable"] for p in told["totals"]["phases"]] == [5_130, 11_181_642]
-    assert [(p["name"], p["from_features"]) for p in told["phases"]] == [
-        ("head", False),
-        ("fine-tune", False),
-    ]
+    assert [(p["name"], p["prefix"]["views"]) for p in told["phases"]] == [("head", 0), ("fine-tune", 0)]
     assert {d["what"] for d in told["decisions"]} == {"norm", "layer_lr", "augment", "precision"}

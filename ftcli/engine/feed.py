@@ -1,0 +1,133 @@
+"""Where a phase's batches come from, and the part of the network that they go through."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from torch import Tensor
+
+from ftcli.components import augment
+from ftcli.engine.batches import Batch
+from ftcli.engine.cut import Cut
+from ftcli.engine.evaluate import predict_logits
+from ftcli.engine.freeze import enter_eval_mode
+from ftcli.engine.mixing import mixing_of
+from ftcli.engine.prefix_cache import Kept, KeptBatches, Pass
+from ftcli.engine.sampler import order_of
+from ftcli.events import Noticed, Working
+from ftcli.findings import Finding
+from ftcli.plans.data_splits import TRAIN, VAL
+from ftcli.plans.phase import Phase
+
+if TYPE_CHECKING:
+    from ftcli.engine.fit import Work
+
+
+@dataclass(frozen=True)
+class Feed:
+    """`forward` maps what the batches hold to logits (B, C): images, or what the frozen part made of them."""
+
+    forward: Callable[[Tensor], Tensor]
+    training: Callable[[int], Iterator[Batch]]
+    validation: Callable[[], Iterator[Batch]]
+
+
+def feed_of(work: Work, phase: Phase) -> Feed:
+    """From what the frozen part made of the images, where the plan says so and it can be kept; else from images.
+
+    Both give the same batches in the same order: in fp32 the same bits come of it.
+    """
+    order = order_of(work.plan.sampler, work.batches.store.splits, work.plan.seed)
+    cut = _cut(work, phase) if phase.prefix.kept else None
+    train = kept_batches(work, cut, TRAIN, phase.prefix.views) if cut else None
+    val = kept_batches(work, cut, VAL) if cut and train else None
+    if cut and train and val:
+        return Feed(cut.suffix, lambda epoch: train.training(epoch, order), val.evaluation)
+    return Feed(
+        forward=work.forward,
+        training=mixing_of(
+            augment.mixing(work.augment, len(work.plan.classes)),
+            lambda epoch: work.batches.training(epoch, work.augment, order, _view(phase, epoch)),
+            work.plan.seed,
+        ),
+        validation=lambda: work.batches.evaluation(VAL),
+    )
+
+
+def predict_stream(work: Work, phase: Phase, stream: str) -> tuple[Tensor, Tensor]:
+    """Logits (N, C) and labels of a stream, from what is kept of what `phase` froze, as far as it is."""
+    cut = _cut(work, phase) if phase.prefix.kept else None
+    kept = kept_batches(work, cut, stream) if cut else None
+    if cut is None or kept is None:
+        return work.predict(stream)
+    enter_eval_mode(work.network)
+    return predict_logits(cut.suffix, kept.evaluation(), work.device, work.plan.precision)
+
+
+def kept_batches(work: Work, cut: Cut, stream: str, views: int = 1) -> KeptBatches | None:
+    """A stream's batches from below the cut; None, and a finding, where that is too much to keep."""
+    stage = work.network.layer_map.layers[cut.boundary].stage
+    passes = _passes(work, stream, views)
+    what = f"frozen part below {stage}, {stream}"
+    kept = work.prefixes.get(
+        work.network, cut, passes, lambda done, total: work.tell(Working(what, done, total))
+    )
+    if kept is None:
+        work.tell(Noticed(_too_much(stage)))
+        return None
+    return _batches(work, stream, kept)
+
+
+def _batches(work: Work, stream: str, kept: tuple[Kept, ...]) -> KeptBatches:
+    plan = work.plan
+    labels = work.batches.targets(stream).to(work.device)
+    return KeptBatches(kept, labels, plan.batch_size, plan.seed, work.device, work.prefixes.ledger)
+
+
+def _passes(work: Work, stream: str, views: int) -> list[Pass]:
+    """The stream as evaluation sees it, or each of its augmented views."""
+    count = len(work.batches.store.splits.streams[stream])
+    if stream != TRAIN or work.augment.kind == "none":
+        return [Pass(stream, count, lambda: work.batches.evaluation(stream))]
+    return [
+        Pass(f"{stream} view {view}", count, lambda v=view: work.batches.view(v, work.augment))  # type: ignore[misc]
+        for view in range(views)
+    ]
+
+
+def _view(phase: Phase, epoch: int) -> int | None:
+    """Which augmentation an epoch has: its own, or that of one of the views which come again."""
+    return epoch % phase.prefix.views if phase.prefix.kept else None
+
+
+def _cut(work: Work, phase: Phase) -> Cut | None:
+    cut = work.prefixes.cut(work.network, phase.prefix.boundary, lambda: _first_images(work))
+    if cut is None:
+        work.tell(Noticed(_not_cut(work.network.layer_map.layers[phase.prefix.boundary].stage)))
+    return cut
+
+
+def _first_images(work: Work) -> Tensor:
+    return next(iter(work.batches.evaluation(TRAIN))).inputs
+
+
+def _not_cut(stage: str) -> Finding:
+    return Finding(
+        "info",
+        stage,
+        f"the network cannot be cut in two below {stage}: its frozen part is computed in every epoch",
+        "nothing to do; the numbers are the same",
+        "network-not-cut",
+    )
+
+
+def _too_much(stage: str) -> Finding:
+    return Finding(
+        "info",
+        "runtime.image_memory_gb",
+        f"what the frozen part below {stage} makes of the images does not fit: it is computed in every epoch",
+        "raise runtime.image_memory_gb, or lower cache.views; the numbers are the same",
+        "prefix-too-large",
+    )

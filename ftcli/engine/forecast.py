@@ -1,0 +1,50 @@
+"""How long the phases of a plan will take, from one timed forward pass and the shares of work that were counted."""
+
+from __future__ import annotations
+
+import time
+
+import torch
+
+from ftcli.engine.freeze import enter_eval_mode
+from ftcli.engine.images import normalise
+from ftcli.engine.network import Network
+from ftcli.engine.placement import place_images
+from ftcli.engine.precision import autocast
+from ftcli.plans.forecast import Forecast
+from ftcli.plans.phase import Phase
+from ftcli.plans.training_plan import TrainingPlan
+
+_IMAGES = 8
+_STEP = 3.0
+"""A training step against a forward pass: the backward pass computes two products for each one of the forward's."""
+
+
+def forecast(plan: TrainingPlan, network: Network, num_val: int) -> tuple[Forecast, ...]:
+    """One for each phase; reading and augmenting images is left out."""
+    seconds = _forward_seconds(plan, network)
+    return tuple(_of_phase(plan, phase, seconds, num_val) for phase in plan.phases)
+
+
+def _of_phase(plan: TrainingPlan, phase: Phase, seconds: float, num_val: int) -> Forecast:
+    below = phase.prefix.cost.share if phase.prefix.cost is not None else 0.0
+    again = 0.0 if phase.prefix.kept else below
+    each = seconds * (again + _STEP * (1 - below))
+    evaluated = seconds * (again + 1 - below)
+    once = seconds * below * (phase.prefix.views * plan.num_train + num_val) if phase.prefix.kept else 0.0
+    return Forecast(phase.name, 1 / max(each, 1e-9), each * plan.num_train + evaluated * num_val, once)
+
+
+@torch.no_grad()
+def _forward_seconds(plan: TrainingPlan, network: Network) -> float:
+    """For an image, in a batch of a few, after one pass to warm up."""
+    enter_eval_mode(network)
+    count, size = min(_IMAGES, plan.batch_size), plan.preprocessing.image_size
+    images = place_images(torch.zeros(count, 3, size, size, dtype=torch.uint8), plan.machine.device)
+    took = 0.0
+    for _ in range(2):
+        started = time.perf_counter()
+        with autocast(plan.precision, plan.machine.device):
+            network.model(normalise(images, plan.preprocessing)).sum().item()
+        took = time.perf_counter() - started
+    return took / count

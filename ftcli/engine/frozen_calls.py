@@ -1,0 +1,310 @@
+"""The calls of frozen modules in a forward pass: which there are, what they give, and which of it is used above them.
+
+No tracing: the network's own code runs, and only the outermost calls of modules that lie wholly below a
+boundary are watched or answered for. What runs between modules (the glue) runs as always.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ftcli.engine.freeze import enter_eval_mode
+from ftcli.engine.network import Network
+
+_FEW, _MORE = 2, 3
+"""Images in the two passes of a recording: the difference tells which sizes grow with the batch."""
+
+
+@dataclass(frozen=True)
+class Expected:
+    """A tensor, as far as it is known before it is computed."""
+
+    base: tuple[int, ...]
+    """Its shape for no images."""
+    growth: tuple[int, ...]
+    """By what one more image lengthens it."""
+    order: tuple[int, ...]
+    """Its dimensions, from the outermost in memory to the innermost."""
+    nothing: Tensor
+    """One value that spoils whatever uses it: NaN, so that a wrong cut is seen and never trained with."""
+    is_kept: bool = False
+    """It is used above the boundary."""
+
+    @property
+    def follows_the_batch(self) -> bool:
+        return any(self.growth)
+
+    @property
+    def has_a_row_per_image(self) -> bool:
+        """(B, ...)"""
+        return self.base[:1] == (0,) and self.growth[0] == 1 and not any(self.growth[1:])
+
+    def shape(self, images: int) -> tuple[int, ...]:
+        return tuple(size + images * more for size, more in zip(self.base, self.growth, strict=True))
+
+    def placeholder(self, images: int) -> Tensor:
+        """Of the right shape and dtype; it holds one value, whatever its size."""
+        return self.nothing.expand(self.shape(images))
+
+    def restore(self, flat: Tensor) -> Tensor:
+        """The tensor from its values (B, ...) in any layout: the order of memory can decide the last bit of a sum."""
+        tensor = flat.reshape(self.shape(len(flat)))
+        back = [self.order.index(dim) for dim in range(len(self.order))]
+        return tensor.permute(self.order).contiguous().permute(back)
+
+
+@dataclass(frozen=True)
+class FrozenCall:
+    """A module, and what its call gives, with an `Expected` in the place of each tensor."""
+
+    module: nn.Module
+    output: Any
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether it need not be computed again. What is the same for every batch (a bias of positions) is: it is
+        cheap, and no part of what is kept by image.
+        """
+        return any(tensor.follows_the_batch for tensor in tensors(self.output, Expected))
+
+    @property
+    def kept(self) -> list[bool]:
+        return [tensor.is_kept for tensor in tensors(self.output, Expected)]
+
+
+@dataclass(frozen=True)
+class Recording:
+    """A forward pass below a boundary: its input (B, 3, S, S), and the outermost calls in their order."""
+
+    image: Expected
+    calls: tuple[FrozenCall, ...]
+
+    @property
+    def crossing(self) -> list[Expected]:
+        """What is used above the boundary."""
+        return [tensor for call in self.calls for tensor in tensors(call.output, Expected) if tensor.is_kept]
+
+
+def mapped(output: Any, kind: type, change: Callable[[Any], Any]) -> Any:
+    """A module's output (a tensor, or tuples, lists and dicts of them) with `change` made to all of a kind."""
+    if isinstance(output, kind):
+        return change(output)
+    if isinstance(output, dict):
+        return type(output)({key: mapped(value, kind, change) for key, value in output.items()})
+    if isinstance(output, tuple) and hasattr(output, "_fields"):
+        return type(output)(*(mapped(value, kind, change) for value in output))
+    if isinstance(output, (tuple, list)):
+        return type(output)(mapped(value, kind, change) for value in output)
+    return output
+
+
+def tensors(output: Any, kind: type = Tensor) -> list[Any]:
+    """All of a kind in a module's output, in the order of `mapped`."""
+    found: list[Any] = []
+    mapped(output, kind, found.append)
+    return found
+
+
+Answer = Callable[[nn.Module, Callable[[], Any]], Any]
+"""From a module and what computes its output (without arguments) to the output that its caller gets."""
+
+
+@contextmanager
+def answering(modules: Iterable[nn.Module], answer: Answer) -> Iterator[None]:
+    """While it lasts, `answer` stands for the outermost calls of the modules; calls within these are as ever.
+
+    Some models call `module.forward` without the hooks, so it is `forward` of each that is replaced, and put back.
+    """
+    inside = False
+
+    def replaced(module: nn.Module) -> Callable[..., Any]:
+        own = module.forward
+
+        def forward(*arguments: Any, **options: Any) -> Any:
+            nonlocal inside
+            if inside:
+                return own(*arguments, **options)
+            inside = True
+            try:
+                return answer(module, lambda: own(*arguments, **options))
+            finally:
+                inside = False
+
+        return forward
+
+    before = {module: vars(module).get("forward") for module in modules}
+    try:
+        for module in before:
+            vars(module)["forward"] = replaced(module)
+        yield
+    finally:
+        for module, own in before.items():
+            if own is None:
+                vars(module).pop("forward", None)
+            else:
+                vars(module)["forward"] = own
+
+
+@contextmanager
+def evaluating(network: Network) -> Iterator[None]:
+    """Eval mode, and afterwards each module in the mode that it was in."""
+    before = [(module, module.training) for module in network.model.modules()]
+    enter_eval_mode(network)
+    try:
+        yield
+    finally:
+        network.model.train()  # what was kept for evaluation alone is forgotten
+        for module, training in before:
+            module.training = training
+
+
+def record(network: Network, forward: Callable[[Tensor], Tensor], boundary: int) -> Recording | None:
+    """What the modules below the layer `boundary` do, from two passes over blank images; None where nothing is gained.
+
+    Only what runs before the first module above the boundary is recorded, and only what no parameter above it has
+    touched: activations that are shared by all layers are computed above it as they always were.
+    """
+    with evaluating(network), torch.inference_mode(False), torch.enable_grad():
+        sizes = _first_pass(network, forward, boundary)
+        return _second_pass(network, forward, sizes) if sizes else None
+
+
+@dataclass
+class _Watched:
+    """A call of the first pass."""
+
+    module: nn.Module
+    shapes: list[tuple[int, ...]]
+
+
+def _first_pass(network: Network, forward: Callable[[Tensor], Tensor], boundary: int) -> list[_Watched]:
+    """The calls, with the shapes that a few images have there. Gradients tell what depends on layers above."""
+    calls: list[_Watched] = []
+    ended = False
+
+    def end(*_: Any) -> None:
+        nonlocal ended
+        ended = True
+
+    def watch(module: nn.Module, compute: Callable[[], Any]) -> Any:
+        nonlocal ended
+        output = compute()
+        ended = ended or any(tensor.requires_grad for tensor in tensors(output))
+        if not ended:
+            calls.append(_Watched(module, [tuple(tensor.shape) for tensor in tensors(output)]))
+        return output
+
+    below, above = _below_and_above(network, boundary)
+    handles = [module.register_forward_pre_hook(end) for module in above]
+    try:
+        with _gradients_from(network, boundary), answering(below, watch):
+            forward(_blank(network, _FEW))
+    finally:
+        for handle in handles:
+            handle.remove()
+    return calls
+
+
+def _second_pass(
+    network: Network, forward: Callable[[Tensor], Tensor], watched: Sequence[_Watched]
+) -> Recording | None:
+    """With more images; what each call gives is made a leaf, so that gradients tell what is used above them."""
+    inputs: list[tuple[Any, ...]] = []
+    calls: list[FrozenCall] = []
+    leaves: list[Tensor] = []
+
+    def cut_off(module: nn.Module, compute: Callable[[], Any]) -> Any:
+        output = compute()
+        if len(calls) == len(watched):
+            return output
+        shapes = iter(watched[len(calls)].shapes)
+        calls.append(
+            FrozenCall(module, mapped(output, Tensor, lambda tensor: _expected(next(shapes), tensor)))
+        )
+        if not calls[-1].is_answered:
+            return output
+        own = [tensor.detach().requires_grad_(tensor.is_floating_point()) for tensor in tensors(output)]
+        leaves.extend(own)
+        given = iter(own)
+        return mapped(output, Tensor, lambda _: next(given).clone())  # a leaf may not be changed in place
+
+    handle = network.model.register_forward_pre_hook(lambda _, arguments: inputs.append(arguments))
+    try:
+        with answering({call.module for call in watched}, cut_off):
+            logits = forward(_blank(network, _MORE))
+    finally:
+        handle.remove()
+    if not logits.requires_grad or len(inputs) != 1 or len(inputs[0]) != 1:
+        return None
+    used = _used(logits, leaves)
+    found = Recording(_expected((_FEW, *inputs[0][0].shape[1:]), inputs[0][0]), _marked(calls, used))
+    return found if all(tensor.has_a_row_per_image for tensor in found.crossing) else None
+
+
+def _used(logits: Tensor, leaves: Sequence[Tensor]) -> Iterator[bool]:
+    """For each leaf, whether the logits depend on it."""
+    real = [leaf for leaf in leaves if leaf.requires_grad]
+    gradients = iter(torch.autograd.grad(logits.sum(), real, allow_unused=True))
+    return (leaf.requires_grad and next(gradients) is not None for leaf in leaves)
+
+
+def _marked(calls: Sequence[FrozenCall], used: Iterator[bool]) -> tuple[FrozenCall, ...]:
+    """Up to the last call of which something is kept."""
+
+    def mark(tensor: Expected) -> Expected:
+        return Expected(tensor.base, tensor.growth, tensor.order, tensor.nothing, is_kept=next(used))
+
+    marked = [
+        FrozenCall(call.module, mapped(call.output, Expected, mark)) if call.is_answered else call
+        for call in calls
+    ]
+    last = max((number for number, call in enumerate(marked) if any(call.kept)), default=-1)
+    return tuple(marked[: last + 1])
+
+
+def _expected(shape: tuple[int, ...], tensor: Tensor) -> Expected:
+    """From the shape for a few images, and the tensor for one more."""
+    growth = tuple(size - before for size, before in zip(tensor.shape, shape, strict=True))
+    base = tuple(before - _FEW * more for before, more in zip(shape, growth, strict=True))
+    order = tuple(sorted(range(tensor.ndim), key=lambda dim: -tensor.stride(dim)))
+    value = float("nan") if tensor.is_floating_point() else 0
+    return Expected(base, growth, order, torch.full((), value, dtype=tensor.dtype, device=tensor.device))
+
+
+def _blank(network: Network, count: int) -> Tensor:
+    side = network.preprocessing.image_size
+    return torch.zeros(count, 3, side, side, dtype=torch.uint8)
+
+
+def _below_and_above(network: Network, boundary: int) -> tuple[list[nn.Module], list[nn.Module]]:
+    """The modules that lie wholly below the boundary, and those with parameters that lie wholly above it."""
+    layer_of = {name: parameter.layer for name, parameter in network.layer_map.by_name.items()}
+    spans: dict[str, set[int]] = {name: set() for name, _ in network.model.named_modules()}
+    own = [(name.rpartition(".")[0], layer) for name, layer in layer_of.items()]
+    for path, layer in [*own, *network.module_layers.items()]:
+        parts = path.split(".") if path else []
+        for depth in range(len(parts) + 1):
+            spans[".".join(parts[:depth])].add(layer)
+    below = [network.model.get_submodule(name) for name, span in spans.items() if max(span) < boundary]
+    above = [network.model.get_submodule(name) for name, span in spans.items() if min(span) >= boundary]
+    return below, [module for module in above if any(True for _ in module.parameters())]
+
+
+@contextmanager
+def _gradients_from(network: Network, boundary: int) -> Iterator[None]:
+    """Gradients for the parameters above the boundary alone, and afterwards for those that had them."""
+    layers = network.layer_map.by_name
+    before = [(parameter, parameter.requires_grad) for parameter in network.model.parameters()]
+    for name, parameter in network.model.named_parameters():
+        parameter.requires_grad_(layers[name].layer >= boundary)
+    try:
+        yield
+    finally:
+        for parameter, had in before:
+            parameter.requires_grad_(had)

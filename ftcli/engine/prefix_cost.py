@@ -1,0 +1,57 @@
+"""What a part of the network costs: counted, not timed, so that the same network always gives the same plan."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import torch
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from ftcli.engine.cut import cut_at
+from ftcli.engine.freeze import enter_eval_mode
+from ftcli.engine.images import normalise
+from ftcli.engine.network import Network
+from ftcli.plans.prefix import PrefixCost
+
+
+def prefix_costs(network: Network, boundaries: Iterable[int]) -> dict[int, PrefixCost]:
+    """By boundary; one that the network cannot be cut at is left out. The network keeps its modes."""
+    modes = {name: module.training for name, module in network.model.named_modules()}
+    device = next(network.model.parameters()).device
+    size = network.preprocessing.image_size
+    image = torch.zeros(1, 3, size, size, dtype=torch.uint8, device=device)
+    enter_eval_mode(network)
+    try:
+        whole = _flops(lambda: _forward(network, image))
+        costs = {boundary: _cost(network, boundary, image, whole) for boundary in set(boundaries)}
+    finally:
+        _restore(network.model, modes)
+    return {boundary: cost for boundary, cost in costs.items() if cost is not None}
+
+
+def _cost(network: Network, boundary: int, image: Tensor, whole: int) -> PrefixCost | None:
+    cut = cut_at(network, lambda images: _forward(network, images), boundary)
+    if cut is None:
+        return None
+    seen: list[Tensor] = []
+    below = _flops(lambda: seen.append(cut.prefix(image)))
+    return PrefixCost(below / whole if whole else 0.0, seen[0].nbytes)
+
+
+def _forward(network: Network, images_BCHW: Tensor) -> Tensor:
+    images_BCHW = images_BCHW.to(next(network.model.parameters()).device)
+    logits: Tensor = network.model(normalise(images_BCHW, network.preprocessing))
+    return logits
+
+
+def _flops(run: Callable[[], object]) -> int:
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        run()
+    total: int = counter.get_total_flops()
+    return total
+
+
+def _restore(model: nn.Module, modes: dict[str, bool]) -> None:
+    for name, module in model.named_modules():
+        module.training = modes[name]

@@ -1,0 +1,134 @@
+"""A frozen part that is computed once and kept: the run ends with the same bits as one that computes it every time."""
+
+import json
+
+import pytest
+
+from ftcli.workflows.prepare import prepare
+from tests.numerics.runs import Stop, metrics, run, same_bits, stop_after
+from tests.toys import EFFICIENTNET, VIT, recipe, recorder, write_digits
+
+OFF = {"prefix": "off"}
+
+
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory):
+    return write_digits(tmp_path_factory.mktemp("digits"), per_class=15, classes=3)
+
+
+def pretrained(folder, tmp_path, backbone="timm/test_resnet", **sections):
+    """A recipe that starts from a file of (random) weights, so that it has a floor like any other."""
+    import timm
+    import torch
+
+    file = tmp_path / "weights.pth"
+    if not file.exists():
+        torch.manual_seed(0)
+        torch.save(timm.create_model(backbone.removeprefix("timm/")).state_dict(), file)
+    return recipe(folder, model={"backbone": backbone, "weights": str(file)}, **sections)
+
+
+CASES = {
+    "probe": {"strategy": "feature_extraction"},
+    "partial": {"strategy": "partial"},
+    "partial, batch statistics, two batches a step": {
+        "strategy": "partial",
+        "norm": "train",
+        "train": {"epochs": 2, "batch_size": 8, "accumulation": 2},
+    },
+    "gradual": {
+        "strategy": {"kind": "gradual", "head_epochs": 1, "every": 1},
+        "train": {"epochs": 6, "batch_size": 8},
+    },
+    "lp_ft": {"strategy": {"kind": "lp_ft", "head_epochs": 2}, "train": {"epochs": 3, "batch_size": 8}},
+    "drawn, dropout": {
+        "strategy": "partial",
+        "train": {"epochs": 2, "batch_size": 8, "sampler": "balanced"},
+    },
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_kept_and_computed_anew_are_the_same_bits(case, digits, tmp_path):
+    made = pretrained(digits, tmp_path, **CASES[case])
+    assert any(phase.prefix.kept for phase in prepare(made).plan.phases)
+    run(made, tmp_path / "kept")
+    run(made.model_copy(update={"cache": made.cache.model_copy(update=OFF)}), tmp_path / "anew")
+    assert same_bits(tmp_path / "kept", tmp_path / "anew")
+    assert metrics(tmp_path / "kept") == metrics(tmp_path / "anew")
+    assert scores(tmp_path / "kept") == scores(tmp_path / "anew")
+
+
+@pytest.mark.parametrize("backbone", [EFFICIENTNET, VIT])
+def test_so_they_are_for_other_networks(backbone, digits, tmp_path):
+    data = {"kind": "folder", "path": str(digits), "image_size": 160 if backbone == VIT else 32}
+    made = pretrained(
+        digits, tmp_path, backbone, strategy="partial", data=data, train={"epochs": 2, "batch_size": 8}
+    )
+    run(made, tmp_path / "kept")
+    run(made.model_copy(update={"cache": made.cache.model_copy(update=OFF)}), tmp_path / "anew")
+    assert same_bits(tmp_path / "kept", tmp_path / "anew")
+
+
+def scores(out):
+    summary = json.loads((out / "summary.json").read_text())
+    return [summary[name] for name in ("floor", "ceiling", "val", "test")]
+
+
+def test_the_first_epochs_of_repeated_views_are_those_of_fresh_ones(digits, tmp_path):
+    """View v is the augmentation of epoch v: as long as none comes again, nothing differs."""
+    train = {"epochs": 4, "batch_size": 8}
+    made = pretrained(digits, tmp_path, strategy="partial", augment="light", train=train, cache={"views": 2})
+    run(made, tmp_path / "kept")
+    fresh = made.model_copy(update={"cache": made.cache.model_copy(update={"views": "fresh"})})
+    run(fresh, tmp_path / "fresh")
+    kept, anew = metrics(tmp_path / "kept"), metrics(tmp_path / "fresh")
+    assert kept[:2] == anew[:2]
+    assert kept[2:] != anew[2:]
+
+
+@pytest.mark.parametrize("sampler", ["shuffle", "balanced"])
+def test_views_that_do_not_fit_are_the_same_ones_computed_again(sampler, digits, tmp_path):
+    train = {"epochs": 4, "batch_size": 8, "sampler": sampler}
+    made = pretrained(digits, tmp_path, strategy="partial", augment="light", train=train, cache={"views": 2})
+    run(made, tmp_path / "kept")
+    small = made.model_copy(
+        update={"runtime": made.runtime.model_copy(update={"image_memory_gb": 0, "workers": 0})}
+    )
+    events, listen = recorder()
+    run(small, tmp_path / "anew", listen)
+    rules = {event.finding.rule for event in events if hasattr(event, "finding")}
+    assert "prefix-too-large" in rules
+    assert same_bits(tmp_path / "kept", tmp_path / "anew")
+
+
+def test_a_run_cut_off_goes_on_from_what_is_kept(digits, tmp_path):
+    train = {"epochs": 4, "batch_size": 8}
+    made = pretrained(digits, tmp_path, strategy="partial", augment="light", train=train, cache={"views": 2})
+    run(made, tmp_path / "whole")
+    with pytest.raises(Stop):
+        run(made, tmp_path / "cut", stop_after(3))
+    run(made, tmp_path / "cut", resume=True)
+    assert same_bits(tmp_path / "whole", tmp_path / "cut")
+
+
+def test_the_frozen_part_runs_once_for_each_image(digits, tmp_path):
+    """Counted by a hook on the first layer: train, val and test once each; then the epochs run without it."""
+    import torch
+    from torch import nn
+
+    seen = []
+
+    def count(module, arguments):
+        if isinstance(module, nn.Conv2d) and module.in_channels == 3 and arguments[0].stride()[0] != 0:
+            seen.append(len(arguments[0]))
+
+    handle = nn.modules.module.register_module_forward_pre_hook(count)
+    try:
+        run(
+            pretrained(digits, tmp_path, strategy="feature_extraction", train={"epochs": 6, "batch_size": 8}),
+            tmp_path / "run",
+        )
+    finally:
+        handle.remove()
+    assert torch.tensor(seen).sum() < 45 + 40, "45 images, and a few to find and prove the cut"
