@@ -29,11 +29,11 @@ def inspect_path(path: Path) -> Inspected:
 
 
 def _of_run(run: RunFolder) -> Inspected:
-    kept = _read(run.path / "plan.json")
+    kept = _read(run.plan)
     card = read_card(run.best) if run.best.exists() else None
     counts = kept.get("class_counts")
     known = tuple(kept["classes"]), _num_train(kept), tuple(counts) if counts else None
-    plan = plan_for(load_recipe(run.recipe), *known, card)
+    plan = plan_for(load_recipe(run.recipe), *known, card, run.recorded_precision())
     inspected = inspect_plan(plan)
     findings = (*inspected.findings, *_differs(run, plan, kept), *_outcome(run))
     phases = tuple(_with_dtypes(facts, run.best) for facts in inspected.phases)
@@ -70,7 +70,7 @@ def _differs(run: RunFolder, plan: TrainingPlan, kept: dict[str, Any]) -> tuple[
     return (
         Finding(
             "warning",
-            str(run.path / "plan.json"),
+            str(run.plan),
             f"what is shown is not quite what the run performed: another {', '.join(changed)}",
             "look with the versions and the machine that environment.json names",
             "plan-differs",
