@@ -19,6 +19,7 @@ from ftcli.engine.evaluate import predict_logits, scores_of
 from ftcli.engine.feature_cache import FeatureCache, cut_before_head
 from ftcli.engine.freeze import apply_mask, enter_eval_mode, enter_train_mode
 from ftcli.engine.images import normalise
+from ftcli.engine.memory import keep_freed_memory
 from ftcli.engine.mixing import mixing_of
 from ftcli.engine.network import Network
 from ftcli.engine.optimize import Moments, build_optimizer, moments, restore_moments, set_lr
@@ -26,7 +27,7 @@ from ftcli.engine.placement import place_images
 from ftcli.engine.precision import loss_scaler
 from ftcli.engine.progress import Best, Progress, score_of
 from ftcli.engine.sampler import order_of
-from ftcli.engine.seed import derive
+from ftcli.engine.seed import seed_step
 from ftcli.engine.step import Stepper
 from ftcli.events import EpochDone, Listener, Noticed, PhaseProved, PhaseStarted, Scores, StepDone
 from ftcli.findings import Finding
@@ -93,6 +94,7 @@ def fit(work: Work, progress: Progress) -> None:
 
     Raises NonFiniteError. A frozen tensor that moved is on record in `progress.proofs`.
     """
+    keep_freed_memory()
     cuda = [torch.cuda.current_device()] if work.device == "cuda" else []
     with torch.random.fork_rng(devices=cuda):
         while not progress.finished:
@@ -202,7 +204,7 @@ def _train(work: Work, epoch: int, phase: Phase, feed: Feed, stepper: Stepper) -
         safe_point()
         group = list(islice(batches, work.plan.accumulation))
         set_lr(stepper.optimizer, phase.lr_factor(epoch + step / steps))
-        torch.manual_seed(derive(work.plan.seed, "step", epoch, step))
+        seed_step(work.plan.seed, work.device, "step", epoch, step)
         loss = stepper.step(group)
         count = sum(len(batch.labels) for batch in group)
         total, seen = total + loss * count, seen + count

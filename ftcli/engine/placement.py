@@ -49,8 +49,16 @@ def num_workers(asked: int | Literal["auto"]) -> int:
     return asked
 
 
+KEEP_THEIR_INPUT = (nn.Hardtanh, nn.SiLU, nn.Hardswish, nn.Mish, nn.ELU)
+"""Activations (ReLU6 is a Hardtanh) whose backward needs what came in. In place they copy it first, and then write over
+it: the same memory, the same numbers, and a copy for nothing."""
+
+
 def place(model: nn.Module, device: str) -> nn.Module:
     """On the device, convolutions in channels_last: faster on CPU and GPU alike."""
+    for module in model.modules():
+        if isinstance(module, KEEP_THEIR_INPUT):
+            module.inplace = False
     return model.to(device).to(memory_format=torch.channels_last)
 
 
