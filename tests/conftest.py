@@ -16,6 +16,15 @@ def own_cache(tmp_path_factory):
     patch.undo()
 
 
+@pytest.fixture(scope="session", autouse=True)
+def in_fp32_unless_asked():
+    """`precision: auto` is fp32 on every machine that tests run on, also where the processor has bf16."""
+    patch = pytest.MonkeyPatch()
+    patch.setattr("ftcli.engine.placement.cpu_has_bf16", lambda: False)
+    yield
+    patch.undo()
+
+
 @pytest.fixture(scope="session")
 def digits(tmp_path_factory):
     """A folder of real digits in four class folders, written once."""

@@ -18,13 +18,14 @@ from ftcli.engine.evaluate import predict_logits, scores_of
 from ftcli.engine.feed import Feed, feed_of
 from ftcli.engine.freeze import apply_mask, enter_eval_mode, enter_train_mode
 from ftcli.engine.images import normalise
+from ftcli.engine.memory import keep_freed_memory
 from ftcli.engine.network import Network
 from ftcli.engine.optimize import Moments, build_optimizer, moments, restore_moments, set_lr
 from ftcli.engine.placement import place_images
 from ftcli.engine.precision import loss_scaler
 from ftcli.engine.prefix_cache import PrefixCache
 from ftcli.engine.progress import Best, Progress, score_of
-from ftcli.engine.seed import derive
+from ftcli.engine.seed import seed_step
 from ftcli.engine.step import Stepper
 from ftcli.events import EpochDone, Listener, PhaseProved, PhaseStarted, Scores, StepDone
 from ftcli.plans.phase import Phase
@@ -81,6 +82,7 @@ def fit(work: Work, progress: Progress) -> None:
 
     Raises NonFiniteError. A frozen tensor that moved is on record in `progress.proofs`.
     """
+    keep_freed_memory()
     cuda = [torch.cuda.current_device()] if work.device == "cuda" else []
     with torch.random.fork_rng(devices=cuda):
         while not progress.finished:
@@ -152,7 +154,7 @@ def _train(work: Work, epoch: int, phase: Phase, feed: Feed, stepper: Stepper) -
         safe_point()
         group = list(islice(batches, work.plan.accumulation))
         set_lr(stepper.optimizer, phase.lr_factor(epoch + step / steps))
-        torch.manual_seed(derive(work.plan.seed, "step", epoch, step))
+        seed_step(work.plan.seed, work.device, "step", epoch, step)
         loss = stepper.step(group)
         count = sum(len(batch.labels) for batch in group)
         total, seen = total + loss * count, seen + count

@@ -9,10 +9,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from ftcli.engine.files import write_json, write_text
 from ftcli.errors import MachineError
+from ftcli.plans.training_plan import Precision
 
 RUNS = Path("runs")
 """Where runs go that were given no folder."""
@@ -55,8 +56,20 @@ class RunFolder:
         """What `--resume` goes on from."""
         return self.path / "last.safetensors"
 
+    @property
+    def plan(self) -> Path:
+        return self.path / "plan.json"
+
+    def recorded_precision(self) -> Precision | None:
+        """What `precision: auto` came to when the run began; None where no plan says so."""
+        try:
+            kept = json.loads(self.plan.read_text(encoding="utf-8"))["precision"]
+        except (OSError, ValueError, LookupError, TypeError):
+            return None
+        return kept if kept in get_args(Precision) else None
+
     def write_plan(self, plan: dict[str, Any]) -> None:
-        write_json(self.path / "plan.json", plan)
+        write_json(self.plan, plan)
 
     def write_environment(self, environment: dict[str, Any]) -> None:
         write_json(self.path / "environment.json", environment)

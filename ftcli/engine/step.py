@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor, nn
 from torch.amp.grad_scaler import GradScaler
 from torch.optim import Optimizer
@@ -39,33 +39,36 @@ class Stepper:
         weights = [self.loss.weight(batch.labels) for batch in batches]
         total = sum(weights)
         self.optimizer.zero_grad(set_to_none=True)
-        loss = 0.0
-        for batch, weight in zip(batches, weights, strict=True):
-            if not weight:  # nothing in it counts; the mean over nothing is no number
-                continue
-            share = weight / total
-            loss += share * self._backward(batch, share)
+        # Where nothing in a batch counts, the mean over nothing is no number.
+        counting = [(batch, weight / total) for batch, weight in zip(batches, weights, strict=True) if weight]
+        losses = [self._backward(batch, share) for batch, share in counting]
+        values = [loss.item() for loss in losses]  # once all is under way: a GPU is waited for once a step
+        for (batch, _), value in zip(counting, values, strict=True):
+            _refuse_non_finite(value, batch)
         self.scaler.unscale_(self.optimizer)
         if self.clip_norm is not None:
             nn.utils.clip_grad_norm_(self._parameters(), self.clip_norm, foreach=True)
         self.scaler.step(self.optimizer)
         self.scaler.update()
-        return loss
+        return sum((share * value for (_, share), value in zip(counting, values, strict=True)), 0.0)
 
-    def _backward(self, batch: Batch, share: float) -> float:
+    def _backward(self, batch: Batch, share: float) -> Tensor:
+        """The batch's mean loss, still on its device."""
         with autocast(self.precision, self.device):
             logits_BC = self.forward(batch.inputs.to(self.device, non_blocking=True))
         labels = batch.labels.to(self.device, non_blocking=True)
         loss = self.loss(logits_BC.float(), labels)
-        value = loss.item()
-        if not torch.isfinite(loss):
-            raise NonFiniteError(
-                f"the loss is {value}",
-                where=f"examples {', '.join(map(str, batch.indices[:8]))} ...",
-                remedy="lower optimizer.lr or lengthen schedule.warmup; in fp16, try precision: bf16 or fp32",
-            )
         self.scaler.scale(loss * share).backward()
-        return value
+        return loss.detach()
 
     def _parameters(self) -> list[Tensor]:
         return [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
+
+
+def _refuse_non_finite(loss: float, batch: Batch) -> None:
+    if not math.isfinite(loss):
+        raise NonFiniteError(
+            f"the loss is {loss}",
+            where=f"examples {', '.join(map(str, batch.indices[:8]))} ...",
+            remedy="lower optimizer.lr or lengthen schedule.warmup; in fp16, try precision: bf16 or fp32",
+        )

@@ -18,7 +18,7 @@ from ftcli.plans.norm_policy import NormPolicy
 from ftcli.plans.phase import Plateau
 from ftcli.plans.prefix import PrefixCost
 from ftcli.plans.preprocessing import Preprocessing
-from ftcli.plans.training_plan import Decision, Floor, Machine, TrainingPlan
+from ftcli.plans.training_plan import Bf16Effect, Decision, Floor, Machine, Precision, TrainingPlan
 from ftcli.recipe.schema import Recipe
 from ftcli.registry import implementation
 
@@ -41,12 +41,21 @@ ASSUMED_NUM_TRAIN = 1000
 """For plans without data (a backbone is inspected by name): steps are counted as if there were so many."""
 
 
-def compile_plan(recipe: Recipe, layer_map: LayerMap, facts: DataFacts, machine: Machine) -> TrainingPlan:
-    """Everything the run will do. Raises RecipeError for what only the network can show to be wrong."""
+def compile_plan(
+    recipe: Recipe,
+    layer_map: LayerMap,
+    facts: DataFacts,
+    machine: Machine,
+    evidence: Bf16Effect | Precision | None = None,
+) -> TrainingPlan:
+    """Everything the run will do. Raises RecipeError for what only the network can show to be wrong.
+
+    `evidence`: what `precision: auto` goes by, see choose_precision.
+    """
     policy = _norm_policy(recipe, facts)
     augment = choose_augment(recipe)
     layer_lr = choose_layer_lr(recipe)
-    precision = choose_precision(recipe, machine)
+    precision = choose_precision(recipe, machine, evidence)
     metric = choose_checkpoint_metric(recipe, facts.class_counts, multi_label=facts.multi_label)
     _check_class_weights(recipe, facts)
     _check_metric(recipe, facts)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
@@ -25,6 +26,21 @@ class Machine:
 
     device: Literal["cpu", "cuda"]
     bf16: bool = False
+    """Whether its bf16 is of the hardware, and so faster than fp32."""
+
+
+@dataclass(frozen=True)
+class Bf16Effect:
+    """How far bf16 moves the features that enter the head, on some of the training images."""
+
+    error: float
+    """|bf16 - fp32| over |fp32|, all features of all images together; NaN where one of the two is not finite."""
+    num_images: int
+    finite_in_fp32: bool = True
+
+    @property
+    def finite(self) -> bool:
+        return math.isfinite(self.error)
 
 
 @dataclass(frozen=True)
@@ -114,8 +130,12 @@ class TrainingPlan:
         return plain
 
     def fingerprint(self) -> str:
-        """SHA-256 of everything that decides the numbers of a run; advice and reasons left out."""
+        """SHA-256 of everything that decides the numbers of a run; advice and reasons left out.
+
+        What the machine can do in bf16 is a reason: `precision` is what came of it, and a run may go on elsewhere.
+        """
         content = self.to_dict()
+        del content["machine"]["bf16"]
         content["layer_map"]["backbone"] = _without_place(self.layer_map.backbone)
         for advice in ("findings", "decisions"):
             del content[advice]

@@ -47,8 +47,9 @@ def evaluate(path: Path, stream: str = "test", *, calibrate: bool = False) -> di
     model = load_saved(path, recipe.runtime.device)
     streams = (stream, VAL) if calibrate else (stream,)
     batches = _batches(recipe, splits, streams, model)
+    precision = _precision(run, recipe)
     predicted = {
-        name: predict_logits(model.forward, batches.evaluation(name), model.device, _precision(recipe))
+        name: predict_logits(model.forward, batches.evaluation(name), model.device, precision)
         for name in streams
     }
     logits, labels = predicted[stream]
@@ -124,10 +125,10 @@ def _no_record(run: RunFolder, reason: str) -> DataError:
     return DataError(what, where=str(run.split), remedy="restore split.json")
 
 
-def _precision(recipe: Recipe) -> Precision:
+def _precision(run: RunFolder, recipe: Recipe) -> Precision:
     """As in training where this machine can, so that the numbers are the run's own."""
     machine = find_machine(recipe.runtime.device)
-    precision: Precision = choose_precision(recipe, machine).value
+    precision: Precision = choose_precision(recipe, machine, run.recorded_precision()).value
     return "fp32" if precision == "fp16" and machine.device == "cpu" else precision
 
 

@@ -18,7 +18,7 @@ from ftcli.planner.data_notice import data_findings
 from ftcli.planner.verdicts import verdicts
 from ftcli.plans.data_splits import TRAIN
 from ftcli.plans.freeze_facts import FreezeFacts, plan_facts
-from ftcli.plans.training_plan import TrainingPlan
+from ftcli.plans.training_plan import Precision, TrainingPlan
 from ftcli.recipe.load import recipe_from
 from ftcli.recipe.schema import Recipe
 from ftcli.workflows.prepare import machine_for, open_network, open_splits, plan_of
@@ -81,19 +81,24 @@ def plan_for(
     num_train: int | None,
     class_counts: tuple[int, ...] | None = None,
     card: ModelCard | None = None,
+    precision: Precision | None = None,
     *,
     multi_label: bool = False,
 ) -> TrainingPlan:
     """The plan of a recipe for data of which only this much is known (see DataFacts).
 
     `card` is a trained model's: a network from a folder or a hub is rebuilt from it without asking there again.
+    `precision` is what a run chose.
     """
     kept = card if card is not None and card.config is not None else None
     network = open_network(recipe, len(classes), meta=True, config=None if kept is None else kept.config)
     known = replace(network, preprocessing=kept.preprocessing) if kept else network
     facts = DataFacts(classes, num_train, known.preprocessing, class_counts, multi_label)
-    return _compile(recipe, known, facts)
+    return _compile(recipe, known, facts, precision)
 
 
-def _compile(recipe: Recipe, network: Network, facts: DataFacts) -> TrainingPlan:
-    return plan_of(recipe, network, facts, machine_for(recipe))
+def _compile(
+    recipe: Recipe, network: Network, facts: DataFacts, precision: Precision | None = None
+) -> TrainingPlan:
+    """Of a network without weights nothing can be measured: what `precision: auto` comes to shows when it trains."""
+    return plan_of(recipe, network, facts, machine_for(recipe), precision)

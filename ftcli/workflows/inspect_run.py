@@ -29,12 +29,13 @@ def inspect_path(path: Path) -> Inspected:
 
 
 def _of_run(run: RunFolder) -> Inspected:
-    kept = _read(run.path / "plan.json")
+    kept = _read(run.plan)
     card = read_card(run.best) if run.best.exists() else None
     counts = kept.get("class_counts")
     known = tuple(kept["classes"]), _num_train(kept), tuple(counts) if counts else None
     multi_label = kept.get("objective", {}).get("multi_label", False)
-    plan = plan_for(load_recipe(run.recipe), *known, card, multi_label=multi_label)
+    precision = run.recorded_precision()
+    plan = plan_for(load_recipe(run.recipe), *known, card, precision, multi_label=multi_label)
     inspected = inspect_plan(plan)
     findings = (*inspected.findings, *_differs(run, plan, kept), *_outcome(run))
     phases = tuple(_with_dtypes(facts, run.best) for facts in inspected.phases)
@@ -71,7 +72,7 @@ def _differs(run: RunFolder, plan: TrainingPlan, kept: dict[str, Any]) -> tuple[
     return (
         Finding(
             "warning",
-            str(run.path / "plan.json"),
+            str(run.plan),
             f"what is shown is not quite what the run performed: another {', '.join(changed)}",
             "look with the versions and the machine that environment.json names",
             "plan-differs",

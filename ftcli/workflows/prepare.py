@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,25 +13,30 @@ import torch
 
 from ftcli.engine.batches import ImageBatches
 from ftcli.engine.build import build_network, with_group_norm
-from ftcli.engine.images import ImageStore
+from ftcli.engine.images import ImageStore, center_crop
 from ftcli.engine.network import Network
 from ftcli.engine.placement import find_machine, num_workers, place
+from ftcli.engine.precision import effect_of_bf16
 from ftcli.engine.prefix_cost import prefix_costs
 from ftcli.engine.weights_file import ModelCard
-from ftcli.errors import ModelError
+from ftcli.errors import DataError, ModelError
 from ftcli.findings import Finding
 from ftcli.planner.choose import choose_augment
 from ftcli.planner.compile import DataFacts, check_device, compile_plan
 from ftcli.planner.data_notice import data_findings
 from ftcli.plans.data_splits import TRAIN, DataSplits
 from ftcli.plans.preprocessing import Preprocessing
-from ftcli.plans.training_plan import Machine, TrainingPlan
+from ftcli.plans.training_plan import Bf16Effect, Machine, Precision, TrainingPlan
 from ftcli.recipe.schema import Recipe
 from ftcli.registry import implementation
 
 LOCAL_DIR = "timm/local-dir:"
 PATHS = ("path", "root", "val_path", "test_path")
 """Fields of a source of data that are files or folders."""
+
+
+EVIDENCE_IMAGES = 32
+"""On so many images bf16 is compared with fp32: features are in the thousands, so that more would say the same."""
 
 
 @dataclass(frozen=True)
@@ -48,10 +54,15 @@ class Prepared:
     store: ImageStore | None = None
 
 
-def prepare(recipe: Recipe, on_progress: Callable[[int, int], None] = lambda done, total: None) -> Prepared:
+def prepare(
+    recipe: Recipe,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+    precision: Precision | None = None,
+) -> Prepared:
     """Open the data and the network and compile the plan. The network stands on its device.
 
     With data.on_bad_image skip every image is read here, for the plan counts those that train.
+    `precision` is what a run that goes on has chosen; else it is measured where the recipe leaves it open.
     """
     machine = machine_for(recipe)
     splits = open_splits(recipe)
@@ -63,21 +74,55 @@ def prepare(recipe: Recipe, on_progress: Callable[[int, int], None] = lambda don
     if recipe.data.on_bad_image == "skip":
         store = _scanned(recipe, splits, network.preprocessing, on_progress, skip=True)
         splits = store.splits
-    plan = plan_of(recipe, network, facts_of(splits, network.preprocessing), machine)
-    plan = plan.with_findings((*plan.findings, *data_findings(recipe, splits), *_left_out(splits)))
+    images = store or ImageStore(splits, network.preprocessing, 0)
+    evidence = precision or _bf16_evidence(recipe, machine, network, images)
+    facts = facts_of(splits, network.preprocessing)
+    plan = plan_of(recipe, network, facts, machine, evidence)
+    noticed = (*data_findings(recipe, splits), *_left_out(splits), *_not_finite(evidence))
+    plan = plan.with_findings((*plan.findings, *noticed))
     return Prepared(
         splits, network, plan, choose_augment(recipe).value, (network.weights_note, _counts(splits)), store
     )
 
 
-def plan_of(recipe: Recipe, network: Network, facts: DataFacts, machine: Machine) -> TrainingPlan:
+def plan_of(
+    recipe: Recipe,
+    network: Network,
+    facts: DataFacts,
+    machine: Machine,
+    precision: Bf16Effect | Precision | None = None,
+) -> TrainingPlan:
     """Twice: what the frozen parts cost can be counted once it is known which they are."""
-    plan = compile_plan(recipe, network.layer_map, facts, machine)
+    plan = compile_plan(recipe, network.layer_map, facts, machine, precision)
     boundaries = {phase.prefix.boundary for phase in plan.phases if phase.prefix.boundary}
     if not boundaries:
         return plan
-    costs = prefix_costs(network, boundaries)
-    return compile_plan(recipe, network.layer_map, replace(facts, prefix_costs=costs), machine)
+    known = replace(facts, prefix_costs=prefix_costs(network, boundaries))
+    return compile_plan(recipe, network.layer_map, known, machine, precision)
+
+
+def _bf16_evidence(
+    recipe: Recipe, machine: Machine, network: Network, store: ImageStore
+) -> Bf16Effect | None:
+    """What bf16 does on training images from all over the stream, as evaluation sees them; None where nobody asks.
+
+    An image that cannot be read is passed over: reading all of them, soon, tells of each.
+    """
+    if recipe.train.precision != "auto" or not machine.bf16 or recipe.runtime.exact:
+        return None
+    stream, images = store.splits.streams[TRAIN], []
+    for index in stream[:: max(len(stream) // EVIDENCE_IMAGES, 1)][:EVIDENCE_IMAGES]:
+        with suppress(DataError):
+            images.append(center_crop(store[index], store.preprocessing.image_size))
+    return effect_of_bf16(network, torch.stack(images), machine.device) if images else None
+
+
+def _not_finite(evidence: Bf16Effect | Precision | None) -> tuple[Finding, ...]:
+    if not isinstance(evidence, Bf16Effect) or evidence.finite or not evidence.finite_in_fp32:
+        return ()
+    message = "in bf16 some features become infinity or NaN, and in fp32 they do not: the run is in fp32"
+    remedy = "nothing to do; do not ask for bf16 with this network"
+    return (Finding("info", "train.precision", message, remedy, "low-precision-overflows"),)
 
 
 def facts_of(splits: DataSplits, preprocessing: Preprocessing) -> DataFacts:

@@ -99,7 +99,8 @@ def _stoppable(recipe: Recipe, run: RunFolder, listener: Listener, decoded: Deco
 
 def _train(recipe: Recipe, run: RunFolder, listener: Listener, decoded: Decoded | None) -> TrainResult:
     """Nothing is written before every image has been read: a run that cannot begin leaves nothing behind."""
-    prepared = prepare(recipe, lambda done, total: listener(Working("reading images", done, total)))
+    recorded = run.recorded_precision()
+    prepared = prepare(recipe, lambda done, total: listener(Working("reading images", done, total)), recorded)
     resumed = resume_from(run.last, prepared.plan.fingerprint(), prepared.network)
     tell = _Findings(listener, list(prepared.plan.findings))
     expected = forecast(prepared.plan, prepared.network, len(prepared.splits.streams[VAL]))

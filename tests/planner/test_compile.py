@@ -8,7 +8,7 @@ from ftcli.errors import MachineError, RecipeError
 from ftcli.planner.choose import choose_checkpoint_metric
 from ftcli.planner.compile import DataFacts, check_device, compile_plan
 from ftcli.plans.preprocessing import IMAGENET
-from ftcli.plans.training_plan import Machine
+from ftcli.plans.training_plan import Bf16Effect, Machine
 from ftcli.recipe.schema import Recipe
 from tests.maps import resnet, transformer
 
@@ -23,9 +23,11 @@ def recipe(**sections):
     return Recipe.model_validate_json(json.dumps(content))
 
 
-def plan(num_train=1000, layer_map=None, machine=None, counts=None, prefix_costs=None, **sections):
+def plan(
+    num_train=1000, layer_map=None, machine=None, counts=None, prefix_costs=None, evidence=None, **sections
+):
     facts = DataFacts(("a", "b"), num_train, IMAGENET, counts, prefix_costs=prefix_costs or {})
-    return compile_plan(recipe(**sections), layer_map or resnet(), facts, machine or Machine("cpu"))
+    return compile_plan(recipe(**sections), layer_map or resnet(), facts, machine or Machine("cpu"), evidence)
 
 
 def peak_lrs(phase, optimizer):
@@ -118,11 +120,42 @@ def test_fingerprint_holds_what_decides_the_numbers():
         assert other.fingerprint() != made.fingerprint()
 
 
-def test_precision_auto():
-    assert plan().precision == "fp32"
-    assert plan(machine=Machine("cuda", bf16=True)).precision == "bf16"
-    assert plan(machine=Machine("cuda", bf16=False)).precision == "fp32"
-    assert plan(train={"precision": "bf16"}).precision == "bf16"
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+@pytest.mark.parametrize(
+    ("bf16", "evidence", "precision", "why"),
+    [
+        (False, None, "fp32", "no bf16 of its own"),
+        (False, Bf16Effect(0.001, 32), "fp32", "no bf16 of its own"),
+        (True, None, "fp32", "until the first training images have been seen in bf16"),
+        (True, Bf16Effect(0.004, 32), "bf16", "features within 0.4% of fp32 on 32 images (bound 1%)"),
+        (True, Bf16Effect(0.051, 32), "fp32", "bf16 moves the features by 5.1% (bound 1%)"),
+        (True, Bf16Effect(float("nan"), 1), "fp32", "bf16 turns features into infinity or NaN"),
+        (False, "bf16", "bf16", "as the run chose when it began"),
+        (True, "fp32", "fp32", "as the run chose when it began"),
+    ],
+)
+def test_precision_auto(device, bf16, evidence, precision, why):
+    facts = DataFacts(("a", "b"), 1000, IMAGENET)
+    made = compile_plan(recipe(), resnet(), facts, Machine(device, bf16), evidence)
+    decision = next(decision for decision in made.decisions if decision.what == "precision")
+    assert (made.precision, decision.value) == (precision, precision)
+    assert why in decision.why
+
+
+def test_a_precision_that_the_recipe_names_is_taken():
+    facts = DataFacts(("a", "b"), 1000, IMAGENET)
+    asked = recipe(train={"precision": "bf16"})
+    made = compile_plan(asked, resnet(), facts, Machine("cpu"), "fp32")
+    assert made.precision == "bf16"
+    assert all(decision.what != "precision" for decision in made.decisions)
+
+
+def test_a_run_can_go_on_where_bf16_is_slow():
+    facts = DataFacts(("a", "b"), 1000, IMAGENET)
+    fast = compile_plan(recipe(), resnet(), facts, Machine("cpu", bf16=True), Bf16Effect(0.004, 32))
+    slow = compile_plan(recipe(), resnet(), facts, Machine("cpu"), "bf16")
+    assert fast.fingerprint() == slow.fingerprint()
+    assert fast.fingerprint() != compile_plan(recipe(), resnet(), facts, Machine("cpu")).fingerprint()
 
 
 def test_asking_for_what_the_machine_has_not():

@@ -4,6 +4,7 @@ import pytest
 
 from ftcli.planner.prefix import VIEWS
 from ftcli.plans.prefix import PrefixCost
+from ftcli.plans.training_plan import Bf16Effect, Machine
 from tests.planner.test_compile import plan
 
 
@@ -44,6 +45,15 @@ def test_how_many_views_are_kept(sections, views, reason):
     (prefix,) = prefixes(strategy="feature_extraction", **sections)
     assert prefix.views == views
     assert reason in prefix.reason
+
+
+def test_exact_leaves_bf16_to_those_who_ask_for_it():
+    able = Machine("cpu", bf16=True)
+    effect = Bf16Effect(0.001, 32)
+    assert plan(machine=able, evidence=effect).precision == "bf16"
+    assert plan(machine=able, evidence=effect, runtime={"exact": True}).precision == "fp32"
+    asked = {"runtime": {"exact": True}, "train": {"precision": "bf16"}}
+    assert plan(machine=able, evidence=effect, **asked).precision == "bf16"
 
 
 def test_a_part_that_is_hardly_any_work_is_not_kept():
