@@ -16,8 +16,9 @@ from ftcli.components import augment, objective
 from ftcli.engine import proof
 from ftcli.engine.batches import Batch, FeatureBatches, ImageBatches
 from ftcli.engine.evaluate import predict_logits, scores_of
-from ftcli.engine.feature_cache import FeatureCache, cut_before_head
+from ftcli.engine.feature_cache import FeatureCache
 from ftcli.engine.freeze import apply_mask, enter_eval_mode, enter_train_mode
+from ftcli.engine.head_cut import cut_before_head
 from ftcli.engine.images import normalise
 from ftcli.engine.mixing import mixing_of
 from ftcli.engine.network import Network

@@ -1,0 +1,222 @@
+"""A network in two parts at a layer boundary: what lies below, once frozen, is computed once, the rest trains."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ftcli.engine.frozen_calls import (
+    Expected,
+    FrozenCall,
+    Recording,
+    answering,
+    evaluating,
+    is_dropout,
+    mapped,
+    record,
+    tensors,
+)
+from ftcli.engine.head_cut import cut_before_head, inputs_of
+from ftcli.engine.network import Network
+
+_TRIES = 4
+"""Boundaries at which `highest_cut` looks: each costs a forward pass or two."""
+
+Forward = Callable[[Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class Cut:
+    """A network in two parts, which share its modules.
+
+    The layers below are frozen and in eval mode whenever a part is called; what was kept of them is theirs until
+    their values change.
+    """
+
+    boundary: int
+    """The first layer above the cut: a layer index of the network's map. That of the head means features."""
+    prefix: Forward
+    """uint8 images (B, 3, S, S) -> what crosses the boundary (B, ...), without grad. The forward pass ends there.
+
+    Row i belongs to image i and to no other, so that rows may be kept, shuffled and put into other batches.
+    """
+    suffix: Forward
+    """What crosses the boundary (B, ...) -> logits (B, C), in the modes and with the requires_grad of the moment.
+
+    It owns its argument: activations above the cut may overwrite it, so it gets a batch of its own each time.
+    """
+
+
+class _Reached(Exception):
+    """Ends a forward pass once nothing is missing."""
+
+
+def cut_at(network: Network, forward: Forward, boundary: int) -> Cut | None:
+    """The cut below the layer `boundary`, not yet proved; None where there is none to be had.
+
+    `forward` maps uint8 images (B, 3, S, S) to logits (B, C). Call it under the autocast that the cut will be used
+    in. It costs two forward passes of a few blank images; modes and requires_grad are left as they were.
+    """
+    return next(_cuts(network, forward, boundary), None)
+
+
+@torch.no_grad()
+def proved(cut: Cut, forward: Forward, images_BCHW: Tensor) -> bool:
+    """Whether the two parts give the logits of the whole, bit for bit. The network is in eval mode."""
+    whole = forward(images_BCHW)
+    try:
+        return torch.equal(cut.suffix(cut.prefix(images_BCHW)), whole)
+    except torch.OutOfMemoryError:
+        raise
+    except RuntimeError:  # of glue that writes into a placeholder or asks for its values
+        return False
+
+
+def highest_cut(network: Network, forward: Forward, boundary: int, images_BCHW: Tensor) -> Cut | None:
+    """The highest proved cut at or below the layer `boundary`; None when no useful one is found.
+
+    A cut is useful when a layer lies below it, as each has parameters. Below the boundary itself only the first
+    layers of stages are tried, and of these the highest few.
+    """
+    layers = network.layer_map.layers
+    starts = [layer.index for layer in layers[1:] if layer.stage != layers[layer.index - 1].stage]
+    lower = sorted((index for index in starts if index < boundary), reverse=True)
+    with evaluating(network):
+        for index in [boundary, *lower][:_TRIES]:
+            for cut in _cuts(network, forward, index):
+                if proved(cut, forward, images_BCHW):
+                    return cut
+    return None
+
+
+def _cuts(network: Network, forward: Forward, boundary: int) -> Iterator[Cut]:
+    """The ways to cut there, the best first: features are less than what crosses between modules.
+
+    Heads that are joined in a way of their own can be cut off between modules like any other layer.
+    """
+    if boundary == network.layer_map.layers[-1].index and not _drops_before_head(network):
+        yield _cut_before_head(network, forward, boundary)
+    if boundary > 0 and (cut := _cut_between_modules(network, forward, boundary)):
+        yield cut
+
+
+def _drops_before_head(network: Network) -> bool:
+    """Whether the backbone has a dropout of its own that works while the head trains: features would lack it."""
+    _, tail = cut_before_head(network)
+    in_tail, head = set(tail.modules()), network.layer_map.layers[-1].index
+    return any(
+        is_dropout(module) and getattr(module, "p", 0.0) > 0
+        for name, module in network.model.named_modules()
+        if network.module_layers.get(name) == head and module not in in_tail
+    )
+
+
+def _cut_before_head(network: Network, forward: Forward, boundary: int) -> Cut:
+    firsts, tail = cut_before_head(network)
+
+    def prefix(images_BCHW: Tensor) -> Tensor:
+        with torch.inference_mode(False), torch.no_grad():
+            features = inputs_of(firsts, forward, images_BCHW)
+        if features is None:
+            raise RuntimeError("no features reach the head")
+        return features
+
+    def suffix(features: Tensor) -> Tensor:
+        logits: Tensor = tail(_trainable(features))
+        return logits
+
+    return Cut(boundary, prefix, suffix)
+
+
+def _cut_between_modules(network: Network, forward: Forward, boundary: int) -> Cut | None:
+    recording = record(network, forward, boundary)
+    if recording is None or not recording.crossing:
+        return None
+
+    def prefix(images_BCHW: Tensor) -> Tensor:
+        with torch.inference_mode(False), torch.no_grad():
+            return _packed(_computed(recording, forward, images_BCHW))
+
+    def suffix(kept: Tensor) -> Tensor:
+        parts = _unpacked(recording.crossing, _trainable(kept))
+        return _resumed(recording, network.model, parts, len(kept))
+
+    return Cut(boundary, prefix, suffix)
+
+
+def _computed(recording: Recording, forward: Forward, images_BCHW: Tensor) -> list[Tensor]:
+    """What crosses the boundary; the forward pass ends with the last of it."""
+    found: list[Tensor] = []
+    calls = iter(recording.calls)
+
+    def take(module: nn.Module, compute: Callable[[], Any]) -> Any:
+        call = _expect(calls, module)
+        output = compute()
+        found.extend(tensor for tensor, kept in zip(tensors(output), call.kept, strict=True) if kept)
+        if call is recording.calls[-1]:
+            raise _Reached
+        return output
+
+    try:
+        with answering({call.module for call in recording.calls}, take):
+            forward(images_BCHW)
+    except _Reached:
+        return found
+    raise RuntimeError("the forward pass is over, and not all has been met that was recorded")
+
+
+def _resumed(recording: Recording, model: nn.Module, parts: Sequence[Tensor], images: int) -> Tensor:
+    """The logits, from what crosses the boundary: the recorded calls give it, and placeholders where nothing does."""
+    remaining = iter(parts)
+    calls = iter(recording.calls)
+    met = 0
+
+    def give(tensor: Expected) -> Tensor:
+        return next(remaining) if tensor.is_kept else tensor.placeholder(images)
+
+    def answer(module: nn.Module, compute: Callable[[], Any]) -> Any:
+        nonlocal met
+        if met == len(recording.calls):
+            return compute()
+        call = _expect(calls, module)
+        met += 1
+        return mapped(call.output, Expected, give) if call.is_answered else compute()
+
+    with answering({call.module for call in recording.calls}, answer):
+        logits: Tensor = model(recording.image.placeholder(images))
+    return logits
+
+
+def _expect(calls: Iterator[FrozenCall], module: nn.Module) -> FrozenCall:
+    call = next(calls, None)
+    if call is None or call.module is not module:
+        raise RuntimeError("the forward pass takes another way than the one that was recorded")
+    return call
+
+
+def _packed(parts: Sequence[Tensor]) -> Tensor:
+    """One tensor with a row per image: several lie side by side, flat."""
+    return parts[0] if len(parts) == 1 else torch.cat([part.flatten(1) for part in parts], dim=1)
+
+
+def _unpacked(crossing: Sequence[Expected], kept: Tensor) -> list[Tensor]:
+    """The parts again, each in its shape and its layout in memory."""
+    if len(crossing) == 1:
+        return [crossing[0].restore(kept)]
+    widths = [prod(tensor.shape.of(1)) for tensor in crossing]
+    dtypes = {tensor.nothing.dtype for tensor in crossing}
+    starts = [sum(widths[:number]) for number in range(len(widths))]
+    flat = [kept[:, start : start + width] for start, width in zip(starts, widths, strict=True)]
+    if len(dtypes) > 1:  # packed as the widest of them
+        flat = [part.to(tensor.nothing.dtype) for part, tensor in zip(flat, crossing, strict=True)]
+    return [tensor.restore(part) for part, tensor in zip(flat, crossing, strict=True)]
+
+
+def _trainable(kept: Tensor) -> Tensor:
+    """A tensor from inference mode cannot be saved for a backward pass; a copy of it can."""
+    return kept.clone() if kept.is_inference() and not torch.is_inference_mode_enabled() else kept
