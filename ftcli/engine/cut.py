@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 import torch
@@ -15,6 +16,7 @@ from ftcli.engine.frozen_calls import (
     Recording,
     answering,
     evaluating,
+    is_dropout,
     mapped,
     record,
     tensors,
@@ -30,10 +32,10 @@ Forward = Callable[[Tensor], Tensor]
 
 @dataclass(frozen=True)
 class Cut:
-    """A network in two parts.
+    """A network in two parts, which share its modules.
 
-    Both share the network's modules: the cut stays right while the layers below are frozen, whatever happens to
-    their values, and it asks for eval mode below, as a frozen layer has it.
+    The layers below are frozen and in eval mode whenever a part is called; what was kept of them is theirs until
+    their values change.
     """
 
     boundary: int
@@ -60,9 +62,7 @@ def cut_at(network: Network, forward: Forward, boundary: int) -> Cut | None:
     `forward` maps uint8 images (B, 3, S, S) to logits (B, C). Call it under the autocast that the cut will be used
     in. It costs two forward passes of a few blank images; modes and requires_grad are left as they were.
     """
-    if boundary == network.layer_map.layers[-1].index:
-        return _cut_before_head(network, forward, boundary)
-    return _cut_between_modules(network, forward, boundary)
+    return next(_cuts(network, forward, boundary), None)
 
 
 @torch.no_grad()
@@ -88,10 +88,32 @@ def highest_cut(network: Network, forward: Forward, boundary: int, images_BCHW: 
     lower = sorted((index for index in starts if index < boundary), reverse=True)
     with evaluating(network):
         for index in [boundary, *lower][:_TRIES]:
-            cut = cut_at(network, forward, index) if index > 0 else None
-            if cut is not None and proved(cut, forward, images_BCHW):
-                return cut
+            for cut in _cuts(network, forward, index):
+                if proved(cut, forward, images_BCHW):
+                    return cut
     return None
+
+
+def _cuts(network: Network, forward: Forward, boundary: int) -> Iterator[Cut]:
+    """The ways to cut there, the best first: features are less than what crosses between modules.
+
+    Heads that are joined in a way of their own can be cut off between modules like any other layer.
+    """
+    if boundary == network.layer_map.layers[-1].index and not _drops_before_head(network):
+        yield _cut_before_head(network, forward, boundary)
+    if boundary > 0 and (cut := _cut_between_modules(network, forward, boundary)):
+        yield cut
+
+
+def _drops_before_head(network: Network) -> bool:
+    """Whether the backbone has a dropout of its own that works while the head trains: features would lack it."""
+    _, tail = cut_before_head(network)
+    in_tail, head = set(tail.modules()), network.layer_map.layers[-1].index
+    return any(
+        is_dropout(module) and getattr(module, "p", 0.0) > 0
+        for name, module in network.model.named_modules()
+        if network.module_layers.get(name) == head and module not in in_tail
+    )
 
 
 def _cut_before_head(network: Network, forward: Forward, boundary: int) -> Cut:
@@ -170,9 +192,9 @@ def _resumed(recording: Recording, model: nn.Module, parts: Sequence[Tensor], im
     return logits
 
 
-def _expect(calls: Any, module: nn.Module) -> FrozenCall:
-    call: FrozenCall = next(calls)
-    if call.module is not module:
+def _expect(calls: Iterator[FrozenCall], module: nn.Module) -> FrozenCall:
+    call = next(calls, None)
+    if call is None or call.module is not module:
         raise RuntimeError("the forward pass takes another way than the one that was recorded")
     return call
 
@@ -186,7 +208,7 @@ def _unpacked(crossing: Sequence[Expected], kept: Tensor) -> list[Tensor]:
     """The parts again, each in its shape and its layout in memory."""
     if len(crossing) == 1:
         return [crossing[0].restore(kept)]
-    widths = [torch.Size(tensor.shape(1)).numel() for tensor in crossing]
+    widths = [prod(tensor.shape.of(1)) for tensor in crossing]
     dtypes = {tensor.nothing.dtype for tensor in crossing}
     starts = [sum(widths[:number]) for number in range(len(widths))]
     flat = [kept[:, start : start + width] for start, width in zip(starts, widths, strict=True)]

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from ftcli.components.backbone import is_below
 from ftcli.engine.freeze import enter_eval_mode
 from ftcli.engine.network import Network
 
@@ -22,15 +23,24 @@ _FEW, _MORE = 2, 3
 
 
 @dataclass(frozen=True)
+class Sizes:
+    """Numbers that grow with the batch: a shape or strides."""
+
+    base: tuple[int, ...]
+    """For no images."""
+    growth: tuple[int, ...]
+    """By what one more image makes each larger."""
+
+    def of(self, images: int) -> tuple[int, ...]:
+        return tuple(size + images * more for size, more in zip(self.base, self.growth, strict=True))
+
+
+@dataclass(frozen=True)
 class Expected:
     """A tensor, as far as it is known before it is computed."""
 
-    base: tuple[int, ...]
-    """Its shape for no images."""
-    growth: tuple[int, ...]
-    """By what one more image lengthens it."""
-    order: tuple[int, ...]
-    """Its dimensions, from the outermost in memory to the innermost."""
+    shape: Sizes
+    strides: Sizes
     nothing: Tensor
     """One value that spoils whatever uses it: NaN, so that a wrong cut is seen and never trained with."""
     is_kept: bool = False
@@ -38,25 +48,27 @@ class Expected:
 
     @property
     def follows_the_batch(self) -> bool:
-        return any(self.growth)
+        return any(self.shape.growth)
 
     @property
     def has_a_row_per_image(self) -> bool:
         """(B, ...)"""
-        return self.base[:1] == (0,) and self.growth[0] == 1 and not any(self.growth[1:])
-
-    def shape(self, images: int) -> tuple[int, ...]:
-        return tuple(size + images * more for size, more in zip(self.base, self.growth, strict=True))
+        growth = self.shape.growth
+        return self.shape.base[:1] == (0,) and growth[0] == 1 and not any(growth[1:])
 
     def placeholder(self, images: int) -> Tensor:
         """Of the right shape and dtype; it holds one value, whatever its size."""
-        return self.nothing.expand(self.shape(images))
+        return self.nothing.expand(self.shape.of(images))
 
-    def restore(self, flat: Tensor) -> Tensor:
-        """The tensor from its values (B, ...) in any layout: the order of memory can decide the last bit of a sum."""
-        tensor = flat.reshape(self.shape(len(flat)))
-        back = [self.order.index(dim) for dim in range(len(self.order))]
-        return tensor.permute(self.order).contiguous().permute(back)
+    def restore(self, rows: Tensor) -> Tensor:
+        """The tensor from its values (B, ...), laid out in memory as it was: that can decide the last bit of a sum."""
+        tensor = rows.reshape(self.shape.of(len(rows)))
+        strides = self.strides.of(len(rows))
+        if tensor.stride() == strides:
+            return tensor
+        if 0 in strides:  # several elements in one place, as `expand` leaves them
+            return tensor.contiguous()
+        return tensor.new_empty_strided(tensor.shape, strides).copy_(tensor)
 
 
 @dataclass(frozen=True)
@@ -171,8 +183,8 @@ def record(network: Network, forward: Callable[[Tensor], Tensor], boundary: int)
     touched: activations that are shared by all layers are computed above it as they always were.
     """
     with evaluating(network), torch.inference_mode(False), torch.enable_grad():
-        sizes = _first_pass(network, forward, boundary)
-        return _second_pass(network, forward, sizes) if sizes else None
+        watched = _first_pass(network, forward, boundary)
+        return _second_pass(network, forward, watched) if watched else None
 
 
 @dataclass
@@ -180,7 +192,8 @@ class _Watched:
     """A call of the first pass."""
 
     module: nn.Module
-    shapes: list[tuple[int, ...]]
+    layouts: list[tuple[tuple[int, ...], tuple[int, ...]]]
+    """Shape and strides of each tensor that it gives."""
 
 
 def _first_pass(network: Network, forward: Callable[[Tensor], Tensor], boundary: int) -> list[_Watched]:
@@ -197,7 +210,7 @@ def _first_pass(network: Network, forward: Callable[[Tensor], Tensor], boundary:
         output = compute()
         ended = ended or any(tensor.requires_grad for tensor in tensors(output))
         if not ended:
-            calls.append(_Watched(module, [tuple(tensor.shape) for tensor in tensors(output)]))
+            calls.append(_Watched(module, [_layout(tensor) for tensor in tensors(output)]))
         return output
 
     below, above = _below_and_above(network, boundary)
@@ -223,9 +236,9 @@ def _second_pass(
         output = compute()
         if len(calls) == len(watched):
             return output
-        shapes = iter(watched[len(calls)].shapes)
+        before = iter(watched[len(calls)].layouts)
         calls.append(
-            FrozenCall(module, mapped(output, Tensor, lambda tensor: _expected(next(shapes), tensor)))
+            FrozenCall(module, mapped(output, Tensor, lambda tensor: _expected(next(before), tensor)))
         )
         if not calls[-1].is_answered:
             return output
@@ -243,7 +256,7 @@ def _second_pass(
     if not logits.requires_grad or len(inputs) != 1 or len(inputs[0]) != 1:
         return None
     used = _used(logits, leaves)
-    found = Recording(_expected((_FEW, *inputs[0][0].shape[1:]), inputs[0][0]), _marked(calls, used))
+    found = Recording(_input(inputs[0][0]), _marked(calls, used))
     return found if all(tensor.has_a_row_per_image for tensor in found.crossing) else None
 
 
@@ -258,7 +271,7 @@ def _marked(calls: Sequence[FrozenCall], used: Iterator[bool]) -> tuple[FrozenCa
     """Up to the last call of which something is kept."""
 
     def mark(tensor: Expected) -> Expected:
-        return Expected(tensor.base, tensor.growth, tensor.order, tensor.nothing, is_kept=next(used))
+        return replace(tensor, is_kept=next(used))
 
     marked = [
         FrozenCall(call.module, mapped(call.output, Expected, mark)) if call.is_answered else call
@@ -268,13 +281,25 @@ def _marked(calls: Sequence[FrozenCall], used: Iterator[bool]) -> tuple[FrozenCa
     return tuple(marked[: last + 1])
 
 
-def _expected(shape: tuple[int, ...], tensor: Tensor) -> Expected:
-    """From the shape for a few images, and the tensor for one more."""
-    growth = tuple(size - before for size, before in zip(tensor.shape, shape, strict=True))
-    base = tuple(before - _FEW * more for before, more in zip(shape, growth, strict=True))
-    order = tuple(sorted(range(tensor.ndim), key=lambda dim: -tensor.stride(dim)))
+def _input(images_BCHW: Tensor) -> Expected:
+    shape = tuple(images_BCHW.shape)
+    return _expected(((_FEW, *shape[1:]), images_BCHW.stride()), images_BCHW)
+
+
+def _layout(tensor: Tensor) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    return tuple(tensor.shape), tensor.stride()
+
+
+def _expected(before: tuple[tuple[int, ...], tuple[int, ...]], tensor: Tensor) -> Expected:
+    """From the layout that it had for a few images, and the tensor for more."""
+    shape, strides = (_sizes(few, more) for few, more in zip(before, _layout(tensor), strict=True))
     value = float("nan") if tensor.is_floating_point() else 0
-    return Expected(base, growth, order, torch.full((), value, dtype=tensor.dtype, device=tensor.device))
+    return Expected(shape, strides, torch.full((), value, dtype=tensor.dtype, device=tensor.device))
+
+
+def _sizes(few: tuple[int, ...], more: tuple[int, ...]) -> Sizes:
+    growth = tuple((b - a) // (_MORE - _FEW) for a, b in zip(few, more, strict=True))
+    return Sizes(tuple(a - _FEW * grown for a, grown in zip(few, growth, strict=True)), growth)
 
 
 def _blank(network: Network, count: int) -> Tensor:
@@ -283,17 +308,39 @@ def _blank(network: Network, count: int) -> Tensor:
 
 
 def _below_and_above(network: Network, boundary: int) -> tuple[list[nn.Module], list[nn.Module]]:
-    """The modules that lie wholly below the boundary, and those with parameters that lie wholly above it."""
-    layer_of = {name: parameter.layer for name, parameter in network.layer_map.by_name.items()}
+    """The modules that lie wholly below the boundary, and those above it that have parameters of their own."""
+    layers = [
+        *(
+            (name.rpartition(".")[0], parameter.layer)
+            for name, parameter in network.layer_map.by_name.items()
+        ),
+        *((name, layer) for name, layer in network.module_layers.items() if not _is_settled(network, name)),
+    ]
     spans: dict[str, set[int]] = {name: set() for name, _ in network.model.named_modules()}
-    own = [(name.rpartition(".")[0], layer) for name, layer in layer_of.items()]
-    for path, layer in [*own, *network.module_layers.items()]:
+    for path, layer in layers:
         parts = path.split(".") if path else []
         for depth in range(len(parts) + 1):
             spans[".".join(parts[:depth])].add(layer)
-    below = [network.model.get_submodule(name) for name, span in spans.items() if max(span) < boundary]
-    above = [network.model.get_submodule(name) for name, span in spans.items() if min(span) >= boundary]
-    return below, [module for module in above if any(True for _ in module.parameters())]
+    modules = {name: network.model.get_submodule(name) for name in spans}
+    below = [modules[name] for name, span in spans.items() if max(span, default=0) < boundary]
+    above = [modules[name] for name, span in spans.items() if min(span, default=0) >= boundary]
+    return below, [module for module in above if any(True for _ in module.parameters(recurse=False))]
+
+
+def _is_settled(network: Network, name: str) -> bool:
+    """Whether it lies before the head, in its layer, and has nothing that trains or is drawn: a pooling.
+
+    Features are smaller behind it, so it is computed with what is frozen.
+    """
+    if network.module_layers[name] != network.layer_map.layers[-1].index or is_below(name, network.heads):
+        return False
+    module = network.model.get_submodule(name)
+    return not any(True for _ in module.parameters()) and not any(map(is_dropout, module.modules()))
+
+
+def is_dropout(module: nn.Module) -> bool:
+    """By its name: those of torch, drop-path and drop-block of others."""
+    return "drop" in type(module).__name__.lower()
 
 
 @contextmanager

@@ -6,8 +6,11 @@ import torch
 from torch import Tensor
 
 from ftcli.components.backbone import is_below
+from ftcli.engine.cut import Cut, highest_cut
+from ftcli.engine.freeze import enter_eval_mode
 from ftcli.engine.network import Network
 from ftcli.plans.layer_map import HEAD
+from tests.cuts import boundaries, forward_of, freeze_below, gradients, some_images
 
 CLASSES = 7
 
@@ -86,3 +89,31 @@ def meta_and_real_agree(meta: Network, real: Network) -> None:
     assert meta.layer_map == real.layer_map
     assert meta.module_layers == real.module_layers
     assert meta.preprocessing == real.preprocessing
+
+
+def a_cut_is_right_or_refused(network: Network) -> list[int]:
+    """Before the head, before the last stage and in the middle; returns the boundaries where it is refused.
+
+    What was proved on one batch holds on another one, of another size, and for the gradients of a training step.
+    """
+    forward, refused = forward_of(network), []
+    for boundary in boundaries(network):
+        cut = highest_cut(network, forward, boundary, some_images(network, 2))
+        if cut is None or cut.boundary < boundary:
+            refused.append(boundary)
+        if cut is not None:
+            _the_parts_are_the_whole(network, cut)
+    return refused
+
+
+def _the_parts_are_the_whole(network: Network, cut: Cut) -> None:
+    forward, images = forward_of(network), some_images(network, 3, seed=1)
+    freeze_below(network, cut.boundary)
+    whole = gradients(network, forward, images)
+    parts = gradients(network, cut.suffix, cut.prefix(images))
+    network.model.requires_grad_(True).zero_grad(set_to_none=True)
+    assert whole.keys() == parts.keys()
+    assert [name for name in whole if not torch.equal(whole[name], parts[name])] == []
+    enter_eval_mode(network)
+    with torch.no_grad():
+        assert torch.equal(cut.suffix(cut.prefix(images)), forward(images))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from copy import deepcopy
 from dataclasses import replace
 from functools import lru_cache
@@ -125,13 +126,22 @@ SLOW = {
 }
 """Large, or of the less usual families: computed with in the slow tests only."""
 
-EVERY = pytest.mark.parametrize("backbone", IMAGE_SIZE, scope="module")
-COMPUTED = pytest.mark.parametrize(
-    "backbone",
-    [pytest.param(name, marks=pytest.mark.slow if name in SLOW else ()) for name in IMAGE_SIZE],
-    scope="module",
-)
-"""By module: pytest then runs all the tests of one backbone before those of the next."""
+SLOW_TO_CUT = SLOW | {
+    "torchvision/convnext_tiny",
+    "torchvision/swin_t",
+    "torchvision/vit_b_32",
+    "timm/repvit_m0_9",
+}
+"""Computed with twenty times for that; tests/engine/test_cut has the like of them."""
+
+
+def every(slow: Collection[str] = ()) -> pytest.MarkDecorator:
+    """By module: pytest then runs all the tests of one backbone before those of the next."""
+    params = [pytest.param(name, marks=pytest.mark.slow if name in slow else ()) for name in IMAGE_SIZE]
+    return pytest.mark.parametrize("backbone", params, scope="module")
+
+
+EVERY, COMPUTED, CUT = every(), every(SLOW), every(SLOW_TO_CUT)
 
 
 @lru_cache(maxsize=2)
@@ -192,6 +202,13 @@ def test_it_classifies_and_every_parameter_gets_a_gradient(backbone: str) -> Non
 @COMPUTED
 def test_meta_and_real_agree(backbone: str) -> None:
     promises.meta_and_real_agree(opened(backbone, meta=True), opened(backbone, meta=False))
+
+
+@CUT
+def test_a_cut_is_right_and_never_refused(backbone: str) -> None:
+    network = opened(backbone, meta=False)
+    copy = replace(network, model=deepcopy(network.model))
+    assert promises.a_cut_is_right_or_refused(copy) == []
 
 
 @COMPUTED

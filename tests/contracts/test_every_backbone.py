@@ -20,6 +20,8 @@ from tests.contracts import promises
 from tests.contracts.promises import CLASSES
 
 EVERY_SO_MANY = 100
+LARGEST_COMPUTED = 60_000_000
+"""Parameters of a network that is computed with, not only opened."""
 EVERY = [
     f"{library}/{model}" for library in ("torchvision", "timm") for model in source(f"{library}/")[0].names()
 ]
@@ -58,6 +60,18 @@ def test_layers_compute_in_their_order_and_get_gradients(backbone: str) -> None:
     assert seen == list(range(len(network.layer_map.layers)))
     logits.sum().backward()
     assert not [name for name, p in network.model.named_parameters() if p.grad is None]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("backbone", EVERY)
+def test_a_cut_is_right_or_refused(backbone: str) -> None:
+    """On real tensors, of random values."""
+    meta = build_network(backbone, "none", Linear(), CLASSES, image_size=None, seed=0, meta=True)
+    if sum(parameter.numel for parameter in meta.layer_map.parameters) > LARGEST_COMPUTED:
+        pytest.skip("too large to compute with")
+    promises.a_cut_is_right_or_refused(
+        build_network(backbone, "none", Linear(), CLASSES, image_size=None, seed=0)
+    )
 
 
 def test_nothing_of_timm_is_passed_over() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -208,6 +210,13 @@ def test_it_classifies_and_every_parameter_gets_a_gradient(which: str) -> None:
 @COMPUTED
 def test_meta_and_real_agree(which: str) -> None:
     promises.meta_and_real_agree(opened(which, meta=True), opened(which, meta=False))
+
+
+@COMPUTED
+def test_a_cut_is_right_and_never_refused(which: str) -> None:
+    network = opened(which, meta=False)
+    copy = replace(network, model=deepcopy(network.model))
+    assert promises.a_cut_is_right_or_refused(copy) == []
 
 
 @EVERY
