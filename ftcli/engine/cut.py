@@ -10,13 +10,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ftcli.components.backbone import is_below
 from ftcli.engine.frozen_calls import (
     Expected,
     FrozenCall,
     Recording,
     answering,
     evaluating,
-    is_dropout,
     mapped,
     record,
     tensors,
@@ -60,7 +60,7 @@ def cut_at(network: Network, forward: Forward, boundary: int) -> Cut | None:
     """The cut below the layer `boundary`, not yet proved; None where there is none to be had.
 
     `forward` maps uint8 images (B, 3, S, S) to logits (B, C). Call it under the autocast that the cut will be used
-    in. It costs two forward passes of a few blank images; modes and requires_grad are left as they were.
+    in. It costs two forward passes of a few images; modes and requires_grad are left as they were.
     """
     return next(_cuts(network, forward, boundary), None)
 
@@ -99,21 +99,31 @@ def _cuts(network: Network, forward: Forward, boundary: int) -> Iterator[Cut]:
 
     Heads that are joined in a way of their own can be cut off between modules like any other layer.
     """
-    if boundary == network.layer_map.layers[-1].index and not _drops_before_head(network):
+    if boundary == network.layer_map.layers[-1].index and not _drops_before_head(network, forward):
         yield _cut_before_head(network, forward, boundary)
     if boundary > 0 and (cut := _cut_between_modules(network, forward, boundary)):
         yield cut
 
 
-def _drops_before_head(network: Network) -> bool:
-    """Whether the backbone has a dropout of its own that works while the head trains: features would lack it."""
-    _, tail = cut_before_head(network)
-    in_tail, head = set(tail.modules()), network.layer_map.layers[-1].index
-    return any(
-        is_dropout(module) and getattr(module, "p", 0.0) > 0
-        for name, module in network.model.named_modules()
-        if network.module_layers.get(name) == head and module not in in_tail
+def _drops_before_head(network: Network, forward: Forward) -> bool:
+    """Whether a dropout of the backbone's own works while the head trains: features would lack it.
+
+    It may be a module or a function call, so features in the modes of that training are compared with settled ones.
+    """
+    firsts, _ = cut_before_head(network)
+    side, head = network.preprocessing.image_size, network.layer_map.layers[-1].index
+    images = torch.randint(
+        256, (2, 3, side, side), dtype=torch.uint8, generator=torch.Generator().manual_seed(0)
     )
+    in_head = [name for name, layer in network.module_layers.items() if layer == head]
+    with evaluating(network), torch.no_grad(), torch.random.fork_rng(devices=[]):
+        settled = inputs_of(firsts, forward, images)
+        for name, module in network.model.named_modules():
+            has_statistics = any(True for _ in module.buffers(recurse=False))
+            if any(is_below(other, [name]) for other in in_head) or not name:
+                module.training = network.module_layers.get(name, head) == head and not has_statistics
+        drawn = inputs_of(firsts, forward, images)
+    return settled is None or drawn is None or not torch.equal(settled, drawn)
 
 
 def _cut_before_head(network: Network, forward: Forward, boundary: int) -> Cut:

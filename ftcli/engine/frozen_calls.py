@@ -335,10 +335,10 @@ def _is_settled(network: Network, name: str) -> bool:
     if network.module_layers[name] != network.layer_map.layers[-1].index or is_below(name, network.heads):
         return False
     module = network.model.get_submodule(name)
-    return not any(True for _ in module.parameters()) and not any(map(is_dropout, module.modules()))
+    return not any(True for _ in module.parameters()) and not any(map(_is_dropout, module.modules()))
 
 
-def is_dropout(module: nn.Module) -> bool:
+def _is_dropout(module: nn.Module) -> bool:
     """By its name: those of torch, drop-path and drop-block of others."""
     return "drop" in type(module).__name__.lower()
 

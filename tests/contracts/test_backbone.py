@@ -127,6 +127,7 @@ SLOW = {
 """Large, or of the less usual families: computed with in the slow tests only."""
 
 SLOW_TO_CUT = SLOW | {
+    "timm/crossvit_tiny_240",
     "torchvision/convnext_tiny",
     "torchvision/swin_t",
     "torchvision/vit_b_32",
