@@ -19,9 +19,9 @@ def replace_file(path: Path, write: Callable[[Path], None]) -> None:
     aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         write(aside)
-        _flush(aside)
+        flush(aside)
         os.replace(aside, path)
-        _flush(path.parent)
+        flush(path.parent)
     except OSError as error:
         reason = error.strerror or str(error)
         raise MachineError(
@@ -43,7 +43,7 @@ def _write(path: Path, text: str) -> None:
     path.write_text(text, encoding="utf-8")
 
 
-def _flush(path: Path) -> None:
+def flush(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

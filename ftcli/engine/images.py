@@ -1,10 +1,9 @@
-"""Images from where they are stored to uint8 tensors, each decoded once where memory allows."""
+"""Images from where they are stored to uint8 tensors, each decoded once."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from copy import copy
+from typing import Any
 
 import torch
 from PIL.Image import Image
@@ -13,10 +12,13 @@ from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional as F
 
 from ftcli.components.data.image import MAX_PIXELS, to_rgb
+from ftcli.engine.ahead import in_order
+from ftcli.engine.cache.pixels import PixelCache, Pixels
 from ftcli.errors import DataError
+from ftcli.findings import Finding
 from ftcli.plans.data_splits import DataSplits, without
 from ftcli.plans.preprocessing import Preprocessing
-from ftcli.stopping import at_safe_points, safe_point
+from ftcli.stopping import at_safe_points
 
 SHOWN_ERRORS = 10
 
@@ -71,58 +73,117 @@ def _padded(image_CHW: Tensor, preprocessing: Preprocessing) -> Tensor:
 
 
 class ImageStore:
-    """The prepared images of a DataSplits by index. Kept in memory when all of them fit into `memory_bytes`."""
+    """The prepared images of a DataSplits by index.
 
-    def __init__(self, splits: DataSplits, preprocessing: Preprocessing, memory_bytes: int) -> None:
+    With a `cache` each is decoded once for all runs and mapped into memory; what is not there is kept in memory when
+    all of it fits into `memory_bytes`.
+    """
+
+    def __init__(
+        self,
+        splits: DataSplits,
+        preprocessing: Preprocessing,
+        memory_bytes: int,
+        cache: PixelCache | None = None,
+    ) -> None:
         self.splits = splits
         self.preprocessing = preprocessing
         self.memory_bytes = memory_bytes
+        self._cache = cache
+        self._pixels: Pixels | None = None
         self._kept: dict[int, Tensor] = {}
+        self._used = 0
         self.in_memory = False
 
     def __getitem__(self, index: int) -> Tensor:
         """uint8 (3, H, W). Raises DataError naming the file that cannot be read."""
-        kept = self._kept.get(index)
-        return self._prepare(index) if kept is None else kept
+        found = self._found(index)
+        return self._prepare(index) if found is None else found
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For another process: memory that is mapped stays here."""
+        return self.__dict__ | {"_pixels": None, "_cache": None}
 
     @at_safe_points()
     def scan(self, workers: int, on_progress: Callable[[int, int], None], *, skip: bool = False) -> None:
-        """Decode everything once, before anything is trained.
+        """Decode everything once, before anything is trained; with a cache, what it does not hold.
 
         Raises DataError with every file that cannot be read. `skip`: they are left out of `splits` instead, on
         record there, and DataError is raised only when too little is left.
         """
         indices = sorted({index for stream in self.splits.streams.values() for index in stream})
-        errors: dict[int, DataError] = {}
-        used = 0
-        with ThreadPoolExecutor(max(workers, 1)) as pool:
-            try:
-                for done, (index, result) in enumerate(
-                    zip(indices, pool.map(self._try, indices), strict=True), 1
-                ):
-                    safe_point()
-                    on_progress(done, len(indices))
-                    if isinstance(result, DataError):
-                        errors[index] = result
-                    elif used <= self.memory_bytes:
-                        used += result.nbytes
-                        self._kept[index] = result
-            except BaseException:  # Ctrl-C: the pool would decode the rest before it ends
-                pool.shutdown(wait=False, cancel_futures=True)
-                raise
+        if self._cache is not None:
+            self._pixels = self._cache.look_up(self.splits, indices, self.preprocessing, workers)
+        missing = [index for index in indices if self._pixels is None or index not in self._pixels]
+        found = len(indices) - len(missing)
+        for done in range(1, found + 1):
+            on_progress(done, len(indices))
+        errors = self._decode(missing, workers, lambda done: on_progress(found + done, len(indices)))
         if errors and not skip:
             raise _all_at_once(list(errors.values()), len(indices))
         if errors:
             self.splits = without(self.splits, {index: error.what for index, error in errors.items()})
-        self.in_memory = used <= self.memory_bytes
+        self.in_memory = self._used <= self.memory_bytes
         if not self.in_memory:
             self._kept.clear()
 
+    def _decode(
+        self, indices: Sequence[int], workers: int, on_progress: Callable[[int], None]
+    ) -> dict[int, DataError]:
+        """Into the cache; into memory where there is none, or it cannot be filled."""
+        if self._pixels is None or not indices:
+            return self._read(indices, workers, on_progress, self._keep)
+        pixels = self._pixels
+        with pixels.writer(indices) as writer:
+
+            def take(index: int, image_CHW: Tensor) -> None:
+                if not pixels.append(writer, index, image_CHW):
+                    self._keep(index, image_CHW)
+
+            errors = self._read(indices, workers, on_progress, take)
+        pixels.locate()
+        lost = [i for i in indices if i not in pixels and i not in self._kept and i not in errors]
+        if self._used <= self.memory_bytes:
+            errors |= self._read(lost, workers, lambda done: None, self._keep)
+        return errors
+
+    def _read(
+        self,
+        indices: Sequence[int],
+        workers: int,
+        on_progress: Callable[[int], None],
+        take: Callable[[int, Tensor], None],
+    ) -> dict[int, DataError]:
+        errors: dict[int, DataError] = {}
+        results = in_order(self._try, indices, workers)
+        for done, (index, result) in enumerate(zip(indices, results, strict=True), 1):
+            on_progress(done)
+            if isinstance(result, DataError):
+                errors[index] = result
+            else:
+                take(index, result)
+        return errors
+
+    def _keep(self, index: int, image_CHW: Tensor) -> None:
+        if self._used <= self.memory_bytes:
+            self._used += image_CHW.nbytes
+            self._kept[index] = image_CHW
+
+    def _found(self, index: int) -> Tensor | None:
+        mapped = None if self._pixels is None else self._pixels.get(index)
+        return self._kept.get(index) if mapped is None else mapped
+
     def divided_as(self, splits: DataSplits) -> ImageStore:
         """The same images, decoded already, for other streams of the same examples."""
-        other = copy(self)
-        other.splits = splits
+        other = ImageStore(splits, self.preprocessing, self.memory_bytes, self._cache)
+        other._pixels, other._kept, other._used = self._pixels, self._kept, self._used
+        other.in_memory = self.in_memory
         return other
+
+    def listen(self, tell: Callable[[Finding], None]) -> None:
+        """To what the cache notices of itself, and has noticed so far."""
+        if self._cache is not None:
+            self._cache.listen(tell)
 
     def _try(self, index: int) -> Tensor | DataError:
         try:

@@ -23,6 +23,7 @@ from ftcli.plans.data_splits import TEST, VAL, DataSplits, apply_split_record
 from ftcli.plans.training_plan import Precision
 from ftcli.recipe.load import load_recipe
 from ftcli.recipe.schema import Recipe
+from ftcli.workflows.cache import pixel_cache
 from ftcli.workflows.prepare import open_splits
 from ftcli.workflows.saved_model import SavedModel, load_saved
 
@@ -136,6 +137,7 @@ def _batches(recipe: Recipe, splits: DataSplits, streams: tuple[str, ...], model
     """These streams alone, decoded once as in training: every file that cannot be read is told at once."""
     workers = num_workers(recipe.runtime.workers)
     asked = replace(splits, streams={name: splits.streams[name] for name in streams})
-    store = ImageStore(asked, model.card.preprocessing, int(recipe.runtime.image_memory_gb * 2**30))
+    memory = int(recipe.runtime.image_memory_gb * 2**30)
+    store = ImageStore(asked, model.card.preprocessing, memory, pixel_cache(recipe))
     store.scan(workers, lambda done, total: None)
     return ImageBatches(store, recipe.train.batch_size, recipe.seed, workers)

@@ -29,6 +29,7 @@ from ftcli.plans.preprocessing import Preprocessing
 from ftcli.plans.training_plan import Bf16Effect, Machine, Precision, TrainingPlan
 from ftcli.recipe.schema import Recipe
 from ftcli.registry import implementation
+from ftcli.workflows.cache import pixel_cache
 
 LOCAL_DIR = "timm/local-dir:"
 PATHS = ("path", "root", "val_path", "test_path")
@@ -234,7 +235,8 @@ def _scanned(
     *,
     skip: bool = False,
 ) -> ImageStore:
-    store = ImageStore(splits, preprocessing, int(recipe.runtime.image_memory_gb * 2**30))
+    memory = int(recipe.runtime.image_memory_gb * 2**30)
+    store = ImageStore(splits, preprocessing, memory, pixel_cache(recipe))
     store.scan(num_workers(recipe.runtime.workers), on_progress, skip=skip)
     return store
 

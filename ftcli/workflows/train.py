@@ -108,6 +108,7 @@ def _train(recipe: Recipe, run: RunFolder, listener: Listener, decoded: Decoded 
     started = time.perf_counter()
     audit = gate(recipe, prepared.splits, tell)
     batches = image_batches(recipe, prepared, lambda d, n: tell(Working("reading images", d, n)), decoded)
+    batches.store.listen(lambda finding: tell(Noticed(finding)))
     if resumed is None:
         _write_intent(run, recipe, prepared)
     work = Work(prepared.plan, prepared.network, batches, prepared.augment, tell)

@@ -118,6 +118,7 @@ def test_images_are_decoded_once_for_all_folds(
     place: Path, tmp_path: Path, result: FoldsResult, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """And the numbers are the same as of folds that decode their own."""
+    monkeypatch.setenv("FTCLI_CACHE_GB", "0")  # what earlier runs have kept would hide it
     decoded: list[int] = []
     prepare_one = ImageStore._prepare
     monkeypatch.setattr(ImageStore, "_prepare", lambda self, i: decoded.append(i) or prepare_one(self, i))

@@ -1,0 +1,120 @@
+"""The digests of files' contents, remembered: a file that has not been touched is not read again to know it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from hashlib import sha256
+from os.path import abspath
+from pathlib import Path
+from zipfile import BadZipFile
+
+import numpy as np
+
+from ftcli.engine.ahead import in_order
+from ftcli.engine.cache import keys
+from ftcli.engine.files import replace_file
+from ftcli.errors import MachineError
+
+VERSION = 1
+INT64 = 2**63 - 1
+SETTLED_NS = 2 * 10**9
+"""The slowest clock of a file system ticks every two seconds."""
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """A file as it was. A write that restores the time of change cannot restore ctime."""
+
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+    inode: int
+
+
+@dataclass(frozen=True)
+class Content:
+    stamp: Stamp
+    digest: bytes
+    settled: bool = field(default=True, compare=False)
+    """Whether the stamp will tell of every later change: a clock ticks slower than files are written."""
+
+
+def stamp_of(path: Path) -> Stamp | None:
+    """None when there is no such file."""
+    try:
+        now = path.stat()
+    except OSError:
+        return None
+    return Stamp(now.st_size, now.st_mtime_ns, now.st_ctime_ns, now.st_ino & INT64)
+
+
+def contents_of(files: Mapping[int, Path], source: str, folder: Path, workers: int) -> dict[int, Content]:
+    """By index; those that cannot be read are left out. Remembered in `folder`, a file for each source of data."""
+    record = folder / f"{sha256(abspath(source).encode('utf-8', 'surrogateescape')).hexdigest()[:24]}.npz"
+    before = _read(record)
+    found: dict[int, Content] = {}
+
+    def look(path: Path) -> Content | None:
+        return _content(path, before.get(abspath(path)))
+
+    for index, content in zip(files, in_order(look, files.values(), workers), strict=True):
+        if content is not None:
+            found[index] = content
+    after = {abspath(files[i]): c for i, c in found.items() if c.settled}
+    if any(before.get(name) != content for name, content in after.items()):
+        _write(record, {**before, **after} if len(before) < 4 * len(after) else after)
+    return found
+
+
+def _content(path: Path, known: Content | None) -> Content | None:
+    stamp = stamp_of(path)  # before it is read: a file that changes meanwhile has another one afterwards
+    if stamp is None:
+        return None
+    if known is not None and known.stamp == stamp:
+        return known
+    settled = time.time_ns() - max(stamp.mtime_ns, stamp.ctime_ns) > SETTLED_NS
+    try:
+        return Content(stamp, keys.of_file(path), settled)
+    except OSError:
+        return None
+
+
+def _read(record: Path) -> dict[str, Content]:
+    """Nothing when there is none, or it is damaged or of another version."""
+    try:
+        with record.open("rb") as file, np.load(file, allow_pickle=False) as columns:
+            if int(columns["version"]) != VERSION:
+                return {}
+            names = columns["names"].tobytes().split(b"\0")
+            stamps, digests = columns["stamps"].tolist(), columns["digests"]
+    except (OSError, ValueError, KeyError, IndexError, EOFError, BadZipFile):
+        return {}
+    if not len(names) == len(stamps) == len(digests):
+        return {}
+    return {
+        name.decode("utf-8", "surrogateescape"): Content(Stamp(*stamp), digest.tobytes())
+        for name, stamp, digest in zip(names, stamps, digests, strict=True)
+    }
+
+
+def _write(record: Path, contents: Mapping[str, Content]) -> None:
+    """Whole or not at all; a folder that cannot be written only costs time later."""
+    stamps = [[c.stamp.size, c.stamp.mtime_ns, c.stamp.ctime_ns, c.stamp.inode] for c in contents.values()]
+    columns = {
+        "version": np.array(VERSION),
+        "names": np.frombuffer(b"\0".join(n.encode("utf-8", "surrogateescape") for n in contents), np.uint8),
+        "stamps": np.array(stamps, np.int64),
+        "digests": np.frombuffer(b"".join(c.digest for c in contents.values()), np.uint8).reshape(-1, 32),
+    }
+
+    def write(aside: Path) -> None:
+        with aside.open("wb") as file:
+            np.savez(file, **columns)  # type: ignore[arg-type]
+
+    try:
+        record.parent.mkdir(parents=True, exist_ok=True)
+        replace_file(record, write)
+    except (OSError, MachineError):
+        return

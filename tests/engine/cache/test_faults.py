@@ -1,0 +1,189 @@
+"""Killed, short of disk, not allowed, or two at once: each for real, and none of them costs more than the cache."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from ftcli.engine.cache.store import NAMELESS_SECONDS, Store
+from ftcli.findings import Finding
+
+KEY = "a" * 64
+LARGE = 2**30
+ROWS = torch.arange(4000).view(40, 100)
+
+FILL = """
+import sys, torch
+from pathlib import Path
+from ftcli.engine.cache.store import Store
+rows = torch.arange(4000).view(40, 100)
+with Store(Path(sys.argv[1]), 2**30).create("a" * 64, "features", (40, 100), torch.int64, {}) as writer:
+    for number, row in enumerate(rows.split(1)):
+        writer.append(row)
+        if number == 20:
+            print("half", flush=True)
+            sys.stdin.readline()
+print("ok" if Store(Path(sys.argv[1]), 2**30).open("a" * 64) is not None else "nothing")
+"""
+
+
+def filling(folder: Path) -> subprocess.Popen[str]:
+    """A process that has written half of the entry, and goes on when it is sent a line."""
+    started = subprocess.Popen(
+        [sys.executable, "-c", FILL, str(folder)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert started.stdout is not None
+    assert started.stdout.readline() == "half\n"
+    return started
+
+
+def fill(store: Store) -> None:
+    with store.create(KEY, "features", ROWS.shape, ROWS.dtype, {"what": "numbers"}) as writer:
+        writer.append(ROWS)
+
+
+def test_killed_while_it_fills(tmp_path: Path) -> None:
+    process = filling(tmp_path)
+    store = Store(tmp_path, LARGE)
+    (aside,) = tmp_path.iterdir()
+    store.sweep()
+    assert aside.exists(), "of a living process"
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert store.open(KEY) is None
+    assert not store.entries()
+    fill(store)
+    assert not aside.exists()
+    found = store.open(KEY)
+    assert found is not None
+    assert torch.equal(found, ROWS)
+
+
+def test_two_processes_fill_one_entry(tmp_path: Path) -> None:
+    both = [filling(tmp_path), filling(tmp_path)]
+    assert len(list(tmp_path.iterdir())) == 2
+    ends = [process.communicate("go on\n") for process in both]
+    assert [out for out, _ in ends] == ["ok\n", "ok\n"], ends
+    assert [path.name for path in tmp_path.iterdir()] == [KEY]
+    assert torch.equal(Store(tmp_path, LARGE).open(KEY), ROWS)  # type: ignore[arg-type]
+
+
+def test_an_entry_of_another_living_process_is_in_use(tmp_path: Path) -> None:
+    fill(Store(tmp_path, LARGE))
+    code = (
+        "import sys; from pathlib import Path; from ftcli.engine.cache.store import Store\n"
+        "used = Store(Path(sys.argv[1]), 2**30).open('a' * 64)\n"
+        "print('open', flush=True); sys.stdin.readline()"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "open\n"
+    store = Store(tmp_path, LARGE)
+    (entry,) = store.entries()
+    assert not store.remove(entry)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert store.remove(entry)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.fixture
+def no_file_above_10_kb() -> Iterator[None]:
+    """As on a disk that is full: a write goes as far as it can, the next one fails."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.usefixtures("no_file_above_10_kb")
+def test_a_disk_that_fills_up(tmp_path: Path) -> None:
+    told: list[Finding] = []
+    store = Store(tmp_path, LARGE, told.append)
+    with store.create(KEY, "features", ROWS.shape, ROWS.dtype, {"what": "numbers"}) as writer:
+        assert writer.ok
+        for row in ROWS.split(1):
+            writer.append(row)
+        assert not writer.ok
+    assert store.open(KEY) is None
+    assert not list(tmp_path.iterdir())
+    assert [finding.rule for finding in told] == ["cache-full"]
+    assert "File too large" in told[0].message
+
+
+def test_a_folder_that_may_only_be_read(tmp_path: Path) -> None:
+    """As a user who may not: root may everything."""
+    fill(Store(tmp_path / "store", LARGE))
+    code = (
+        "import os, sys, torch\n"
+        "from pathlib import Path; from ftcli.engine.cache.store import Store\n"
+        "os.geteuid() == 0 and os.seteuid(65534)\n"
+        "store = Store(Path(sys.argv[1]), 2**30, lambda finding: print(finding.rule))\n"
+        "for key in 'bc':\n"
+        "    with store.create(key * 64, 'features', (2,), torch.int64, {}) as writer:\n"
+        "        writer.append(torch.zeros(2).long())\n"
+        "print(store.open('a' * 64).sum().item(), store.open('b' * 64))"
+    )
+    for path in (tmp_path / "store", tmp_path / "store" / KEY):
+        path.chmod(0o555)
+    open_the_way(tmp_path)
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "store")], capture_output=True, text=True, check=False
+    )
+    for path in (tmp_path / "store", tmp_path / "store" / KEY):
+        path.chmod(0o755)
+    assert done.stdout == f"cache-unwritable\n{ROWS.sum().item()} None\n", done.stderr
+
+
+def open_the_way(path: Path) -> None:
+    """pytest's folders are for their owner alone."""
+    for folder in (path, *path.parents):
+        mode = folder.stat().st_mode
+        if not mode & 0o001:
+            folder.chmod(mode | 0o011)
+
+
+def test_a_file_where_the_folder_should_be(tmp_path: Path) -> None:
+    told: list[Finding] = []
+    (tmp_path / "store").write_text("")
+    store = Store(tmp_path / "store", LARGE, told.append)
+    assert store.open(KEY) is None
+    fill(store)
+    assert [finding.rule for finding in told] == ["cache-unwritable"]
+    assert store.entries() == []
+
+
+def test_a_folder_aside_without_a_file_is_given_time(tmp_path: Path) -> None:
+    new, old = tmp_path / ".tmp-1-new", tmp_path / ".tmp-1-old"
+    new.mkdir()
+    old.mkdir()
+    long_ago = old.stat().st_mtime - NAMELESS_SECONDS - 1
+    os.utime(old, (long_ago, long_ago))
+    Store(tmp_path, LARGE).sweep()
+    assert [path.name for path in tmp_path.iterdir()] == [new.name]
+
+
+def test_a_mapping_outlives_the_name(tmp_path: Path) -> None:
+    """Even where somebody removes the folder by hand."""
+    import shutil
+
+    store = Store(tmp_path, LARGE)
+    fill(store)
+    found = store.open(KEY)
+    shutil.rmtree(tmp_path / KEY)
+    assert torch.equal(found, ROWS)  # type: ignore[arg-type]
+    assert store.open(KEY) is None
