@@ -90,9 +90,9 @@ def _passes(work: Work, stream: str, views: int) -> list[Pass]:
     """The stream as evaluation sees it, or each of its augmented views."""
     count = len(work.batches.store.splits.streams[stream])
     if stream != TRAIN or work.augment.kind == "none":
-        return [Pass(stream, count, lambda: work.batches.evaluation(stream))]
+        return [Pass(stream, None, count, lambda: work.batches.evaluation(stream))]
     return [
-        Pass(f"{stream} view {view}", count, lambda v=view: work.batches.view(v, work.augment))  # type: ignore[misc]
+        Pass(stream, view, count, lambda v=view: work.batches.view(v, work.augment))  # type: ignore[misc]
         for view in range(views)
     ]
 

@@ -14,6 +14,7 @@ from torch.optim import Optimizer
 from ftcli.components import objective
 from ftcli.engine import proof
 from ftcli.engine.batches import ImageBatches
+from ftcli.engine.cache.features import FeatureShelf
 from ftcli.engine.evaluate import predict_logits, scores_of
 from ftcli.engine.feed import Feed, feed_of
 from ftcli.engine.freeze import apply_mask, enter_eval_mode, enter_train_mode
@@ -49,13 +50,14 @@ class Work:
     augment: Any
     tell: Listener
     keeper: Keeper | None = None
+    shelf: FeatureShelf | None = None
     prefixes: PrefixCache = field(init=False)
     remembered: Moments = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         plan = self.plan
         memory = self.batches.store.memory_bytes
-        self.prefixes = PrefixCache(self.device, plan.precision, self.forward, memory)
+        self.prefixes = PrefixCache(self.device, plan.precision, self.forward, memory, self.shelf)
 
     @property
     def device(self) -> str:

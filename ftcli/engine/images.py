@@ -13,6 +13,7 @@ from torchvision.transforms.v2 import functional as F
 
 from ftcli.components.data.image import MAX_PIXELS, to_rgb
 from ftcli.engine.ahead import in_order
+from ftcli.engine.cache import keys
 from ftcli.engine.cache.pixels import PixelCache, Pixels
 from ftcli.errors import DataError
 from ftcli.findings import Finding
@@ -172,6 +173,11 @@ class ImageStore:
     def _found(self, index: int) -> Tensor | None:
         mapped = None if self._pixels is None else self._pixels.get(index)
         return self._kept.get(index) if mapped is None else mapped
+
+    def content(self, index: int) -> bytes:
+        """What the image is made of, 32 bytes: of its file where its pixels come from the cache, else of its pixels."""
+        known = None if self._pixels is None else self._pixels.digest(index)
+        return keys.of_pixels(self[index]) if known is None else known
 
     def divided_as(self, splits: DataSplits) -> ImageStore:
         """The same images, decoded already, for other streams of the same examples."""

@@ -6,11 +6,13 @@ import hashlib
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 
 import torch
 from torch import Tensor
 
 from ftcli.engine.batches import Batch
+from ftcli.engine.cache.features import FeatureShelf
 from ftcli.engine.cut import Cut, highest_cut
 from ftcli.engine.freeze import enter_eval_mode
 from ftcli.engine.network import Network
@@ -19,6 +21,7 @@ from ftcli.engine.proof import digest
 from ftcli.engine.sampler import Order
 from ftcli.engine.seed import permutation
 from ftcli.plans.training_plan import Precision, batch_bounds
+from ftcli.stopping import safe_point
 
 Forward = Callable[[Tensor], Tensor]
 Progress = Callable[[int, int], None]
@@ -26,11 +29,16 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Pass:
-    """A stream once through: `name` tells it from every other ("train view 2"), `batches` gives its images."""
+    """A stream once through, as evaluation sees it or augmented as a view. `batches` gives its images."""
 
-    name: str
+    stream: str
+    view: int | None
     count: int
     batches: Callable[[], Iterable[Batch]]
+
+    @property
+    def name(self) -> str:
+        return self.stream if self.view is None else f"{self.stream} view {self.view}"
 
 
 @dataclass
@@ -53,7 +61,7 @@ class Ledger:
 
 @dataclass(frozen=True)
 class Kept:
-    """A pass's activations (N, ...), and how long each took."""
+    """A pass's activations (N, ...), and how long each took: 0 where an earlier run has left them."""
 
     activations: Tensor
     seconds_each: float
@@ -61,13 +69,17 @@ class Kept:
 
 @dataclass
 class PrefixCache:
-    """Activations by pass, by boundary and by the bits of what lies below: a part that has moved has another key."""
+    """Activations by pass, by boundary and by the bits of what lies below: a part that has moved has another key.
+
+    On disk where there is a `shelf` with room, for the next run too; else in memory, up to `memory_bytes`.
+    """
 
     device: str
     precision: Precision
     forward: Forward
     """uint8 images (B, 3, S, S) -> logits (B, C), through the whole network."""
     memory_bytes: int
+    shelf: FeatureShelf | None = None
     ledger: Ledger = field(default_factory=Ledger)
     _kept: dict[tuple[str, int, str], Kept] = field(default_factory=dict)
     _cuts: dict[int, Cut | None] = field(default_factory=dict)
@@ -93,32 +105,75 @@ class PrefixCache:
         total, done = sum(each.count for each in passes), 0
         for key, each in zip(keys, passes, strict=True):
             if key not in self._kept:
-                before = done
-                computed = self._compute(network, cut, each, lambda n, at=before: progress(at + n, total))  # type: ignore[misc]
-                if computed is None:
+                found = self._found(below, cut, each, _from(done, total, progress), network)
+                if found is None:
                     return None
-                self._kept[key] = computed
+                self._kept[key] = found
             done += each.count
         return tuple(self._kept[key] for key in keys)
 
-    @torch.no_grad()
-    def _compute(
+    def _found(
+        self, below: str, cut: Cut, each: Pass, progress: Callable[[int], None], network: Network
+    ) -> Kept | None:
+        """From the shelf, or computed for it; in memory where it has no room."""
+        if self.shelf is None:
+            return self._in_memory(network, cut, each, progress)
+        key = self.shelf.key(below, cut.boundary, each.stream, each.view)
+        there = self.shelf.open(key)
+        if there is not None:
+            progress(each.count)
+            return Kept(there, 0.0)
+        seconds = self._onto_shelf(self.shelf, key, network, cut, each, progress)
+        there = None if seconds is None else self.shelf.open(key)
+        if there is None or seconds is None:
+            return self._in_memory(network, cut, each, progress)
+        return Kept(there, seconds)
+
+    def _onto_shelf(
+        self,
+        shelf: FeatureShelf,
+        key: str,
+        network: Network,
+        cut: Cut,
+        each: Pass,
+        progress: Callable[[int], None],
+    ) -> float | None:
+        """Seconds for each image; None where it found no room, which the store has told."""
+        watch = _Watch(self.ledger)
+        parts = self._computed(network, cut, each, progress)
+        first = next(parts)
+        with shelf.create(key, each.name, (each.count, *first.shape[1:]), first.dtype) as writer:
+            for part in chain([first], parts):
+                if not writer.ok:
+                    return None
+                writer.append(part.cpu())
+            whole = writer.ok
+        return watch.stop(each.count) if whole else None
+
+    def _in_memory(
         self, network: Network, cut: Cut, each: Pass, progress: Callable[[int], None]
     ) -> Kept | None:
-        enter_eval_mode(network)
-        started = time.perf_counter()
+        watch = _Watch(self.ledger)
         parts: list[Tensor] = []
-        count = 0
-        for batch in each.batches():
-            with autocast(self.precision, self.device):
-                parts.append(cut.prefix(batch.inputs))
-            count += len(batch.inputs)
+        for part in self._computed(network, cut, each, progress):
+            parts.append(part)
             if not self._has_room(parts[0], each.count):
                 return None
+        return Kept(torch.cat(parts), watch.stop(each.count))
+
+    def _computed(
+        self, network: Network, cut: Cut, each: Pass, progress: Callable[[int], None]
+    ) -> Iterator[Tensor]:
+        """What crosses the cut, a batch at a time."""
+        enter_eval_mode(network)
+        count = 0
+        for batch in each.batches():
+            safe_point()
+            with torch.no_grad(), autocast(self.precision, self.device):
+                part = cut.prefix(batch.inputs)
+            count += len(batch.inputs)
             progress(count)
-        seconds = time.perf_counter() - started
-        self.ledger.fill(count, seconds)
-        return Kept(torch.cat(parts), seconds / max(count, 1))
+            yield part
 
     def _has_room(self, first: Tensor, count: int) -> bool:
         """Whether a pass fits beside the others; what was kept first makes room."""
@@ -163,6 +218,23 @@ class KeptBatches:
         kept = view.activations[positions.to(view.activations.device)]
         labels = self.labels[positions.to(self.labels.device)]
         return Batch(kept.to(self.device), labels, tuple(positions.tolist()))
+
+
+class _Watch:
+    """The time of one pass, for the ledger."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger, self._started = ledger, time.perf_counter()
+
+    def stop(self, count: int) -> float:
+        """Seconds for each of so many images."""
+        seconds = time.perf_counter() - self._started
+        self._ledger.fill(count, seconds)
+        return seconds / max(count, 1)
+
+
+def _from(done: int, total: int, progress: Progress) -> Callable[[int], None]:
+    return lambda count: progress(done + count, total)
 
 
 def prefix_digest(network: Network, boundary: int) -> str:

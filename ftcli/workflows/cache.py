@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ftcli.components.data.image import MAX_PIXELS
+from ftcli.engine.cache.features import FeatureShelf
 from ftcli.engine.cache.home import allowed_bytes, stamps_folder, store_folder
 from ftcli.engine.cache.manifest import Kind
 from ftcli.engine.cache.pixels import PixelCache
 from ftcli.engine.cache.store import Entry, Store
 from ftcli.recipe.schema import Recipe
+
+if TYPE_CHECKING:
+    from ftcli.engine.images import ImageStore
+    from ftcli.workflows.prepare import Prepared
 
 DAY = 24 * 60 * 60
 
@@ -65,15 +71,40 @@ class Cleared:
         return {"bytes": self.bytes} | {name: [vars(i) for i in items] for name, items in parts.items()}
 
 
-def open_store() -> Store | None:
+def open_store(recipe: Recipe) -> Store | None:
     """None where nothing is to be kept."""
-    allowed = allowed_bytes()
+    allowed = allowed_bytes(int(recipe.cache.disk_gb * 2**30))
     return Store(store_folder(), allowed) if allowed else None
+
+
+def feature_shelf(recipe: Recipe, prepared: Prepared, images: ImageStore) -> FeatureShelf | None:
+    """For what the frozen layers of a run make of its images."""
+    store, plan = open_store(recipe), prepared.plan
+    if store is None or recipe.cache.prefix == "off":
+        return None
+    backbone = {
+        "name": plan.layer_map.backbone,
+        "config": json.dumps(prepared.network.config, sort_keys=True, default=str),
+        "group_norm": plan.norm.to_group_norm,
+        "image_size": plan.preprocessing.image_size,
+    }
+    what = f"{images.splits.source}: {plan.layer_map.backbone}"
+    return FeatureShelf(
+        store,
+        images,
+        what,
+        backbone,
+        plan.precision,
+        plan.batch_size,
+        plan.machine.device,
+        plan.seed,
+        plan.augment,
+    )
 
 
 def pixel_cache(recipe: Recipe) -> PixelCache | None:
     """For the images of a recipe."""
-    store = open_store()
+    store = open_store(recipe)
     max_pixels = getattr(recipe.data, "max_pixels", MAX_PIXELS)
     return None if store is None else PixelCache(store, stamps_folder(), max_pixels)
 

@@ -32,6 +32,7 @@ from ftcli.recipe.dump import dump_recipe
 from ftcli.recipe.schema import Recipe
 from ftcli.stopping import Terminated
 from ftcli.workflows.audit_gate import gate, scores_without_leaks
+from ftcli.workflows.cache import feature_shelf
 from ftcli.workflows.environment import environment
 from ftcli.workflows.harm import explain_harm
 from ftcli.workflows.last_look import last_look
@@ -111,7 +112,10 @@ def _train(recipe: Recipe, run: RunFolder, listener: Listener, decoded: Decoded 
     batches.store.listen(lambda finding: tell(Noticed(finding)))
     if resumed is None:
         _write_intent(run, recipe, prepared)
-    work = Work(prepared.plan, prepared.network, batches, prepared.augment, tell)
+    shelf = feature_shelf(recipe, prepared, batches.store)
+    if shelf is not None:
+        shelf.store.listen(lambda finding: tell(Noticed(finding)))
+    work = Work(prepared.plan, prepared.network, batches, prepared.augment, tell, shelf=shelf)
     result = _perform(recipe, prepared, run, work, resumed, audit, tell.seen, started)
     run.write_summary(result.to_dict())
     run.last.unlink(missing_ok=True)

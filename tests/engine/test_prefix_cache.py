@@ -27,7 +27,7 @@ def pixels():
 def a_pass(name="train"):
     images, labels = pixels(), torch.arange(COUNT)
     batches = [Batch(images[:4], labels[:4], (0, 1, 2, 3)), Batch(images[4:], labels[4:], (4, 5))]
-    return Pass(name, COUNT, lambda: iter(batches))
+    return Pass(name, None, COUNT, lambda: iter(batches))
 
 
 def boundary_of(network, stage):

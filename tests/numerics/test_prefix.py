@@ -132,3 +132,51 @@ def test_the_frozen_part_runs_once_for_each_image(digits, tmp_path):
     finally:
         handle.remove()
     assert torch.tensor(seen).sum() < 45 + 40, "45 images, and a few to find and prove the cut"
+
+
+def reuse(result):
+    return result.reuse.computed, result.reuse.read
+
+
+def test_the_next_run_finds_what_this_one_kept(digits, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    train = {"epochs": 4, "batch_size": 8}
+    made = pretrained(digits, tmp_path, strategy="partial", augment="light", train=train, cache={"views": 2})
+    cold, warm = run(made, tmp_path / "cold"), run(made, tmp_path / "warm")
+    computed, read = reuse(cold)
+    assert computed > 0
+    assert reuse(warm) == (0, read)
+    assert same_bits(tmp_path / "cold", tmp_path / "warm")
+    assert scores(tmp_path / "cold") == scores(tmp_path / "warm")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"seed": 1},
+        {"train": {"epochs": 4, "batch_size": 12}},
+        {"augment": {"kind": "light", "flip": False}},
+        {"data": {"kind": "folder", "image_size": 48}},
+    ],
+    ids=["seed", "batch size", "augmentation", "image size"],
+)
+def test_another_run_does_not(change, digits, tmp_path, monkeypatch):
+    """Of views everything is computed anew that anything could change; so it is of another size of image."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    if "data" in change:
+        change = {"data": {**change["data"], "path": str(digits)}}
+    given = {"train": {"epochs": 4, "batch_size": 8}, "augment": "light", "cache": {"views": 2}}
+    cold = run(pretrained(digits, tmp_path, strategy="partial", **given), tmp_path / "cold")
+    other = run(pretrained(digits, tmp_path, strategy="partial", **{**given, **change}), tmp_path / "other")
+    views = 2 * (45 - 2 * 7)
+    assert other.reuse.computed >= views // 2
+    assert cold.reuse.computed >= views // 2
+
+
+def test_what_is_kept_is_not_asked_for_where_the_disk_is_out(digits, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    made = pretrained(digits, tmp_path, strategy="partial", cache={"disk_gb": 0})
+    first, second = run(made, tmp_path / "first"), run(made, tmp_path / "second")
+    assert reuse(first) == reuse(second)
+    assert not (tmp_path / "cache" / "ftcli" / "store").exists()
+    assert same_bits(tmp_path / "first", tmp_path / "second")

@@ -73,6 +73,10 @@ class Pixels:
         content = self._contents.get(index)
         return content is not None and content.digest in self._at
 
+    def digest(self, index: int) -> bytes | None:
+        """Of the file that its pixels were made of; None where they are not kept."""
+        return self._contents[index].digest if index in self else None
+
     def get(self, index: int) -> Tensor | None:
         """uint8 (3, H, W); None where it is not kept, or no longer as it was written."""
         content = self._contents.get(index)
