@@ -21,6 +21,7 @@ COMMANDS = {
     "predict": "Classify images with a finished run.",
     "models": "The backbones: ls, show, exceptions.",
     "recipes": "The example recipes: ls, show, cp.",
+    "cache": "What is kept between runs: ls, clear.",
     "schema": "Print the JSON Schema of a recipe, for editors.",
 }
 """In the order of `ftcli --help`, which imports none of them; a test compares each with the docstring."""
