@@ -216,6 +216,7 @@ def test_ctrl_c_before_anything_was_trained_leaves_nothing(ftcli, place, monkeyp
     def interrupted(*arguments):
         raise KeyboardInterrupt
 
+    monkeypatch.setenv("FTCLI_CACHE_GB", "0")  # so that there is something to decode
     monkeypatch.setattr("ftcli.engine.images.ImageStore._prepare", interrupted)
     ended = ftcli("train", "toy.yaml")
     assert ended.code == 130
