@@ -65,9 +65,9 @@ bench-quick: bench-venv bench-data ## the same in some minutes: a look, no measu
 bench-scale: bench-venv bench-data ## how time, memory and disk grow; ARGS='--images 1000 10000 50000'
 	$(BIN)/python -m tests.benchmarks.speed.scale $(BENCH_OPTIONS)
 
-bench-venv: $(READY) $(BENCH_VENV)/.ready
+bench-venv: $(BENCH_VENV)/.ready
 
-$(BENCH_VENV)/.ready:
+$(BENCH_VENV)/.ready: $(READY)
 	$(PYTHON) -m venv $(BENCH_VENV)
 	$(BIN)/python -m pip freeze | grep -E '^(torch|torchvision|timm|numpy|pillow)==' > $(BENCH_VENV)/same.txt
 	$(BENCH_VENV)/bin/python -m pip install --quiet --requirement $(BENCH_VENV)/same.txt $(BENCH_PEERS)

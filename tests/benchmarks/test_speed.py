@@ -208,7 +208,7 @@ def test_a_recipe_of_each_work_is_right(tmp_path: Path) -> None:
 
 
 def test_ftcli_does_a_work_and_says_what_it_cannot(place: Workplace, tmp_path: Path) -> None:
-    """A whole run at its smallest, in a process of its own, on weights from a file; then an option that is not there."""
+    """A whole run at its smallest, in a process of its own; then an option that is not there."""
     import torch
     from torchvision.models import resnet18
 

@@ -73,7 +73,7 @@ def main() -> int:
     for work in works:
         measure(work, form, place, results, source)
         show(work_table(work, results))
-        (folder / "speed.md").write_text(markdown(works, results, form))
+        (folder / "speed.md").write_text(markdown(works_of(form), results, form))
     show(goals_table(works, results, form))
     print(f"every run: {results.path}\ntable: {folder / 'speed.md'}")
     return 0

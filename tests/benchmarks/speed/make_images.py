@@ -4,7 +4,7 @@ python -m tests.benchmarks.speed.make_images photos --out FOLDER --fashion-mnist
 
 | kind    | what is made |
 |---------|---|
-| photos  | JPEGs of 400x300: an article of clothing, tinted and turned, before a part of a photograph |
+| photos  | JPEGs of 400x300: an article of clothing, tinted and turned, before a faint part of a photograph |
 | large   | the same, of 3000x2000 |
 | fashion | Fashion-MNIST as it is, enlarged to `--size` pixels |
 
@@ -34,6 +34,8 @@ KINDS = ("photos", "large", "fashion")
 SIZES = {"photos": (400, 300), "large": (3000, 2000)}
 QUALITY = 90
 FASHION = ("t-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "boot")
+_WALL, _SHARE_OF_SCENE = (60, 60, 60), 0.25
+"""The photograph is faint, as on a patterned wall: random features tell the clothes before it apart."""
 MADE = "made.json"
 """What a folder was made of; written last, so that its presence says that the folder is whole."""
 
@@ -118,10 +120,11 @@ def _drawing(
         return small.resize((wanted.size, wanted.size), Image.Resampling.BICUBIC).convert("RGB")
     size = SIZES[wanted.kind]
     scene = _part_of(photographs[rng.integers(len(photographs))], size, rng)
-    side = int(size[1] * rng.uniform(0.7, 0.95))
+    scene = Image.blend(Image.new("RGB", size, _WALL), scene, _SHARE_OF_SCENE)
+    side = int(size[1] * rng.uniform(0.8, 0.95))
     shape = small.resize((side, side), Image.Resampling.BICUBIC)
-    shape = shape.rotate(rng.uniform(-15, 15), Image.Resampling.BILINEAR)
-    tint = rng.uniform(0.5, 1.0, 3)
+    shape = shape.rotate(rng.uniform(-10, 10), Image.Resampling.BILINEAR)
+    tint = rng.uniform(0.8, 1.0, 3)
     coloured = np.asarray(shape, np.float32)[..., None] * tint
     seen = shape.point([min(255, 4 * level) for level in range(256)])
     place = int(rng.integers(size[0] - side + 1)), int(rng.integers(size[1] - side + 1))

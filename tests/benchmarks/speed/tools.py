@@ -119,7 +119,7 @@ def _peer(place: Workplace, work: Work, tool: Tool, data: Path, weights: Path) -
         "batch_size": work.batch_size,
         "image_size": work.size,
         "augment": work.augment,
-        "lr": 1e-3,
+        "lr": work.lr,
         "seed": 0,
         "threads": place.threads,
         **_tuning(tool, place.threads),
@@ -188,7 +188,7 @@ def recipe_of(work: Work, data: Path, weights: Path) -> dict[str, Any]:
         "model": {"backbone": work.backbone, "weights": str(weights)},
         "strategy": STRATEGIES[work.kind],
         "augment": {"kind": work.augment},
-        "optimizer": {"kind": "adamw", "lr": 1e-3},
+        "optimizer": {"kind": "adamw", "lr": work.lr},
         "train": {"epochs": work.epochs, "batch_size": work.batch_size},
     }
 

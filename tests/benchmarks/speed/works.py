@@ -74,6 +74,7 @@ class Work:
     epochs: int = 10
     batch_size: int = 32
     augment: str = "none"
+    lr: float = 1e-3
     repetitions: int | None = None
     """Fewer than the form's where one takes minutes, more where it takes a second."""
     samples_memory: bool = False
@@ -104,17 +105,17 @@ def _full_goals() -> tuple[Goal, ...]:
 
 
 WORKS = (
-    Work("probe", "Linear probe, 10 epochs", (FTCLI, FP32, WARM, AUDITED, *PEERS), _probe_goals()),
+    Work("probe", "Linear probe", (FTCLI, FP32, WARM, AUDITED, *PEERS), _probe_goals(), lr=1e-2),
     Work(
         "last-stage",
-        "Last stage and head, 10 epochs, fixed views",
+        "Last stage and head, fixed views",
         (FTCLI, FP32, *PEERS),
         (Goal("last stage + head, fixed views, vs timm-style", FTCLI, TIMM, 5, 10),),
         kind="partial",
     ),
     Work(
         "last-stage-varied",
-        "Last stage and head, 10 epochs, light augmentation",
+        "Last stage and head, light augmentation",
         (VIEWS, FTCLI, TIMM, TUNED),
         (Goal("last stage + head, 4 views, vs timm-style", VIEWS, TIMM, 3.5, 6),),
         kind="partial",
@@ -122,7 +123,7 @@ WORKS = (
     ),
     Work(
         "full",
-        "Full fine-tuning of ResNet-18, 1 epoch",
+        "Full fine-tuning of ResNet-18",
         (FTCLI, FP32, *PEERS),
         _full_goals(),
         kind="full",
@@ -131,7 +132,7 @@ WORKS = (
     ),
     Work(
         "efficientnet",
-        "Full fine-tuning of EfficientNet-Lite0 (ImageNet weights), 1 epoch",
+        "Full fine-tuning of EfficientNet-Lite0 (ImageNet weights)",
         (FTCLI, FP32, TIMM, TUNED),
         (Goal("EfficientNet-Lite0 step vs timm-style fp32", FTCLI, TIMM, 2.3, 5, STEP),),
         kind="full",
@@ -141,7 +142,7 @@ WORKS = (
     ),
     Work(
         "large-images",
-        "Linear probe, 1 epoch, JPEGs of 3000x2000",
+        "Linear probe, JPEGs of 3000x2000",
         (FTCLI, TIMM),
         images="large",
         train=96,
@@ -150,7 +151,7 @@ WORKS = (
     ),
     Work(
         "memory",
-        "Peak memory of a linear probe on 10,000 images",
+        "Peak memory of a linear probe",
         (FTCLI, TIMM),
         (Goal("peak memory, probe on 10,000 images, vs timm-style", FTCLI, TIMM, 1, 2, MEMORY),),
         images="fashion",
@@ -187,7 +188,7 @@ class Form:
 
 FULL = Form("full", 3, "")
 QUICK = Form(
-    "quick", 1, "sizes of a few minutes, one repetition: a look, no measurement; no goal is judged by it"
+    "quick", 1, "small sizes and one repetition: a look, no measurement, and no goal is judged by it."
 )
 TINY = Form("tiny", 1, "as small as it goes: does everything run?")
 
@@ -199,7 +200,7 @@ _QUICK: dict[str, dict[str, Any]] = {
     "efficientnet": {"tools": (FTCLI, TIMM)},
     "large-images": {"train": 16, "val": 8},
     "help": {"repetitions": 3},
-    "memory": {"title": "Peak memory of a linear probe on 1,000 images", "train": 1000, "val": 100},
+    "memory": {"train": 1000, "val": 100},
 }
 
 

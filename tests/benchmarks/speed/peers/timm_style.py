@@ -50,9 +50,8 @@ def train(job):
     seen, accuracies, training = 0, [], 0.0
     started = time.perf_counter()
     for _ in range(job.epochs):
-        begun = time.perf_counter()
-        seen += train_one_epoch(model, loaders[0], optimizer, job)
-        training += time.perf_counter() - begun
+        count, steps = train_one_epoch(model, loaders[0], optimizer, job)
+        seen, training = seen + count, training + steps
         accuracies.append(validate(model, loaders[1], job))
         schedule.step()
     seconds = time.perf_counter() - started
@@ -98,9 +97,11 @@ def autocast(job):
 
 
 def train_one_epoch(model, batches, optimizer, job):
+    """How many images, and the seconds of the steps alone: waiting for a batch does not count."""
     model.train()
-    losses, criterion = AverageMeter(), nn.CrossEntropyLoss()
+    losses, steps, criterion = AverageMeter(), AverageMeter(), nn.CrossEntropyLoss()
     for images, labels in batches:
+        begun = time.perf_counter()
         if job.channels_last:
             images = images.contiguous(memory_format=torch.channels_last)
         with autocast(job):
@@ -109,7 +110,8 @@ def train_one_epoch(model, batches, optimizer, job):
         loss.backward()
         optimizer.step()
         losses.update(loss.item(), images.size(0))
-    return losses.count
+        steps.update(time.perf_counter() - begun)
+    return losses.count, steps.sum
 
 
 @torch.no_grad()
