@@ -207,20 +207,30 @@ def test_a_recipe_of_each_work_is_right(tmp_path: Path) -> None:
             assert recipe.train.epochs == work.epochs
 
 
-def test_ftcli_does_a_work_and_says_what_it_cannot(place: Workplace, tmp_path: Path) -> None:
-    """A whole run at its smallest, in a process of its own; then an option that is not there."""
+@pytest.fixture
+def tiny(tmp_path: Path) -> tuple[Work, Path, Path]:
+    """The smallest work, its images and its weights."""
     import torch
     from torchvision.models import resnet18
 
     weights = tmp_path / "resnet18.pth"
     torch.save(resnet18().state_dict(), weights)
     data = make_images(tmp_path / "images", Wanted("fashion", COUNTS, size=32), read_source(None))
-    work = replace(WORK, size=32, train=20, val=10, epochs=1, batch_size=10)
+    return replace(WORK, size=32, train=20, val=10, epochs=1, batch_size=10), data, weights
+
+
+def test_ftcli_does_a_work(place: Workplace, tiny: tuple[Work, Path, Path]) -> None:
+    """A whole run, in a process of its own, on weights from a file."""
+    work, data, weights = tiny
     record = perform(place, work, FTCLI, data, weights)
     assert record["status"] == "ok", record
     assert record["images_seen"] == 20
     assert 0 < record["fit_seconds"] < record["whole_seconds"]
     assert {"accuracy", "step_seconds", "cache_mib", "versions"} <= record.keys()
+
+
+def test_an_option_that_ftcli_does_not_have_is_told(place: Workplace, tiny: tuple[Work, Path, Path]) -> None:
+    work, data, weights = tiny
     unknown = perform(place, work, Tool("ftcli", recipe=("augment.no_such_option=4",)), data, weights)
     assert unknown["status"] == "unsupported"
     assert "no_such_option" in unknown["why"]
