@@ -5,7 +5,8 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help setup demo test test-slow check format lint types imports fix schema clean
+.PHONY: help setup demo test test-slow check format lint types imports fix schema clean \
+	bench bench-quick bench-scale bench-venv bench-data
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -46,6 +47,40 @@ fix: $(READY) ## format the code and mend what ruff can
 
 schema: $(READY) ## renew recipes/schema.json after a change of the recipe
 	$(BIN)/ftcli schema --out recipes/schema.json
+
+# Speed beside fastai, Lightning, HF Trainer and a loop of timm's, which live in an environment of their own: their
+# users have it so, and what they pin is none of ftcli's business. torch, torchvision, timm and numpy are ftcli's versions.
+BENCH_VENV ?= .bench-venv
+BENCH_OUT ?= runs/speed
+BENCH_DATA ?= $(BENCH_OUT)/fashion-mnist
+BENCH_PEERS := fastai lightning transformers accelerate
+BENCH_OPTIONS = --peers $(BENCH_VENV)/bin/python --out $(BENCH_OUT) --fashion-mnist $(BENCH_DATA) $(ARGS)
+
+bench: bench-venv bench-data ## measure speed beside its peers, hours; ARGS='--only probe' for a part of it
+	$(BIN)/python -m tests.benchmarks.speed $(BENCH_OPTIONS)
+
+bench-quick: bench-venv bench-data ## the same in some minutes: a look, no measurement
+	$(BIN)/python -m tests.benchmarks.speed --quick $(BENCH_OPTIONS)
+
+bench-scale: bench-venv bench-data ## how time, memory and disk grow; ARGS='--images 1000 10000 50000'
+	$(BIN)/python -m tests.benchmarks.speed.scale $(BENCH_OPTIONS)
+
+bench-venv: $(BENCH_VENV)/.ready
+
+$(BENCH_VENV)/.ready: $(READY)
+	$(PYTHON) -m venv $(BENCH_VENV)
+	$(BIN)/python -m pip freeze | grep -E '^(torch|torchvision|timm|numpy|pillow)==' > $(BENCH_VENV)/same.txt
+	$(BENCH_VENV)/bin/python -m pip install --quiet --requirement $(BENCH_VENV)/same.txt $(BENCH_PEERS)
+	@touch $@
+
+bench-data: $(BENCH_DATA)/.ready
+
+# Debian's package holds the images; away from Debian the benchmarks take scikit-learn's digits, and say so.
+$(BENCH_DATA)/.ready:
+	@mkdir -p $(BENCH_DATA)
+	@cd $(BENCH_DATA) && if apt-get download dataset-fashion-mnist; then dpkg-deb -x dataset-fashion-mnist_*.deb . \
+	  && rm dataset-fashion-mnist_*.deb; else echo 'no Fashion-MNIST: digits are used'; fi
+	@touch $@
 
 clean: ## remove the virtual environment and caches
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build *.egg-info
