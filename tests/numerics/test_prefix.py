@@ -93,7 +93,10 @@ def test_views_that_do_not_fit_are_the_same_ones_computed_again(sampler, digits,
     made = pretrained(digits, tmp_path, strategy="partial", augment="light", train=train, cache={"views": 2})
     run(made, tmp_path / "kept")
     small = made.model_copy(
-        update={"runtime": made.runtime.model_copy(update={"image_memory_gb": 0, "workers": 0})}
+        update={
+            "runtime": made.runtime.model_copy(update={"image_memory_gb": 0, "workers": 0}),
+            "cache": made.cache.model_copy(update={"disk_gb": 0}),
+        }
     )
     events, listen = recorder()
     run(small, tmp_path / "anew", listen)
@@ -112,11 +115,12 @@ def test_a_run_cut_off_goes_on_from_what_is_kept(digits, tmp_path):
     assert same_bits(tmp_path / "whole", tmp_path / "cut")
 
 
-def test_the_frozen_part_runs_once_for_each_image(digits, tmp_path):
+def test_the_frozen_part_runs_once_for_each_image(digits, tmp_path, monkeypatch):
     """Counted by a hook on the first layer: train, val and test once each; then the epochs run without it."""
     import torch
     from torch import nn
 
+    monkeypatch.setenv("FTCLI_CACHE_GB", "0")
     seen = []
 
     def count(module, arguments):
@@ -131,7 +135,7 @@ def test_the_frozen_part_runs_once_for_each_image(digits, tmp_path):
         )
     finally:
         handle.remove()
-    assert torch.tensor(seen).sum() < 45 + 40, "45 images, and a few to find and prove the cut"
+    assert 45 <= torch.tensor(seen).sum() < 45 + 60, "45 images, and a few to find and prove the cut"
 
 
 def reuse(result):
