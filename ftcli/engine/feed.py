@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from torch import Tensor
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from ftcli.engine.fit import Work
 
 
+PROOF_IMAGES = 4
+
+
 @dataclass(frozen=True)
 class Feed:
     """`forward` maps what the batches hold to logits (B, C): images, or what the frozen part made of them."""
@@ -41,9 +45,9 @@ def feed_of(work: Work, phase: Phase) -> Feed:
     """
     order = order_of(work.plan.sampler, work.batches.store.splits, work.plan.seed)
     cut = _cut(work, phase) if phase.prefix.kept else None
-    train = kept_batches(work, cut, TRAIN, phase.prefix.views) if cut else None
-    val = kept_batches(work, cut, VAL) if cut and train else None
-    if cut and train and val:
+    kept = kept_batches(work, cut, {TRAIN: phase.prefix.views, VAL: 1}) if cut else None
+    if cut and kept:
+        train, val = kept
         return Feed(cut.suffix, lambda epoch: train.training(epoch, order), val.evaluation)
     return Feed(
         forward=work.forward,
@@ -59,25 +63,29 @@ def feed_of(work: Work, phase: Phase) -> Feed:
 def predict_stream(work: Work, phase: Phase, stream: str) -> tuple[Tensor, Tensor]:
     """Logits (N, C) and labels of a stream, from what is kept of what `phase` froze, as far as it is."""
     cut = _cut(work, phase) if phase.prefix.kept else None
-    kept = kept_batches(work, cut, stream) if cut else None
+    kept = kept_batches(work, cut, {stream: 1}) if cut else None
     if cut is None or kept is None:
         return work.predict(stream)
     enter_eval_mode(work.network)
-    return predict_logits(cut.suffix, kept.evaluation(), work.device, work.plan.precision)
+    return predict_logits(cut.suffix, kept[0].evaluation(), work.device, work.plan.precision)
 
 
-def kept_batches(work: Work, cut: Cut, stream: str, views: int = 1) -> KeptBatches | None:
-    """A stream's batches from below the cut; None, and a finding, where that is too much to keep."""
+def kept_batches(work: Work, cut: Cut, views: Mapping[str, int]) -> list[KeptBatches] | None:
+    """Streams, so many views of each, from below the cut; None, and a finding, where that is too much to keep."""
     stage = work.network.layer_map.layers[cut.boundary].stage
-    passes = _passes(work, stream, views)
-    what = f"frozen part below {stage}, {stream}"
+    passes = {stream: _passes(work, stream, count) for stream, count in views.items()}
+    what = f"frozen part below {stage}"
     kept = work.prefixes.get(
-        work.network, cut, passes, lambda done, total: work.tell(Working(what, done, total))
+        work.network,
+        cut,
+        [each for several in passes.values() for each in several],
+        lambda done, total: work.tell(Working(what, done, total)),
     )
     if kept is None:
         work.tell(Noticed(_too_much(stage)))
         return None
-    return _batches(work, stream, kept)
+    rest = iter(kept)
+    return [_batches(work, stream, tuple(islice(rest, len(several)))) for stream, several in passes.items()]
 
 
 def _batches(work: Work, stream: str, kept: tuple[Kept, ...]) -> KeptBatches:
@@ -110,7 +118,8 @@ def _cut(work: Work, phase: Phase) -> Cut | None:
 
 
 def _first_images(work: Work) -> Tensor:
-    return next(iter(work.batches.evaluation(TRAIN))).inputs
+    """A few: the proof that a cut is right needs the whole network twice."""
+    return next(iter(work.batches.evaluation(TRAIN))).inputs[:PROOF_IMAGES]
 
 
 def _not_cut(stage: str) -> Finding:
