@@ -123,7 +123,9 @@ def _drops_before_head(network: Network, forward: Forward) -> bool:
             if any(is_below(other, [name]) for other in in_head) or not name:
                 module.training = network.module_layers.get(name, head) == head and not has_statistics
         drawn = inputs_of(firsts, forward, images)
-    return settled is None or drawn is None or not torch.equal(settled, drawn)
+    if settled is None or drawn is None:
+        return True
+    return not settled.is_meta and not torch.equal(settled, drawn)  # without values there is nothing to see
 
 
 def _cut_before_head(network: Network, forward: Forward, boundary: int) -> Cut:

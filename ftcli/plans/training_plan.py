@@ -139,6 +139,8 @@ class TrainingPlan:
         content["layer_map"]["backbone"] = _without_place(self.layer_map.backbone)
         for advice in ("findings", "decisions"):
             del content[advice]
+        for phase in content["phases"]:
+            del phase["prefix"]["cost"]  # what follows from it, to keep or not, is there
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
