@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+UNITS = ("KiB", "MiB", "GiB", "TiB")
+
 
 def count(number: int) -> str:
     """11176512 -> "11,176,512"."""
@@ -60,10 +62,11 @@ def duration(seconds: float) -> str:
     return f"{minutes // 60} h {minutes % 60:02d} min"
 
 
-def size(number: float) -> str:
-    """Bytes, in powers of 1,024: "812 B", "1.2 MiB", "34 GiB"."""
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if number < 1024 or unit == "GiB":
-            break
-        number /= 1024
-    return f"{number:.0f} {unit}" if number >= 10 or unit == "B" else f"{number:.1f} {unit}"
+def size(count: float) -> str:
+    """1536 -> "1.5 KiB"."""
+    if count < 1024:
+        return f"{count} B"
+    units = 0
+    while count >= 1023.95 and units < len(UNITS):
+        count, units = count / 1024, units + 1
+    return f"{count:,.1f} {UNITS[units - 1]}"

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ftcli.components.data.image import MAX_PIXELS
@@ -88,7 +89,7 @@ def feature_shelf(recipe: Recipe, prepared: Prepared, images: ImageStore) -> Fea
         "group_norm": plan.norm.to_group_norm,
         "image_size": plan.preprocessing.image_size,
     }
-    what = f"{images.splits.source}: {plan.layer_map.backbone}"
+    what = f"{Path(images.splits.source).name}: {plan.layer_map.backbone.rpartition('/')[2]}"
     return FeatureShelf(
         store,
         images,
