@@ -57,8 +57,8 @@ def evaluate(path: Path, stream: str = "test", *, calibrate: bool = False) -> di
     result = {
         "run": str(path),
         "split": stream,
-        **scores_of(logits, labels).to_dict(),
         **report_of(logits, labels, splits.classes, recipe.seed),
+        **scores_of(logits, labels).to_dict(),
     }
     without = _without_leaks(run) if stream == TEST else None
     if without is not None:
