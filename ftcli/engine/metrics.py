@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ftcli.engine.evaluate import scores_of
 from ftcli.engine.multilabel import ECE_BINS, multilabel_calibration_error, multilabel_report
 from ftcli.engine.seed import derive
 
@@ -32,14 +33,15 @@ def report_of(logits_NC: Tensor, labels_N: Tensor, classes: tuple[str, ...], see
         return multilabel_report(logits_NC, labels_N, classes, seed)
     logits_NC, labels_N = logits_NC.cpu(), labels_N.cpu()
     predicted_N, count = logits_NC.argmax(dim=1), len(classes)
+    scores = scores_of(logits_NC, labels_N)
     given = {"num_classes": count, "average": "macro"}
     by_class = per_class(logits_NC, labels_N, classes)
     return {
-        "accuracy": (predicted_N == labels_N).double().mean().item(),
-        "balanced_accuracy": balanced_accuracy(predicted_N, labels_N, count),
+        "accuracy": scores.accuracy,
+        "balanced_accuracy": scores.balanced_accuracy,
         "macro_precision": metrics.multiclass_precision(predicted_N, labels_N, **given).item(),
         "macro_recall": metrics.multiclass_recall(predicted_N, labels_N, **given).item(),
-        "macro_f1": metrics.multiclass_f1_score(predicted_N, labels_N, **given).item(),
+        "macro_f1": scores.macro_f1,
         "auroc": _mean([each["auroc"] for each in by_class]),
         "ece": calibration_error(logits_NC, labels_N),
         "intervals": intervals(predicted_N, labels_N, count, seed),
