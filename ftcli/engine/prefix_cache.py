@@ -25,6 +25,8 @@ from ftcli.stopping import safe_point
 
 Forward = Callable[[Tensor], Tensor]
 Progress = Callable[[int, int], None]
+Key = tuple[str, int, str]
+"""A digest of what lies below, the boundary, and the name of the pass."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,8 @@ class Kept:
 
     activations: Tensor
     seconds_each: float
+    on_disk: bool = False
+    """Mapped from there: it takes no memory that anything else could want."""
 
 
 @dataclass
@@ -81,7 +85,7 @@ class PrefixCache:
     memory_bytes: int
     shelf: FeatureShelf | None = None
     ledger: Ledger = field(default_factory=Ledger)
-    _kept: dict[tuple[str, int, str], Kept] = field(default_factory=dict)
+    _kept: dict[Key, Kept] = field(default_factory=dict)
     _cuts: dict[int, Cut | None] = field(default_factory=dict)
 
     def cut(self, network: Network, boundary: int, images: Callable[[], Tensor]) -> Cut | None:
@@ -105,7 +109,7 @@ class PrefixCache:
         total, done = sum(each.count for each in passes), 0
         for key, each in zip(keys, passes, strict=True):
             if key not in self._kept:
-                found = self._found(below, cut, each, _from(done, total, progress), network)
+                found = self._found(below, cut, each, _from(done, total, progress), network, keys)
                 if found is None:
                     return None
                 self._kept[key] = found
@@ -113,21 +117,27 @@ class PrefixCache:
         return tuple(self._kept[key] for key in keys)
 
     def _found(
-        self, below: str, cut: Cut, each: Pass, progress: Callable[[int], None], network: Network
+        self,
+        below: str,
+        cut: Cut,
+        each: Pass,
+        progress: Callable[[int], None],
+        network: Network,
+        together: Sequence[Key],
     ) -> Kept | None:
-        """From the shelf, or computed for it; in memory where it has no room."""
+        """From the shelf, or computed for it; in memory where it has no room, beside those it is needed with."""
         if self.shelf is None:
-            return self._in_memory(network, cut, each, progress)
+            return self._in_memory(network, cut, each, progress, together)
         key = self.shelf.key(below, cut.boundary, each.stream, each.view)
         there = self.shelf.open(key)
         if there is not None:
             progress(each.count)
-            return Kept(there, 0.0)
+            return Kept(there, 0.0, on_disk=True)
         seconds = self._onto_shelf(self.shelf, key, network, cut, each, progress)
         there = None if seconds is None else self.shelf.open(key)
         if there is None or seconds is None:
-            return self._in_memory(network, cut, each, progress)
-        return Kept(there, seconds)
+            return self._in_memory(network, cut, each, progress, together)
+        return Kept(there, seconds, on_disk=True)
 
     def _onto_shelf(
         self,
@@ -151,13 +161,18 @@ class PrefixCache:
         return watch.stop(each.count) if whole else None
 
     def _in_memory(
-        self, network: Network, cut: Cut, each: Pass, progress: Callable[[int], None]
+        self,
+        network: Network,
+        cut: Cut,
+        each: Pass,
+        progress: Callable[[int], None],
+        together: Sequence[Key],
     ) -> Kept | None:
         watch = _Watch(self.ledger)
         parts: list[Tensor] = []
         for part in self._computed(network, cut, each, progress):
             parts.append(part)
-            if not self._has_room(parts[0], each.count):
+            if not self._has_room(parts[0], each.count, together):
                 return None
         return Kept(torch.cat(parts), watch.stop(each.count))
 
@@ -175,17 +190,16 @@ class PrefixCache:
             progress(count)
             yield part
 
-    def _has_room(self, first: Tensor, count: int) -> bool:
-        """Whether a pass fits beside the others; what was kept first makes room."""
+    def _has_room(self, first: Tensor, count: int, together: Sequence[Key]) -> bool:
+        """Whether a pass fits beside those it is needed with; of the others what was kept first makes room."""
         needed = first[0].nbytes * count
-        if needed > self.memory_bytes:
-            return False
-        while self._kept and needed + self._held() > self.memory_bytes:
-            self._kept.pop(next(iter(self._kept)))
-        return True
+        others = [key for key, kept in self._kept.items() if key not in together and not kept.on_disk]
+        while others and needed + self._held() > self.memory_bytes:
+            self._kept.pop(others.pop(0))
+        return needed + self._held() <= self.memory_bytes
 
     def _held(self) -> int:
-        return sum(kept.activations.nbytes for kept in self._kept.values())
+        return sum(kept.activations.nbytes for kept in self._kept.values() if not kept.on_disk)
 
 
 @dataclass(frozen=True)

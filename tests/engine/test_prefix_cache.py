@@ -93,6 +93,14 @@ def test_what_was_kept_first_makes_room():
     assert cache.ledger.computed == before + COUNT, "the first had to go"
 
 
+def test_passes_that_are_needed_together_do_not_make_room_for_each_other():
+    network, cache = opened()
+    (first,) = kept(network, cache, HEAD, "train")
+    cache.memory_bytes = int(first.nbytes * 2.5)
+    assert len(kept(network, cache, HEAD, "train", "val")) == 2
+    assert kept(network, cache, HEAD, "train", "val", "test") is None
+
+
 def test_what_does_not_fit_is_not_kept():
     network, cache = opened()
     cache.memory_bytes = 100

@@ -58,7 +58,7 @@ def _moments(splits: DataSplits) -> dict[int, float]:
     """Index -> the time as a number. Numbers and dates are not compared with each other."""
     used = [i for indices in splits.streams.values() for i in indices]
     texts = {i: str(splits.examples[i].time) for i in used}
-    for read in (_number, _date):
+    for read in (number_of, date_of):
         moments = {i: read(text) for i, text in texts.items()}
         bad = [i for i in used if moments[i] is None]
         if not bad:
@@ -68,7 +68,7 @@ def _moments(splits: DataSplits) -> dict[int, float]:
     raise DataError(what, where=splits.source, remedy=remedy)
 
 
-def _number(text: str) -> float | None:
+def number_of(text: str) -> float | None:
     try:
         value = float(text)
     except ValueError:
@@ -76,12 +76,12 @@ def _number(text: str) -> float | None:
     return value if isfinite(value) else None
 
 
-def _date(text: str) -> float | None:
-    """A date without a zone is taken for UTC."""
+def date_of(text: str) -> float | None:
+    """Seconds since 1970. A date without a zone is taken for UTC."""
     for form in ("%Y-%m", None):
         try:
             date = datetime.strptime(text, form) if form else datetime.fromisoformat(text)
-        except ValueError:
+            return (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
+        except (ValueError, OverflowError):
             continue
-        return (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
     return None

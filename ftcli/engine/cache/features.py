@@ -49,7 +49,8 @@ class FeatureShelf:
             device=keys.device_name(self.device),
             seed=0 if view is None else self.seed,
             view=view or 0,
-            augment=None if view is None else {**self.augment, "indices": _placed(indices)},
+            # Augmentation is drawn by an example's number: the same images under other numbers are varied otherwise.
+            augment=None if view is None else {**self.augment, "indices": indices},
             made_with={**keys.versions(), **_code()},
         )
 
@@ -63,11 +64,6 @@ class FeatureShelf:
         if index not in self._contents:
             self._contents[index] = self.images.content(index)
         return self._contents[index]
-
-
-def _placed(indices: Sequence[int]) -> list[int]:
-    """Augmentation is drawn by an example's number: the same images under other numbers are varied otherwise."""
-    return list(indices)
 
 
 @cache

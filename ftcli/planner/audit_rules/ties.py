@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from datetime import UTC, datetime
-from math import isfinite
 
+from ftcli.components.data._times import date_of, number_of
 from ftcli.findings import Finding
 from ftcli.planner.audit_rules.seen import Seen, fix_split, number, some
 from ftcli.plans.data_splits import TEST, TRAIN, DataSplits
@@ -49,7 +48,7 @@ def moments(splits: DataSplits) -> Mapping[int, float]:
     """
     indices = [index for stream in splits.streams.values() for index in stream]
     texts = {i: splits.examples[i].time for i in indices if splits.examples[i].time is not None}
-    numbers, dates = _read(texts, _number), _read(texts, _date)
+    numbers, dates = _read(texts, number_of), _read(texts, date_of)
     return numbers if len(numbers) > len(dates) else dates
 
 
@@ -60,24 +59,6 @@ def _of_stream(seen: Seen, stream: str, known: Mapping[int, float]) -> list[int]
 def _read(texts: Mapping[int, str | None], read: Callable[[str], float | None]) -> dict[int, float]:
     found = {index: read(text) for index, text in texts.items() if text is not None}
     return {index: moment for index, moment in found.items() if moment is not None}
-
-
-def _number(text: str) -> float | None:
-    try:
-        value = float(text)
-    except ValueError:
-        return None
-    return value if isfinite(value) else None
-
-
-def _date(text: str) -> float | None:
-    for form in ("%Y-%m", None):
-        try:
-            date = datetime.strptime(text, form) if form else datetime.fromisoformat(text)
-            return (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
-        except (ValueError, OverflowError):
-            continue
-    return None
 
 
 RULES = (groups, times)

@@ -1,0 +1,63 @@
+"""What a part of a network costs, counted; and what a phase is expected to take."""
+
+from dataclasses import replace
+
+import pytest
+
+from ftcli.components.head import Linear
+from ftcli.engine.build import build_network
+from ftcli.engine.forecast import _of_phase
+from ftcli.engine.prefix_cost import prefix_costs
+from ftcli.plans.prefix import FrozenPrefix, PrefixCost
+from tests.planner.test_compile import plan
+
+
+def opened(*, meta=False):
+    return build_network("torchvision/resnet18", "none", Linear(), 3, image_size=64, seed=0, meta=meta)
+
+
+def boundaries(network):
+    layers = network.layer_map.layers
+    return [
+        next(layer.index for layer in layers if layer.stage == stage)
+        for stage in ("layer2", "layer4", "head")
+    ]
+
+
+def test_deeper_parts_are_more_of_the_work_and_give_what_crosses():
+    network = opened()
+    low, high, head = boundaries(network)
+    costs = prefix_costs(network, [low, high, head])
+    assert 0 < costs[low].share < costs[high].share < costs[head].share < 1
+    assert costs[head].share > 0.99
+    assert costs[head].bytes_per_image == 512 * 4
+    assert costs[high].bytes_per_image == 256 * 4 * 4 * 4  # channels, 64 / 16 squared, fp32
+
+
+def test_they_are_counted_without_weights_too():
+    network = opened()
+    assert prefix_costs(opened(meta=True), boundaries(network)) == prefix_costs(network, boundaries(network))
+
+
+def test_modes_stay_as_they_were():
+    network = opened()
+    network.model.train()
+    network.model.layer1.eval()
+    before = [module.training for module in network.model.modules()]
+    prefix_costs(network, boundaries(network))
+    assert [module.training for module in network.model.modules()] == before
+
+
+@pytest.mark.parametrize(
+    ("views", "epoch", "before"),
+    [
+        (0, 0.01 * ((0.75 + 3 * 0.25) * 100 + 20), 0.0),  # all of it anew, and the rest three times over
+        (4, 0.01 * (3 * 0.25 * 100 + 0.25 * 20), 0.01 * 0.75 * (4 * 100 + 20)),
+    ],
+)
+def test_an_epoch_is_what_is_left_of_it(views, epoch, before):
+    made = plan(num_train=100, strategy="feature_extraction", augment="none")
+    prefix = FrozenPrefix(5, views, "", PrefixCost(0.75, 2048))
+    told = _of_phase(made, replace(made.phases[0], prefix=prefix), 0.01, 20)
+    assert told.epoch_seconds == pytest.approx(epoch)
+    assert told.before_seconds == pytest.approx(before)
