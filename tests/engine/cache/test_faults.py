@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import os
-import resource
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
 import torch
 
 from ftcli.engine.cache.store import NAMELESS_SECONDS, Store
 from ftcli.findings import Finding
+from tests.full_disk import python_where_files_end_at
 
 KEY = "a" * 64
 LARGE = 2**30
@@ -101,28 +99,27 @@ def test_an_entry_of_another_living_process_is_in_use(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-@pytest.fixture
-def no_file_above_10_kb() -> Iterator[None]:
-    """As on a disk that is full: a write goes as far as it can, the next one fails."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+FILL_A_FULL_DISK = """
+import sys, torch
+from pathlib import Path
+from ftcli.engine.cache.store import Store
+rows = torch.arange(4000).view(40, 100)
+store = Store(Path(sys.argv[1]), 2**30, lambda finding: print(finding.rule, finding.message))
+with store.create("a" * 64, "features", rows.shape, rows.dtype, {"what": "numbers"}) as writer:
+    print(writer.ok)
+    for row in rows.split(1):
+        writer.append(row)
+    print(writer.ok)
+print(store.open("a" * 64))
+"""
 
 
-@pytest.mark.usefixtures("no_file_above_10_kb")
 def test_a_disk_that_fills_up(tmp_path: Path) -> None:
-    told: list[Finding] = []
-    store = Store(tmp_path, LARGE, told.append)
-    with store.create(KEY, "features", ROWS.shape, ROWS.dtype, {"what": "numbers"}) as writer:
-        assert writer.ok
-        for row in ROWS.split(1):
-            writer.append(row)
-        assert not writer.ok
-    assert store.open(KEY) is None
+    begun, told, gone_on, found = python_where_files_end_at(10_000, FILL_A_FULL_DISK, tmp_path).splitlines()
+    assert (begun, gone_on, found) == ("True", "False", "None")
+    assert told.startswith("cache-full ")
+    assert "File too large" in told
     assert not list(tmp_path.iterdir())
-    assert [finding.rule for finding in told] == ["cache-full"]
-    assert "File too large" in told[0].message
 
 
 def test_a_folder_that_may_only_be_read(tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ from ftcli.errors import DataError
 from ftcli.findings import Finding
 from ftcli.plans.data_splits import DataSplits
 from ftcli.plans.preprocessing import IMAGENET
+from tests.full_disk import python_where_files_end_at
 from tests.hostile.corpus import odd_but_good, write
 
 SMALL = IMAGENET.at_size(32)
@@ -187,21 +188,22 @@ def test_without_room_images_are_held_in_memory(
     assert {finding.rule for finding in told} == {"cache-full"}
 
 
-def test_a_disk_that_fills_up_in_between(
-    photographs: Path, cache: PixelCache, told: list[Finding], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    import resource
+SCAN_ON_A_FULL_DISK = """
+import sys
+from pathlib import Path
+from tests.engine.cache import test_pixels as here
+told = []
+cache = here.PixelCache(here.Store(Path(sys.argv[2]), 2**30, told.append), Path(sys.argv[3]), here.MAX_PIXELS)
+store = here.scanned(Path(sys.argv[1]), cache)
+print([finding.rule for finding in told], len(store._kept), store.in_memory, here.same(store))
+"""
 
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, before[1]))
-    try:
-        store = scanned(photographs, cache)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    assert [finding.rule for finding in told] == ["cache-full"]
-    assert len(store._kept) == 40
-    assert store.in_memory
-    assert same(store)
+
+def test_a_disk_that_fills_up_in_between(photographs: Path, tmp_path: Path) -> None:
+    said = python_where_files_end_at(
+        50_000, SCAN_ON_A_FULL_DISK, photographs, tmp_path / "store", tmp_path / "stamps"
+    )
+    assert said == "['cache-full'] 40 True True\n"
 
 
 def test_a_flipped_bit_is_decoded_anew(
