@@ -67,6 +67,13 @@ class Train(Options):
     the examples' weights. An epoch has as many examples in each case; drawn ones may come twice or not at all."""
 
 
+class Checkpoint(Options):
+    """What is kept of a run on its way, for `--resume`."""
+
+    keep: int = Field(default=2, ge=2)
+    """The last n checkpoints stay, beside the best one; a damaged one is passed over for the one before it."""
+
+
 class Cache(Options):
     """What is computed once and kept, instead of computed again."""
 
@@ -129,6 +136,8 @@ class Recipe(Options):
     """How the LR moves; default a tenth of warm-up, then cosine."""
     train: Train = Train()
     """The loop."""
+    checkpoint: Checkpoint = Checkpoint()
+    """What `--resume` goes on from."""
     cache: Cache = Cache()
     """What is kept instead of computed again."""
     runtime: Runtime = Runtime()
