@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, Protocol
@@ -15,6 +17,7 @@ from ftcli.components import objective
 from ftcli.engine import proof
 from ftcli.engine.batches import ImageBatches
 from ftcli.engine.cache.features import FeatureShelf
+from ftcli.engine.cadence import Cadence
 from ftcli.engine.evaluate import predict_logits, scores_of
 from ftcli.engine.feed import Feed, feed_of
 from ftcli.engine.freeze import apply_mask, enter_eval_mode, enter_train_mode
@@ -25,17 +28,18 @@ from ftcli.engine.optimize import Moments, build_optimizer, moments, restore_mom
 from ftcli.engine.placement import place_images
 from ftcli.engine.precision import loss_scaler
 from ftcli.engine.prefix_cache import PrefixCache
-from ftcli.engine.progress import Best, Progress, score_of
+from ftcli.engine.progress import Progress
+from ftcli.engine.records import has_settled, note
 from ftcli.engine.seed import seed_step
 from ftcli.engine.step import Stepper
 from ftcli.events import EpochDone, Listener, PhaseProved, PhaseStarted, Scores, StepDone
 from ftcli.plans.phase import Phase
 from ftcli.plans.training_plan import TrainingPlan
-from ftcli.stopping import safe_point
+from ftcli.stopping import at_safe_points, safe_point, stop_asked
 
 
 class Keeper(Protocol):
-    """What happens to a run's state after each epoch."""
+    """What happens to a run's state: after each epoch, and within one when it is time or a signal came."""
 
     def save(self, progress: Progress, model: nn.Module, remembered: Moments, *, best: bool) -> None: ...
 
@@ -53,6 +57,7 @@ class Work:
     shelf: FeatureShelf | None = None
     prefixes: PrefixCache = field(init=False)
     remembered: Moments = field(default_factory=dict)
+    cadence: Cadence = field(default_factory=Cadence)
 
     def __post_init__(self) -> None:
         plan = self.plan
@@ -78,12 +83,22 @@ class Work:
         enter_eval_mode(self.network)
         return predict_logits(self.forward, self.batches.evaluation(stream), self.device, self.plan.precision)
 
+    def keep(self, progress: Progress, stepper: Stepper, *, best: bool = False) -> None:
+        """The state as it is between two steps."""
+        if self.keeper is not None:
+            progress.scaler = stepper.scaler.state_dict()
+            self.keeper.save(progress, self.network.model, moments(stepper.optimizer), best=best)
+        self.cadence.restart()
 
+
+@at_safe_points()
 def fit(work: Work, progress: Progress) -> None:
     """Perform what is left of the plan. `progress` and the network are moved along and hold the result.
 
-    Raises NonFiniteError. A frozen tensor that moved is on record in `progress.proofs`.
+    A signal ends it between two steps, when what is done is kept. Raises NonFiniteError. A frozen tensor that moved is
+    on record in `progress.proofs`.
     """
+    work.cadence.restart()
     keep_freed_memory()
     cuda = [torch.cuda.current_device()] if work.device == "cuda" else []
     with torch.random.fork_rng(devices=cuda):
@@ -101,7 +116,9 @@ def _perform_phase(work: Work, progress: Progress, phase: Phase) -> None:
     work.tell(PhaseStarted(progress.phase, phase, progress.epoch, len(work.plan.phases)))
     feed = feed_of(work, phase)
     stepper = _stepper(work, feed, optimizer)
-    while progress.epoch < phase.end_epoch and not _has_settled(work.plan, progress, phase):
+    if progress.scaler:
+        stepper.scaler.load_state_dict(progress.scaler)
+    while progress.epoch < phase.end_epoch and not has_settled(work.plan, progress, phase):
         _perform_epoch(work, progress, phase, feed, stepper)
     work.remembered = moments(optimizer)
     _prove(work, progress, phase)
@@ -121,76 +138,70 @@ def _stepper(work: Work, feed: Feed, optimizer: Optimizer) -> Stepper:
 
 
 def _perform_epoch(work: Work, progress: Progress, phase: Phase, feed: Feed, stepper: Stepper) -> None:
+    """What is left of it: some of its steps, or the evaluation alone."""
+    _train(work, progress, phase, feed, stepper)
     started = time.perf_counter()
-    loss = _train(work, progress.epoch, phase, feed, stepper)
-    train_seconds = time.perf_counter() - started
-    enter_eval_mode(work.network)
-    scores = scores_of(*predict_logits(feed.forward, feed.validation(), work.device, work.plan.precision))
-    best = _note(work.plan, progress, phase, scores)
-    lrs = {group["names"][0]: group["lr"] for group in stepper.optimizer.param_groups}
+    scores = _validate(work, progress, feed, stepper)
+    so_far = progress.so_far
+    lr_lowest, lr_head = _last_lrs(work.plan, phase, progress.epoch)
     row = EpochDone(
         epoch=progress.epoch,
         num_epochs=work.plan.epochs,
         phase=phase.name,
-        lr_head=lrs[phase.groups[-1].params[0]],
-        lr_lowest=lrs[phase.groups[0].params[0]],
-        train_loss=loss,
+        lr_head=lr_head,
+        lr_lowest=lr_lowest,
+        train_loss=so_far.loss / so_far.seen,
         val=scores,
-        images_per_second=work.plan.num_train / train_seconds,
-        seconds=time.perf_counter() - started,
-        best=best,
+        images_per_second=work.plan.num_train / so_far.seconds,
+        seconds=so_far.seconds + time.perf_counter() - started,
+        best=note(work.plan, progress, phase, scores),
     )
     progress.add(row)
-    if work.keeper is not None:
-        work.keeper.save(progress, work.network.model, moments(stepper.optimizer), best=best)
+    work.keep(progress, stepper, best=row.best)
     work.tell(row)
 
 
-def _train(work: Work, epoch: int, phase: Phase, feed: Feed, stepper: Stepper) -> float:
-    """One epoch; returns the mean loss over examples."""
+def _train(work: Work, progress: Progress, phase: Phase, feed: Feed, stepper: Stepper) -> None:
+    """The steps of an epoch that are not taken yet."""
     enter_train_mode(work.network, phase)
-    steps = work.plan.steps_per_epoch
-    batches = iter(feed.training(epoch))
-    total, seen = 0.0, 0
-    for step in range(steps):
-        safe_point()
-        group = list(islice(batches, work.plan.accumulation))
-        set_lr(stepper.optimizer, phase.lr_factor(epoch + step / steps))
-        seed_step(work.plan.seed, work.device, "step", epoch, step)
+    epoch, so_far, steps = progress.epoch, progress.so_far, work.plan.steps_per_epoch
+    batches = iter(feed.training(epoch, so_far.step * work.plan.accumulation))
+    while so_far.step < steps:
+        started = time.perf_counter()
+        with _changing_nothing(work, progress, stepper):
+            safe_point()
+            group = list(islice(batches, work.plan.accumulation))
+        set_lr(stepper.optimizer, phase.lr_factor(epoch + so_far.step / steps))
+        seed_step(work.plan.seed, work.device, "step", epoch, so_far.step)
         loss = stepper.step(group)
-        count = sum(len(batch.labels) for batch in group)
-        total, seen = total + loss * count, seen + count
-        work.tell(StepDone(epoch, step + 1, steps, loss))
-    return total / seen
+        so_far.add(loss, sum(len(batch.labels) for batch in group), time.perf_counter() - started)
+        work.tell(StepDone(epoch, so_far.step, steps, loss))
+        if work.cadence.step():
+            work.keep(progress, stepper)
 
 
-def _note(plan: TrainingPlan, progress: Progress, phase: Phase, scores: Scores) -> bool:
-    """Bring the records up to date; True when this epoch is the best of the run."""
-    score = score_of(plan.checkpoint_metric, scores)
-    this = Best(progress.epoch, phase.name, scores)
-    rule = phase.plateau or plan.early_stopping
-    if progress.phase_best is None or score > progress.phase_best + (rule.min_delta if rule else 0.0):
-        progress.phase_best, progress.stale = score, 0
-    else:
-        progress.stale += 1
-    if phase.trains_backbone and _beats(plan, scores, progress.ceiling):
-        progress.ceiling = this
-    if _beats(plan, scores, progress.best):
-        progress.best = this
-        return True
-    return False
+def _validate(work: Work, progress: Progress, feed: Feed, stepper: Stepper) -> Scores:
+    enter_eval_mode(work.network)
+    with _changing_nothing(work, progress, stepper):
+        return scores_of(*predict_logits(feed.forward, feed.validation(), work.device, work.plan.precision))
 
 
-def _beats(plan: TrainingPlan, scores: Scores, record: Best | None) -> bool:
-    metric = plan.checkpoint_metric
-    return record is None or score_of(metric, scores) > score_of(metric, record.scores)
+@contextmanager
+def _changing_nothing(work: Work, progress: Progress, stepper: Stepper) -> Iterator[None]:
+    """What comes between two steps: where a signal breaks it off, what is done until then is kept."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if stop_asked() and work.cadence.steps:
+            work.keep(progress, stepper)
+        raise
 
 
-def _has_settled(plan: TrainingPlan, progress: Progress, phase: Phase) -> bool:
-    """On a plateau the next phase begins; in the last phase early stopping ends the run."""
-    last = progress.phase == len(plan.phases) - 1
-    rule = plan.early_stopping if last else phase.plateau
-    return rule is not None and progress.stale >= rule.patience
+def _last_lrs(plan: TrainingPlan, phase: Phase, epoch: int) -> tuple[float, float]:
+    """Of the lowest stage that trains and of the head, in the epoch's last step."""
+    factor = phase.lr_factor(epoch + (plan.steps_per_epoch - 1) / plan.steps_per_epoch)
+    lowest, head = phase.groups[0], phase.groups[-1]
+    return plan.optimizer.lr * lowest.lr_scale * factor, plan.optimizer.lr * head.lr_scale * factor
 
 
 def _prove(work: Work, progress: Progress, phase: Phase) -> None:

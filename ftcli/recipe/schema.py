@@ -68,8 +68,12 @@ class Train(Options):
 
 
 class Checkpoint(Options):
-    """What is kept of a run on its way, for `--resume`."""
+    """What is kept of a run on its way, for `--resume`: its state after every epoch, and more often where asked."""
 
+    every_steps: int | None = Field(default=None, ge=1)
+    """Within an epoch too, after so many optimizer steps; null: not by steps."""
+    every_minutes: float | None = Field(default=10.0, gt=0)
+    """Within an epoch too, when the last checkpoint is so old; null: not by time."""
     keep: int = Field(default=2, ge=2)
     """The last n checkpoints stay, beside the best one; a damaged one is passed over for the one before it."""
 

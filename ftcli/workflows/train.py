@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 
 from ftcli.components.data.image import to_rgb
+from ftcli.engine.cadence import Cadence
 from ftcli.engine.evaluate import scores_of
 from ftcli.engine.feed import predict_stream
 from ftcli.engine.fit import Work, fit
@@ -119,6 +120,7 @@ def _train(recipe: Recipe, run: RunFolder, listener: Listener, decoded: Decoded 
     if shelf is not None:
         shelf.store.listen(lambda finding: tell(Noticed(finding)))
     work = Work(prepared.plan, prepared.network, batches, prepared.augment, tell, shelf=shelf)
+    work.cadence = Cadence(recipe.checkpoint.every_steps, recipe.checkpoint.every_minutes)
     result = _perform(recipe, prepared, run, work, resumed, audit, tell.seen, started)
     run.write_summary(result.to_dict())
     run.last.unlink(missing_ok=True)
