@@ -9,6 +9,7 @@ FtcliError                      1   a bug of ours, or a promise broken
 ├── GateError                   6   a quality gate that was asked for failed
 ├── FrozenTensorChanged         1   a tensor that the plan froze has moved
 ├── NonFiniteError             20   NaN or infinity in a loss
+├── RunLockedError             24   another process is at work in the run folder
 └── StoppedByUser             130   Ctrl-C
     └── StoppedBySystem       143   SIGTERM
 """
@@ -56,6 +57,10 @@ class FrozenTensorChanged(FtcliError):
 
 class NonFiniteError(FtcliError):
     exit_code = 20
+
+
+class RunLockedError(FtcliError):
+    exit_code = 24
 
 
 class StoppedByUser(FtcliError):
