@@ -6,17 +6,18 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Sequence
-from errno import EACCES, EDQUOT, EIO, ELOOP, EMFILE, ENAMETOOLONG, ENFILE, ENOSPC, EPERM, EROFS
+from errno import EACCES, EIO, ELOOP, EMFILE, ENAMETOOLONG, ENFILE, EPERM, EROFS
 from tempfile import NamedTemporaryFile
 
-from ftcli.errors import FtcliError, MachineError
+from ftcli.engine.files import FULL
+from ftcli.errors import DiskFullError, FtcliError, MachineError
 from ftcli.stopping import Terminated
 
 INTERRUPTED = 130
 TERMINATED = 143
 CLOSED_PIPE = 141
 """What a process that SIGPIPE ends leaves; `ftcli recipes ls | head -1`."""
-REFUSALS = (EACCES, EPERM, EROFS, ENOSPC, EDQUOT, EMFILE, ENFILE, EIO, ENAMETOOLONG, ELOOP)
+REFUSALS = (*FULL, EACCES, EPERM, EROFS, EMFILE, ENFILE, EIO, ENAMETOOLONG, ELOOP)
 """Errors of the operating system that are the machine's or the path's, wherever they come up."""
 
 
@@ -60,9 +61,10 @@ def _caught(end: SystemExit) -> BaseException | None:
 
 def _refusal(error: OSError) -> MachineError:
     where = None if error.filename is None else str(error.filename)
-    return MachineError(
-        error.strerror or str(error), where=where, remedy="check the path and its permissions"
-    )
+    what = error.strerror or str(error)
+    if error.errno in FULL:
+        return DiskFullError(what, where=where, remedy="make room there")
+    return MachineError(what, where=where, remedy="check the path and its permissions")
 
 
 def _told(error: FtcliError, as_json: bool) -> int:

@@ -33,10 +33,11 @@ def held(folder: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        _held.discard(descriptor)
-        with suppress(OSError):
-            (folder / NAME).unlink()  # before it is let go: who comes next makes a file of its own
-        os.close(descriptor)
+        if descriptor in _held:  # not in a child, which has let go of it already
+            _held.discard(descriptor)
+            with suppress(OSError):
+                (folder / NAME).unlink()  # before it is let go: who comes next makes a file of its own
+            os.close(descriptor)
 
 
 def refuse_if_held(folder: Path) -> None:

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from ftcli.components.data.image import to_rgb
 from ftcli.engine.cadence import Cadence
@@ -16,13 +17,14 @@ from ftcli.engine.feed import predict_stream
 from ftcli.engine.fit import Work, fit
 from ftcli.engine.forecast import forecast
 from ftcli.engine.keep import RunKeeper
-from ftcli.engine.keep import resume as resume_from
 from ftcli.engine.metrics import report_of
 from ftcli.engine.prefix_cache import Ledger
 from ftcli.engine.preload import preload
 from ftcli.engine.progress import Progress, compared_by
 from ftcli.engine.run_folder import RunFolder, claimed_run_folder
-from ftcli.engine.weights_file import load_model
+from ftcli.engine.run_lock import held
+from ftcli.engine.weights_file import save_model
+from ftcli.engine.whole_checkpoint import best_model
 from ftcli.errors import FrozenTensorChanged, MachineError, StoppedBySystem, StoppedByUser
 from ftcli.events import Listener, Noticed, PlanReady, Scores, Working
 from ftcli.findings import Finding
@@ -43,6 +45,7 @@ from ftcli.workflows.prepare import Decoded, Prepared, image_batches, model_card
 from ftcli.workflows.probe import probe
 from ftcli.workflows.result import Proof, Reuse, TrainResult
 from ftcli.workflows.resume import find_run, saved_result
+from ftcli.workflows.same_plan import refuse_another_plan
 from ftcli.workflows.verdict import verdict_of
 
 
@@ -76,10 +79,12 @@ def train(
     if run is None:
         with claimed_run_folder(out, recipe.name) as run:
             return _stoppable(recipe, run, listener, decoded)
-    if run.summary.exists():
-        listener(Noticed(_complete(run)))
-        return saved_result(run)
-    return _stoppable(recipe, run, listener, decoded)
+    if not run.summary.exists():
+        with held(run.path):
+            return _stoppable(recipe, run, listener, decoded)
+    run.tidy()
+    listener(Noticed(_complete(run)))
+    return saved_result(run)
 
 
 def _stoppable(recipe: Recipe, run: RunFolder, listener: Listener, decoded: Decoded | None) -> TrainResult:
@@ -96,7 +101,7 @@ def _stoppable(recipe: Recipe, run: RunFolder, listener: Listener, decoded: Deco
         stopped = StoppedBySystem if isinstance(stop, Terminated) else StoppedByUser
         if not run.recipe.exists():
             raise stopped("stopped before anything was trained") from stop
-        kept = "what is finished is kept" if run.last.exists() else "no epoch was finished"
+        kept = "what is finished is kept" if run.checkpoints.exists() else "nothing was kept yet"
         raise stopped(f"stopped; {kept}", where=str(run.path), remedy="go on with --resume") from stop
 
 
@@ -104,10 +109,14 @@ def _train(recipe: Recipe, run: RunFolder, listener: Listener, decoded: Decoded 
     """Nothing is written before every image has been read: a run that cannot begin leaves nothing behind."""
     recorded = run.recorded_precision()
     prepared = prepare(recipe, lambda done, total: listener(Working("reading images", done, total)), recorded)
-    resumed = resume_from(run.last, prepared.plan.fingerprint(), prepared.network)
+    refuse_another_plan(run, recipe, prepared)
+    keeper = _keeper(recipe, prepared, run)
+    resumed = keeper.resume(prepared.network)
     tell = _Findings(listener, list(prepared.plan.findings))
     expected = forecast(prepared.plan, prepared.network, len(prepared.splits.streams[VAL]))
     tell(PlanReady(prepared.plan, str(run.path), prepared.notes, expected))
+    for finding in keeper.noticed:
+        tell(Noticed(finding))
     started = time.perf_counter()
     audit = gate(recipe, prepared.splits, tell)
     batches = image_batches(recipe, prepared, lambda d, n: tell(Working("reading images", d, n)), decoded)
@@ -119,11 +128,10 @@ def _train(recipe: Recipe, run: RunFolder, listener: Listener, decoded: Decoded 
     shelf = feature_shelf(recipe, prepared, batches.store)
     if shelf is not None:
         shelf.store.listen(lambda finding: tell(Noticed(finding)))
-    work = Work(prepared.plan, prepared.network, batches, prepared.augment, tell, shelf=shelf)
+    work = Work(prepared.plan, prepared.network, batches, prepared.augment, tell, keeper, shelf)
     work.cadence = Cadence(recipe.checkpoint.every_steps, recipe.checkpoint.every_minutes)
     result = _perform(recipe, prepared, run, work, resumed, audit, tell.seen, started)
-    run.write_summary(result.to_dict())
-    run.last.unlink(missing_ok=True)
+    run.complete(result.to_dict())
     if result.frozen.changed:
         raise FrozenTensorChanged(
             f"{result.frozen.changed} of {result.frozen.checked} frozen tensors moved",
@@ -147,7 +155,6 @@ def _perform(
     progress, work.remembered = resumed or (Progress(), {})
     if progress.floor is None and plan.floor == "probe":
         progress.floor = probe(recipe, prepared, work)
-    work.keeper = RunKeeper(run, model_card(recipe, prepared), plan.fingerprint())
     fit(work, progress)
     floor, ceiling = _floor_and_ceiling(plan, progress)
     val_counts = list(prepared.splits.count_per_class("val").values())
@@ -155,7 +162,7 @@ def _perform(
     kind, verdict = verdict_of(floor, ceiling, plan.pretrained, metric, val_counts)
     if kind == "below_floor":
         work.tell(Noticed(explain_harm(recipe, work)))
-    network.model.load_state_dict(load_model(run.best)[0])
+    network.model.load_state_dict(_best_written(run))
     best = progress.best
     assert best is not None
     work.tell(Working("testing", 0))
@@ -189,6 +196,19 @@ def _perform(
         reuse=_reuse(work.prefixes.ledger),
         test_without_leaks=scores_without_leaks(logits, labels, work.batches.store.splits, audit),
     )
+
+
+def _keeper(recipe: Recipe, prepared: Prepared, run: RunFolder) -> RunKeeper:
+    card, fingerprint = model_card(recipe, prepared), prepared.plan.fingerprint()
+    return RunKeeper(run, card, fingerprint, recipe.checkpoint.keep)
+
+
+def _best_written(run: RunFolder) -> dict[str, Tensor]:
+    """The best weights, which become best.safetensors."""
+    found = best_model(run.checkpoints)
+    assert found is not None, "a plan has an epoch"
+    save_model(run.best, *found)
+    return found[0]
 
 
 def _complete(run: RunFolder) -> Finding:
