@@ -25,6 +25,16 @@ with held(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(60)
 """
+FORK = """
+import os, sys, time
+from pathlib import Path
+from ftcli.engine.run_lock import held
+with held(Path(sys.argv[1])):
+    child = os.fork()
+    if child:
+        os.write(1, b"%d\\n" % child)
+    time.sleep(60)
+"""
 
 
 def test_a_second_one_is_refused_and_told_who_was_first(tmp_path: Path) -> None:
@@ -62,14 +72,11 @@ def test_what_a_killed_process_leaves_is_taken_over(tmp_path: Path) -> None:
 
 def test_a_child_that_outlives_its_parent_holds_nothing(tmp_path: Path) -> None:
     """As a loader's worker does for some seconds."""
-    code = HOLD.replace(
-        "    print", "    import os\n    child = os.fork()\n    if child: print(child, flush=True)\n    print"
-    )
     with subprocess.Popen(
-        [sys.executable, "-c", code, tmp_path], stdout=subprocess.PIPE, cwd=ROOT
+        [sys.executable, "-c", FORK, tmp_path], stdout=subprocess.PIPE, cwd=ROOT
     ) as process:
         assert process.stdout is not None
-        child = next(int(line) for line in process.stdout if line.strip().isdigit())
+        child = int(process.stdout.readline())
         try:
             process.send_signal(signal.SIGKILL)
             process.wait()
