@@ -22,6 +22,7 @@ COMMANDS = {
     "models": "The backbones: ls, show, exceptions.",
     "recipes": "The example recipes: ls, show, cp.",
     "cache": "What is kept between runs: ls, clear.",
+    "doctor": "Check the installation, devices and folders.",
     "schema": "Print the JSON Schema of a recipe, for editors.",
 }
 """In the order of `ftcli --help`, which imports none of them; a test compares each with the docstring."""

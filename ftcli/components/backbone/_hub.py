@@ -21,7 +21,7 @@ def without_waiting() -> Iterator[None]:
     if constants.HF_HUB_OFFLINE:
         yield
         return
-    reason = _why_unreachable()
+    reason = why_unreachable()
     constants.HF_HUB_OFFLINE = reason is not None
     try:
         yield
@@ -31,8 +31,8 @@ def without_waiting() -> Iterator[None]:
         constants.HF_HUB_OFFLINE = False
 
 
-def _why_unreachable() -> str | None:
-    """Asked through the hub's own session, and so through the user's proxies; None when it answers."""
+def why_unreachable() -> str | None:
+    """The reason in a line; None when it answers. Asked through the hub's own session, and so the user's proxies."""
     try:
         get_session().head(constants.ENDPOINT, timeout=_ANSWER_SECONDS)
     except Exception as error:  # as many kinds as there are transports
