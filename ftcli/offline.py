@@ -6,6 +6,7 @@ import os
 
 VARIABLE = "HF_HUB_OFFLINE"
 """The Hugging Face hub's own, read by its client when that is imported; ftcli obeys it for every other source too."""
+OFFLINE = f"nothing is downloaded: --offline was given, or {VARIABLE} is set"
 _YES = ("1", "ON", "YES", "TRUE")
 
 
