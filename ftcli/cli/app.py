@@ -28,6 +28,10 @@ COMMANDS = {
 """In the order of `ftcli --help`, which imports none of them; a test compares each with the docstring."""
 
 
+MAY_DOWNLOAD = ("train", "plan", "inspect-freeze", "audit", "evaluate", "predict")
+"""What recipes and runs name is fetched where it is not there yet: these take --offline."""
+
+
 class LazyGroup(TyperGroup):
     """Knows its commands by name. `ftcli/cli/NAME.py` has a function NAME, or an `app` with subcommands."""
 
@@ -62,6 +66,10 @@ def load_command(name: str) -> Any:
         app.command(name)(getattr(module, function))
     command = typer.main.get_command(app)
     command.name = name
+    if name in MAY_DOWNLOAD:
+        from ftcli.cli.options import offline_option
+
+        command.params.append(offline_option())
     return command
 
 
