@@ -25,7 +25,8 @@ def expected_calibration_error(confidence_N: Tensor, right_N: Tensor) -> float:
 def fit_temperature(logits_NC: Tensor, labels_N: Tensor) -> float:
     """The T for which the cross-entropy of logits / T is least, by LBFGS on log T. Predictions stay as they are.
 
-    Temperature scaling. T above 1: the model was too sure. Kept between 1 / MOST and MOST: where every example is right, the best T is 0.
+    Temperature scaling. T above 1: the model was too sure. Kept between 1 / MOST and MOST: where every example is
+    right, the best T is 0.
     """
     logits_NC = logits_NC.detach().double().cpu().clone()  # autograd takes no tensors of inference mode
     several = labels_N.ndim == 2  # multi-label: floats (N, C)
