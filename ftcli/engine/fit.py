@@ -32,7 +32,9 @@ from ftcli.engine.progress import Progress
 from ftcli.engine.records import has_settled, note
 from ftcli.engine.seed import seed_step
 from ftcli.engine.step import Stepper
+from ftcli.engine.stopwatch import span
 from ftcli.events import EpochDone, Listener, PhaseProved, PhaseStarted, Scores, StepDone
+from ftcli.plans.data_splits import VAL
 from ftcli.plans.phase import Phase
 from ftcli.plans.training_plan import TrainingPlan
 from ftcli.stopping import at_safe_points, safe_point, stop_asked
@@ -87,7 +89,8 @@ class Work:
         """The state as it is between two steps."""
         if self.keeper is not None:
             progress.scaler = stepper.scaler.state_dict()
-            self.keeper.save(progress, self.network.model, moments(stepper.optimizer), best=best)
+            with span("checkpoint"):
+                self.keeper.save(progress, self.network.model, moments(stepper.optimizer), best=best)
         self.cadence.restart()
 
 
@@ -103,7 +106,9 @@ def fit(work: Work, progress: Progress) -> None:
     cuda = [torch.cuda.current_device()] if work.device == "cuda" else []
     with torch.random.fork_rng(devices=cuda):
         while not progress.finished:
-            _perform_phase(work, progress, work.plan.phases[progress.phase])
+            phase = work.plan.phases[progress.phase]
+            with span(f"phase {phase.name}"):
+                _perform_phase(work, progress, phase)
             progress.finished = progress.phase == len(work.plan.phases)
 
 
@@ -170,7 +175,8 @@ def _train(work: Work, progress: Progress, phase: Phase, feed: Feed, stepper: St
         started = time.perf_counter()
         with _changing_nothing(work, progress, stepper):
             safe_point()
-            group = list(islice(batches, work.plan.accumulation))
+            with span("batches"):
+                group = list(islice(batches, work.plan.accumulation))
         set_lr(stepper.optimizer, phase.lr_factor(epoch + so_far.step / steps))
         seed_step(work.plan.seed, work.device, "step", epoch, so_far.step)
         loss = stepper.step(group)
@@ -182,7 +188,8 @@ def _train(work: Work, progress: Progress, phase: Phase, feed: Feed, stepper: St
 
 def _validate(work: Work, progress: Progress, feed: Feed, stepper: Stepper) -> Scores:
     enter_eval_mode(work.network)
-    with _changing_nothing(work, progress, stepper):
+    count = len(work.batches.store.splits.streams[VAL])
+    with _changing_nothing(work, progress, stepper), span("evaluation", count):
         return scores_of(*predict_logits(feed.forward, feed.validation(), work.device, work.plan.precision))
 
 
