@@ -18,6 +18,7 @@ from ftcli.engine.keep import RunKeeper
 from ftcli.engine.keep import resume as resume_from
 from ftcli.engine.metrics import report_of
 from ftcli.engine.prefix_cache import Ledger
+from ftcli.engine.preload import preload
 from ftcli.engine.progress import Progress, compared_by
 from ftcli.engine.run_folder import RunFolder, claimed_run_folder
 from ftcli.engine.stopwatch import span
@@ -118,6 +119,8 @@ def _train(recipe: Recipe, run: RunFolder, listener: Listener, decoded: Decoded 
     with span("reading images", len(prepared.splits.examples)):
         batches = image_batches(recipe, prepared, lambda d, n: tell(Working("reading images", d, n)), decoded)
     batches.store.listen(lambda finding: tell(Noticed(finding)))
+    if batches.store.in_memory:  # else loaders fork processes, which must not inherit an import half done
+        preload()
     if resumed is None:
         _write_intent(run, recipe, prepared)
     shelf = feature_shelf(recipe, prepared, batches.store)
