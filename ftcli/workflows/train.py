@@ -185,6 +185,7 @@ def _perform(
         seconds=time.perf_counter() - started,
         test_report=report_of(logits, labels, plan.classes, plan.seed),
         reuse=_reuse(work.prefixes.ledger),
+        depthwise=plan.depthwise,
         test_without_leaks=scores_without_leaks(logits, labels, work.batches.store.splits, audit),
     )
 
