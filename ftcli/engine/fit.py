@@ -15,6 +15,7 @@ from ftcli.components import objective
 from ftcli.engine import proof
 from ftcli.engine.batches import ImageBatches
 from ftcli.engine.cache.features import FeatureShelf
+from ftcli.engine.depthwise import in_pieces
 from ftcli.engine.evaluate import predict_logits, scores_of
 from ftcli.engine.feed import Feed, feed_of
 from ftcli.engine.freeze import apply_mask, enter_eval_mode, enter_train_mode
@@ -114,7 +115,7 @@ def _perform_phase(work: Work, progress: Progress, phase: Phase) -> None:
 def _stepper(work: Work, feed: Feed, optimizer: Optimizer) -> Stepper:
     plan = work.plan
     return Stepper(
-        forward=feed.forward,
+        forward=in_pieces(feed.forward) if plan.depthwise == "in_pieces" else feed.forward,
         optimizer=optimizer,
         scaler=loss_scaler(plan.precision, work.device),
         device=work.device,

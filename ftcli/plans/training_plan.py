@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 from ftcli.findings import Finding
+from ftcli.plans.depthwise import Depthwise
 from ftcli.plans.layer_map import LayerMap
 from ftcli.plans.norm_policy import NormPolicy
 from ftcli.plans.phase import Phase, Plateau
@@ -111,6 +112,8 @@ class TrainingPlan:
     """What the augment section comes to, by the names of torchvision."""
     objective: ObjectiveSpec = ObjectiveSpec("cross_entropy")
     sampler: Sampler = "shuffle"
+    depthwise: Depthwise = "whole"
+    """How depthwise convolutions learn."""
 
     @property
     def batches_per_epoch(self) -> int:

@@ -90,7 +90,11 @@ class Runtime(Options):
     image_memory_gb: float = Field(default=2.0, ge=0)
     """Decoded images are kept in memory up to this many GiB; beyond it they are decoded in every epoch."""
     exact: bool = False
-    """Leave out all that makes a run faster by changing its numbers: repeated views, bf16 where nobody asked for it."""
+    """Leave out all that makes a run faster by changing its numbers: repeated views, bf16 where nobody asked for it,
+    gradients in pieces."""
+    depthwise: Literal["auto", "off"] = "auto"
+    """auto: on a CPU the weight gradient of depthwise kernels wider than three columns is computed in pieces, which is
+    faster and rounds otherwise in the last bits. off: as torch does it."""
 
 
 def _section(name: str, default: Any = None) -> Any:

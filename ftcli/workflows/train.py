@@ -198,6 +198,7 @@ def _perform(
         seconds=time.perf_counter() - started,
         test_report=report,
         reuse=_reuse(work.prefixes.ledger),
+        depthwise=plan.depthwise,
         test_without_leaks=scores_without_leaks(logits, labels, work.batches.store.splits, audit),
         profile=profile_of(work),
     )
