@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
@@ -110,6 +110,7 @@ def _train(recipe: Recipe, run: RunFolder, listener: Listener, decoded: Decoded 
     started = time.perf_counter()
     audit = gate(recipe, prepared.splits, tell)
     batches = image_batches(recipe, prepared, lambda d, n: tell(Working("reading images", d, n)), decoded)
+    batches = replace(batches, tell=tell)
     batches.store.listen(lambda finding: tell(Noticed(finding)))
     if batches.store.in_memory:  # else loaders fork processes, which must not inherit an import half done
         preload()
