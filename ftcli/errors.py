@@ -17,7 +17,9 @@ FtcliError                      1   a bug of ours, or a promise broken
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 
 class FtcliError(Exception):
@@ -57,7 +59,10 @@ class FrozenTensorChanged(FtcliError):
 
 
 class NonFiniteError(FtcliError):
+    """`diagnosis`, as JSON has it: where in the run, which files, LRs and norms; empty where nothing trained."""
+
     exit_code = 20
+    diagnosis: Mapping[str, Any] = {}
 
 
 class OutOfMemory(FtcliError):

@@ -108,6 +108,7 @@ def compile_plan(
             multi_label=facts.multi_label,
         ),
         sampler=recipe.train.sampler,
+        on_non_finite=recipe.train.on_non_finite,
     )
     _check_batch(plan)
     return plan.with_findings(findings_of(recipe, plan))

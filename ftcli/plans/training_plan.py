@@ -18,6 +18,7 @@ from ftcli.plans.preprocessing import Preprocessing
 Precision = Literal["fp32", "bf16", "fp16"]
 Sampler = Literal["shuffle", "balanced", "weighted"]
 Floor = Literal["probe", "itself", "none"]
+OnNonFinite = Literal["stop", "rollback"]
 
 
 @dataclass(frozen=True)
@@ -111,6 +112,8 @@ class TrainingPlan:
     """What the augment section comes to, by the names of torchvision."""
     objective: ObjectiveSpec = ObjectiveSpec("cross_entropy")
     sampler: Sampler = "shuffle"
+    on_non_finite: OnNonFinite = "stop"
+    """What follows NaN or infinity in a loss, a gradient, a weight or a buffer."""
 
     @property
     def batches_per_epoch(self) -> int:

@@ -72,6 +72,11 @@ def findings(events):
     return [event.finding for event in events if isinstance(event, Noticed)]
 
 
+def slowly(index):
+    """Long enough for a worker to be at work still when it is killed."""
+    time.sleep(0.005)
+
+
 def kill(worker):
     os.kill(worker.pid, signal.SIGKILL)
 
@@ -116,7 +121,7 @@ def test_killed_while_it_loads(at, undisturbed, tmp_path):
 def test_killed_at_any_time(after, undisturbed):
     """Also in the middle of a message to the main process: by a thread, after so many milliseconds."""
     events, tell = recorder()
-    batches = image_batches(tell, on_load=lambda index: time.sleep(0.001)).training(3, Varied(kind="light"))
+    batches = image_batches(tell, on_load=slowly).training(3, Varied(kind="light"))
     first = next(batches)
     victims = active_children()
 
@@ -166,7 +171,7 @@ def test_in_another_thread_which_has_no_handlers(undisturbed):
     events, tell = recorder()
 
     def work():
-        for batch in image_batches(tell).training(3, Varied(kind="light")):
+        for batch in image_batches(tell, on_load=slowly).training(3, Varied(kind="light")):
             if len(found) == 2:
                 kill(active_children()[0])
             found.append((batch.indices, batch.inputs))
