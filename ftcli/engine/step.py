@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -26,6 +27,25 @@ LEAST_SCALE = 1.0
 
 def _as_it_is() -> None:
     """Leaves the random generators where they are."""
+
+
+class _Groups(list[dict[str, Any]]):
+    """An optimizer's groups that know how far a step has come.
+
+    A fused step goes from group to group, and makes room for one before it moves it: where that fails, the groups
+    before have moved, and the next attempt must leave them as they are.
+    """
+
+    at = 0
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        for self.at, group in enumerate(super().__iter__()):
+            yield group
+
+    def leave_out_moved(self) -> None:
+        for group in self[: self.at]:
+            for parameter in group["params"]:
+                parameter.grad = None
 
 
 @dataclass(frozen=True)
@@ -55,13 +75,14 @@ class Stepper:
         shares, values = self.micro.until_it_fits(
             lambda: self._gradients(batches, seed), largest, self._least, self.statistics.put_back
         )
-        versions = [parameter._version for parameter in self._parameters()]
-        self.micro.until_it_fits(
-            lambda: self.scaler.step(self.optimizer),
-            largest,
-            self._least,
-            lambda: self._leave_out_moved(versions),
-        )
+        groups = _Groups(self.optimizer.param_groups)
+        self.optimizer.param_groups = groups
+        try:
+            self.micro.until_it_fits(
+                lambda: self.scaler.step(self.optimizer), largest, self._least, groups.leave_out_moved
+            )
+        finally:
+            self.optimizer.param_groups = list(groups)
         self.scaler.update()
         return sum((share * value for share, value in zip(shares, values, strict=True)), 0.0)
 
@@ -112,12 +133,6 @@ class Stepper:
     def _scaler_will_skip(self) -> bool:
         """In fp16 a gradient that overflows is part of finding the scale."""
         return self.scaler.is_enabled() and self.scaler.get_scale() >= LEAST_SCALE
-
-    def _leave_out_moved(self, versions: Sequence[int]) -> None:
-        """A fused step goes from group to group, and makes room for one before it moves it: some may have moved."""
-        for parameter, version in zip(self._parameters(), versions, strict=True):
-            if parameter._version != version:
-                parameter.grad = None
 
     def _parameters(self) -> list[Tensor]:
         return [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
