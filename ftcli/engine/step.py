@@ -18,6 +18,7 @@ from ftcli.engine.finite import REMEDY
 from ftcli.engine.micro_batch import MicroBatch
 from ftcli.engine.precision import autocast
 from ftcli.engine.running_stats import RunningStats
+from ftcli.engine.stopwatch import span
 from ftcli.errors import NonFiniteError
 from ftcli.plans.training_plan import Precision
 
@@ -75,15 +76,8 @@ class Stepper:
         shares, values = self.micro.until_it_fits(
             lambda: self._gradients(batches, seed), largest, self._least, self.statistics.put_back
         )
-        groups = _Groups(self.optimizer.param_groups)
-        self.optimizer.param_groups = groups
-        try:
-            self.micro.until_it_fits(
-                lambda: self.scaler.step(self.optimizer), largest, self._least, groups.leave_out_moved
-            )
-        finally:
-            self.optimizer.param_groups = list(groups)
-        self.scaler.update()
+        with span("optimizer"):
+            self._move(largest)
         return sum((share * value for share, value in zip(shares, values, strict=True)), 0.0)
 
     @property
@@ -109,16 +103,29 @@ class Stepper:
         *values, norm_value = torch.stack([*losses, norm]).tolist() if losses else [0.0]
         self._refuse_non_finite(values, norm_value)
         if self.clip_norm is not None:
-            nn.utils.clip_grads_with_norm_(self._parameters(), self.clip_norm, norm, foreach=True)
+            with span("optimizer"):
+                nn.utils.clip_grads_with_norm_(self._parameters(), self.clip_norm, norm, foreach=True)
         return [share for _, share in counting], values
+
+    def _move(self, largest: int) -> None:
+        groups = _Groups(self.optimizer.param_groups)
+        self.optimizer.param_groups = groups
+        try:
+            self.micro.until_it_fits(
+                lambda: self.scaler.step(self.optimizer), largest, self._least, groups.leave_out_moved
+            )
+        finally:
+            self.optimizer.param_groups = list(groups)
+        self.scaler.update()
 
     def _backward(self, batch: Batch, share: float) -> Tensor:
         """The batch's mean loss, still on its device."""
-        with autocast(self.precision, self.device):
+        with span("forward", len(batch.inputs)), autocast(self.precision, self.device):
             logits_BC = self.forward(batch.inputs.to(self.device, non_blocking=True))
         labels = batch.labels.to(self.device, non_blocking=True)
         loss = self.loss(logits_BC.float(), labels)
-        self.scaler.scale(loss * share).backward()
+        with span("backward", len(batch.inputs)):
+            self.scaler.scale(loss * share).backward()
         return loss.detach()
 
     def _refuse_non_finite(self, losses: Sequence[float], norm: float) -> None:
