@@ -26,7 +26,7 @@ def all_finite(tensors: list[Tensor]) -> bool:
     """By their norms, of which each device is asked once. A norm that overflows is looked at again by name."""
     if not tensors:
         return True
-    norms = torch._foreach_norm(tensors, ord=float("inf"))
+    norms = torch._foreach_norm(tensors)
     return bool(torch.stack([norm.to(norms[0].device, torch.float32) for norm in norms]).isfinite().all())
 
 
