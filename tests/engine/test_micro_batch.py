@@ -108,7 +108,7 @@ def halvings(events):
 
 PLACES = [
     (place, at)
-    for place, calls in {"forward": (1, 2, 9, 16), "backward": (1, 2, 9, 16), "step": (1, 2, 9, 20)}.items()
+    for place, calls in {"forward": (1, 2, 9, 13), "backward": (1, 2, 9, 13), "step": (1, 2, 9, 20)}.items()
     for at in calls
 ]
 FEW = {("forward", 2), ("backward", 9), ("step", 2)}
