@@ -8,14 +8,18 @@ FtcliError                      1   a bug of ours, or a promise broken
 ├── ModelError                  5   backbone, weights or checkpoint
 ├── GateError                   6   a quality gate that was asked for failed
 ├── FrozenTensorChanged         1   a tensor that the plan froze has moved
-├── NonFiniteError             20   NaN or infinity in a loss
+├── NonFiniteError             20   NaN or infinity in a loss, a gradient, a weight or a buffer
+├── OutOfMemory                21   too little memory for a single example
+├── LoaderError                25   processes that load images die again and again
 └── StoppedByUser             130   Ctrl-C
     └── StoppedBySystem       143   SIGTERM
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 
 class FtcliError(Exception):
@@ -55,7 +59,18 @@ class FrozenTensorChanged(FtcliError):
 
 
 class NonFiniteError(FtcliError):
+    """`diagnosis`, as JSON has it: where in the run, which files, LRs and norms; empty where nothing trained."""
+
     exit_code = 20
+    diagnosis: Mapping[str, Any] = {}
+
+
+class OutOfMemory(FtcliError):
+    exit_code = 21
+
+
+class LoaderError(FtcliError):
+    exit_code = 25
 
 
 class StoppedByUser(FtcliError):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
+from ftcli.engine.finite import refuse_non_finite
 from ftcli.engine.network import Network
 from ftcli.engine.optimize import Moments
 from ftcli.engine.progress import Progress
@@ -28,6 +29,9 @@ class RunKeeper:
     def save(self, progress: Progress, model: nn.Module, remembered: Moments, *, best: bool) -> None:
         """`last` is written after `best`: a run that is cut off in between repeats the epoch."""
         state = model.state_dict()
+        refuse_non_finite(state, "tensor")
+        for name, kept in remembered.items():
+            refuse_non_finite(kept, f"optimizer's memory of {name}:")
         if best:
             save_model(self.run.best, state, self.card)
         tensors = {MODEL + name: tensor for name, tensor in state.items()}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
@@ -57,6 +57,10 @@ class RunFolder:
         return self.path / "last.safetensors"
 
     @property
+    def diagnosis(self) -> Path:
+        return self.path / "diagnosis.json"
+
+    @property
     def plan(self) -> Path:
         return self.path / "plan.json"
 
@@ -70,6 +74,10 @@ class RunFolder:
 
     def write_plan(self, plan: dict[str, Any]) -> None:
         write_json(self.plan, plan)
+
+    def write_diagnosis(self, diagnosis: Mapping[str, Any]) -> None:
+        """What was known when a loss, a gradient, a weight or a buffer was no number."""
+        write_json(self.diagnosis, diagnosis)
 
     def write_environment(self, environment: dict[str, Any]) -> None:
         write_json(self.path / "environment.json", environment)

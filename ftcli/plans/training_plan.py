@@ -19,6 +19,7 @@ from ftcli.plans.preprocessing import Preprocessing
 Precision = Literal["fp32", "bf16", "fp16"]
 Sampler = Literal["shuffle", "balanced", "weighted"]
 Floor = Literal["probe", "itself", "none"]
+OnNonFinite = Literal["stop", "rollback"]
 
 
 @dataclass(frozen=True)
@@ -114,6 +115,8 @@ class TrainingPlan:
     sampler: Sampler = "shuffle"
     depthwise: Depthwise = "whole"
     """How depthwise convolutions learn."""
+    on_non_finite: OnNonFinite = "stop"
+    """What follows NaN or infinity in a loss, a gradient, a weight or a buffer."""
 
     @property
     def batches_per_epoch(self) -> int:

@@ -65,6 +65,9 @@ class Train(Options):
     sampler: Literal["shuffle", "balanced", "weighted"] = "shuffle"
     """shuffle: every example once an epoch. balanced: drawn so that each class comes equally often. weighted: drawn by
     the examples' weights. An epoch has as many examples in each case; drawn ones may come twice or not at all."""
+    on_non_finite: Literal["stop", "rollback"] = "stop"
+    """What follows NaN or infinity in a loss, a gradient, a weight or a buffer. stop: the run ends, diagnosis.json says
+    where. rollback: the epoch begins anew at half the LR, which stays so; three times in a run, then it ends."""
 
 
 class Cache(Options):
