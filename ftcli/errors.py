@@ -17,6 +17,10 @@ FtcliError                      1   a bug of ours, or a promise broken
 from __future__ import annotations
 
 from dataclasses import dataclass
+from errno import EDQUOT, EFBIG, ENOSPC
+
+DISK_FULL = (ENOSPC, EDQUOT, EFBIG)
+"""What the system says where there is no room: on the disk, in a quota, below a limit."""
 
 
 class FtcliError(Exception):

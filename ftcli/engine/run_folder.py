@@ -11,8 +11,8 @@ from itertools import count
 from pathlib import Path
 from typing import Any, get_args
 
-from ftcli.engine.files import FULL, cannot_write, discard, sweep, write_json, write_text
-from ftcli.errors import MachineError
+from ftcli.engine.files import cannot_write, discard, sweep, write_json, write_text
+from ftcli.errors import DISK_FULL, MachineError
 from ftcli.plans.training_plan import Precision
 
 RUNS = Path("runs")
@@ -191,7 +191,7 @@ def _writable(path: Path) -> Path:
 
 
 def _not_writable(path: Path, error: OSError) -> MachineError:
-    if error.errno in FULL:
+    if error.errno in DISK_FULL:
         return cannot_write(path, error)
     what = f"cannot write to the run folder: {error.strerror}"
     return MachineError(what, where=str(path), remedy="give another --out")
