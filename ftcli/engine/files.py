@@ -7,10 +7,10 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from hashlib import sha256
+from io import FileIO
 from pathlib import Path
 from secrets import token_hex
 from typing import Any
@@ -81,34 +81,24 @@ def write_chunks(path: Path, chunks: Chunks) -> None:
 
 
 def write_proved(path: Path, chunks: Chunks) -> Written:
-    """A new file that is on the disk, read back and found to be what was meant. Raises OSError, MachineError.
-
-    The digest takes longer than all the rest and is of what was meant: it is made meanwhile.
-    """
-    with ThreadPoolExecutor(1) as pool:
-        written = pool.submit(_digested, chunks)
-        write_chunks(path, chunks)
-        flush(path)
-        _read_back(path, chunks)
-        return written.result()
-
-
-def _digested(chunks: Chunks) -> Written:
+    """A new file that is on the disk, read back and found to be what was meant. Raises OSError, MachineError."""
+    write_chunks(path, chunks)
+    flush(path)
     digest, size = sha256(), 0
-    for chunk in chunks():
-        digest.update(chunk)
-        size += len(chunk)
+    with path.open("rb", buffering=0) as file:
+        for chunk in chunks():
+            _read_back(file, chunk, path)
+            digest.update(chunk)
+            size += len(chunk)
     return Written(size, digest.hexdigest())
 
 
-def _read_back(path: Path, chunks: Chunks) -> None:
-    with path.open("rb", buffering=0) as file:
-        for chunk in chunks():
-            for start in range(0, len(chunk), BLOCK):
-                meant = bytes(chunk[start : start + BLOCK])
-                if file.read(len(meant)) != meant:
-                    what = "what was written is not what can be read back"
-                    raise MachineError(what, where=str(path), remedy="look after the disk")
+def _read_back(file: FileIO, chunk: memoryview, path: Path) -> None:
+    for start in range(0, len(chunk), BLOCK):
+        meant = bytes(chunk[start : start + BLOCK])
+        if file.read(len(meant)) != meant:
+            what = "what was written is not what can be read back"
+            raise MachineError(what, where=str(path), remedy="look after the disk")
 
 
 def digest_of(path: Path) -> str:
