@@ -4,6 +4,8 @@ import os
 
 import pytest
 
+from tests.faults.tally import fault_count  # noqa: F401 - a fixture
+
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 

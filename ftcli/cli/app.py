@@ -22,9 +22,14 @@ COMMANDS = {
     "models": "The backbones: ls, show, exceptions.",
     "recipes": "The example recipes: ls, show, cp.",
     "cache": "What is kept between runs: ls, clear.",
+    "doctor": "Check the installation, devices and folders.",
     "schema": "Print the JSON Schema of a recipe, for editors.",
 }
 """In the order of `ftcli --help`, which imports none of them; a test compares each with the docstring."""
+
+
+MAY_DOWNLOAD = ("train", "plan", "inspect-freeze", "audit", "evaluate", "predict")
+"""What recipes and runs name is fetched where it is not there yet: these take --offline."""
 
 
 class LazyGroup(TyperGroup):
@@ -61,6 +66,10 @@ def load_command(name: str) -> Any:
         app.command(name)(getattr(module, function))
     command = typer.main.get_command(app)
     command.name = name
+    if name in MAY_DOWNLOAD:
+        from ftcli.cli.options import offline_option
+
+        command.params.append(offline_option())
     return command
 
 

@@ -45,7 +45,7 @@ def exceptions(as_json: AsJson = False) -> None:
 
     from ftcli.cli.output import print_json, print_view
     from ftcli.report.models import coverage_view
-    from ftcli.workflows.models import source_coverage
+    from ftcli.workflows.backbone_card import source_coverage
 
     found = source_coverage()
     if as_json:
@@ -64,7 +64,7 @@ def show(
 
     from ftcli.report import console
     from ftcli.report.models import backbone_views
-    from ftcli.workflows.models import describe_backbone
+    from ftcli.workflows.backbone_card import describe_backbone
 
     card = describe_backbone(name)
     if as_json:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from errno import EACCES, EIO, ELOOP, EMFILE, ENAMETOOLONG, ENFILE, EPERM, EROFS
 from tempfile import NamedTemporaryFile
 
+from ftcli.broken_install import broken_install
 from ftcli.errors import DISK_FULL, DiskFullError, FtcliError, MachineError
 from ftcli.stopping import Terminated
 
@@ -26,7 +27,7 @@ def run(command: Callable[[Sequence[str]], object], arguments: Sequence[str]) ->
         code = _call(command, arguments)
         sys.stdout.flush()
     except FtcliError as error:
-        return _told(error, as_json="--json" in arguments)
+        return _told(broken_install(error) or error, as_json="--json" in arguments)
     except KeyboardInterrupt as stop:
         return TERMINATED if isinstance(stop, Terminated) else INTERRUPTED
     except BrokenPipeError:
@@ -35,7 +36,8 @@ def run(command: Callable[[Sequence[str]], object], arguments: Sequence[str]) ->
     except Exception as error:
         if isinstance(error, OSError) and error.errno in REFUSALS:
             return _told(_refusal(error), as_json="--json" in arguments)
-        return _bug(error)
+        broken = broken_install(error)
+        return _bug(error) if broken is None else _told(broken, as_json="--json" in arguments)
     return code
 
 

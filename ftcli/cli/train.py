@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -30,18 +31,26 @@ def train(
         bool,
         typer.Option("--folds", help="Every fold, in RUN-fold0 and so on; then mean, spread, all in one."),
     ] = False,
+    profile: Annotated[bool, typer.Option("--profile", help="Show in the end where the time went.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Train as a recipe says."""
     from ftcli.cli.output import only_the_result_on_stdout, print_json, print_view
     from ftcli.cli.recipe_file import opened
+    from ftcli.engine.stopwatch import profiling
     from ftcli.errors import StoppedByUser, UsageError
     from ftcli.report.live import listener_for
 
     if folds and fold is not None:
         raise UsageError("--folds runs every fold, --fold one of them", remedy="give one of the two")
+    if folds and profile:
+        raise UsageError("--profile is for one run", remedy="give --fold K in place of --folds")
     perform = _every_fold if folds else _one
-    with opened(recipe, overrides) as loaded, listener_for(as_json=as_json) as listener:
+    with (
+        profiling() if profile else nullcontext(),
+        opened(recipe, overrides) as loaded,
+        listener_for(as_json=as_json) as listener,
+    ):
         try:
             with only_the_result_on_stdout():
                 result = perform(loaded, out, resume, listener, fold)
@@ -54,7 +63,10 @@ def train(
 
 
 def _one(recipe: Recipe, out: Path | None, resume: bool, listener: Listener, fold: int | None) -> Any:
-    from ftcli.workflows.train import train as run_recipe
+    from ftcli.engine.stopwatch import span
+
+    with span("imports"):
+        from ftcli.workflows.train import train as run_recipe
 
     if fold is not None:
         from ftcli.workflows.train_folds import of_fold, tell_default

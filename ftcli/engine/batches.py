@@ -20,6 +20,7 @@ from ftcli.components import augment
 from ftcli.engine.images import ImageStore, center_crop
 from ftcli.engine.sampler import Order
 from ftcli.engine.seed import derive, permutation, seeded
+from ftcli.engine.stopwatch import span
 from ftcli.errors import DataError
 from ftcli.plans.training_plan import batch_bounds
 
@@ -61,7 +62,7 @@ class _Images(Dataset[Sample | DataError]):
         label = self.store.splits.target(index)
         if self.transform is None:
             return center_crop(image, self.store.preprocessing.image_size), label, index
-        with seeded(self.seed, "augment", self.epoch, index, *([turn] if turn else [])):
+        with span("augment", 1), seeded(self.seed, "augment", self.epoch, index, *([turn] if turn else [])):
             return self.transform(image), label, index
 
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ftcli.engine.batches import Batch
+from ftcli.engine.confusion import counts_of
 from ftcli.engine.multilabel import multilabel_scores
 from ftcli.engine.precision import autocast
 from ftcli.events import Scores
@@ -33,20 +34,16 @@ def predict_logits(
 def scores_of(logits_NC: Tensor, labels_N: Tensor) -> Scores:
     """Accuracy, macro F1 and mean recall over the classes that occur, and mean cross-entropy.
 
-    By counting, once an epoch: torchmetrics, which measures the same at the end, takes seconds to import.
     Labels (N, C) are those of multi-label data: engine/multilabel.
     """
     if labels_N.ndim == 2:
         return multilabel_scores(logits_NC, labels_N)
     predicted_N, num_classes = logits_NC.argmax(dim=1), logits_NC.shape[1]
-    right_C = torch.bincount(labels_N[predicted_N == labels_N], minlength=num_classes).double()
-    there_C = torch.bincount(labels_N, minlength=num_classes).double()
-    either_C = there_C + torch.bincount(predicted_N, minlength=num_classes)
-    f1_C, recall_C = 2 * right_C / either_C, right_C / there_C
+    counts = counts_of(predicted_N, labels_N, num_classes)
     return Scores(
-        accuracy=(right_C.sum() / len(labels_N)).item(),
-        macro_f1=f1_C[either_C > 0].mean().item(),
+        accuracy=(counts.right.sum() / len(labels_N)).item(),
+        macro_f1=counts.f1[counts.met].mean().item(),
         loss=nn.functional.cross_entropy(logits_NC, labels_N).item(),
         num_examples=len(labels_N),
-        balanced_accuracy=recall_C[there_C > 0].mean().item(),
+        balanced_accuracy=counts.recall[counts.there > 0].mean().item(),
     )

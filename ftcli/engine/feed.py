@@ -17,6 +17,7 @@ from ftcli.engine.freeze import enter_eval_mode
 from ftcli.engine.mixing import mixing_of
 from ftcli.engine.prefix_cache import Kept, KeptBatches, Pass
 from ftcli.engine.sampler import order_of
+from ftcli.engine.stopwatch import span
 from ftcli.events import Noticed, Working
 from ftcli.findings import Finding
 from ftcli.plans.data_splits import TRAIN, VAL
@@ -75,12 +76,13 @@ def kept_batches(work: Work, cut: Cut, views: Mapping[str, int]) -> list[KeptBat
     stage = work.network.layer_map.layers[cut.boundary].stage
     passes = {stream: _passes(work, stream, count) for stream, count in views.items()}
     what = f"frozen part below {stage}"
-    kept = work.prefixes.get(
-        work.network,
-        cut,
-        [each for several in passes.values() for each in several],
-        lambda done, total: work.tell(Working(what, done, total)),
-    )
+    with span("prefix"):
+        kept = work.prefixes.get(
+            work.network,
+            cut,
+            [each for several in passes.values() for each in several],
+            lambda done, total: work.tell(Working(what, done, total)),
+        )
     if kept is None:
         work.tell(Noticed(_too_much(stage)))
         return None

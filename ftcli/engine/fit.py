@@ -28,7 +28,9 @@ from ftcli.engine.prefix_cache import PrefixCache
 from ftcli.engine.progress import Best, Progress, score_of
 from ftcli.engine.seed import seed_step
 from ftcli.engine.step import Stepper
+from ftcli.engine.stopwatch import span
 from ftcli.events import EpochDone, Listener, PhaseProved, PhaseStarted, Scores, StepDone
+from ftcli.plans.data_splits import VAL
 from ftcli.plans.phase import Phase
 from ftcli.plans.training_plan import TrainingPlan
 from ftcli.stopping import safe_point
@@ -88,7 +90,9 @@ def fit(work: Work, progress: Progress) -> None:
     cuda = [torch.cuda.current_device()] if work.device == "cuda" else []
     with torch.random.fork_rng(devices=cuda):
         while not progress.finished:
-            _perform_phase(work, progress, work.plan.phases[progress.phase])
+            phase = work.plan.phases[progress.phase]
+            with span(f"phase {phase.name}"):
+                _perform_phase(work, progress, phase)
             progress.finished = progress.phase == len(work.plan.phases)
 
 
@@ -125,7 +129,8 @@ def _perform_epoch(work: Work, progress: Progress, phase: Phase, feed: Feed, ste
     loss = _train(work, progress.epoch, phase, feed, stepper)
     train_seconds = time.perf_counter() - started
     enter_eval_mode(work.network)
-    scores = scores_of(*predict_logits(feed.forward, feed.validation(), work.device, work.plan.precision))
+    with span("evaluation", len(work.batches.store.splits.streams[VAL])):
+        scores = scores_of(*predict_logits(feed.forward, feed.validation(), work.device, work.plan.precision))
     best = _note(work.plan, progress, phase, scores)
     lrs = {group["names"][0]: group["lr"] for group in stepper.optimizer.param_groups}
     row = EpochDone(
@@ -142,7 +147,8 @@ def _perform_epoch(work: Work, progress: Progress, phase: Phase, feed: Feed, ste
     )
     progress.add(row)
     if work.keeper is not None:
-        work.keeper.save(progress, work.network.model, moments(stepper.optimizer), best=best)
+        with span("checkpoint"):
+            work.keeper.save(progress, work.network.model, moments(stepper.optimizer), best=best)
     work.tell(row)
 
 
@@ -154,7 +160,8 @@ def _train(work: Work, epoch: int, phase: Phase, feed: Feed, stepper: Stepper) -
     total, seen = 0.0, 0
     for step in range(steps):
         safe_point()
-        group = list(islice(batches, work.plan.accumulation))
+        with span("batches"):
+            group = list(islice(batches, work.plan.accumulation))
         set_lr(stepper.optimizer, phase.lr_factor(epoch + step / steps))
         seed_step(work.plan.seed, work.device, "step", epoch, step)
         loss = stepper.step(group)

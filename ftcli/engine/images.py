@@ -15,6 +15,7 @@ from ftcli.components.data.image import MAX_PIXELS, to_rgb
 from ftcli.engine.ahead import in_order
 from ftcli.engine.cache import keys
 from ftcli.engine.cache.pixels import PixelCache, Pixels
+from ftcli.engine.stopwatch import span
 from ftcli.errors import DataError
 from ftcli.findings import Finding
 from ftcli.plans.data_splits import DataSplits, without
@@ -193,7 +194,8 @@ class ImageStore:
 
     def _try(self, index: int) -> Tensor | DataError:
         try:
-            return self._prepare(index)
+            with span("decode", 1):
+                return self._prepare(index)
         except DataError as error:
             return error
 

@@ -20,6 +20,7 @@ from ftcli.engine.precision import autocast
 from ftcli.engine.proof import digest
 from ftcli.engine.sampler import Order
 from ftcli.engine.seed import permutation
+from ftcli.engine.stopwatch import span
 from ftcli.plans.training_plan import Precision, batch_bounds
 from ftcli.stopping import safe_point
 
@@ -92,7 +93,7 @@ class PrefixCache:
         """The network in two parts at `boundary` or below; None where none is proved equal to the whole on `images`."""
         if boundary not in self._cuts:
             enter_eval_mode(network)
-            with autocast(self.precision, self.device):
+            with span("prefix"), autocast(self.precision, self.device):
                 self._cuts[boundary] = highest_cut(network, self.forward, boundary, images())
         return self._cuts[boundary]
 
@@ -184,7 +185,7 @@ class PrefixCache:
         count = 0
         for batch in each.batches():
             safe_point()
-            with torch.no_grad(), autocast(self.precision, self.device):
+            with span("prefix", len(batch.inputs)), torch.no_grad(), autocast(self.precision, self.device):
                 part = cut.prefix(batch.inputs)
             count += len(batch.inputs)
             progress(count)

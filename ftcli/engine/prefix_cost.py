@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
@@ -17,17 +18,29 @@ from ftcli.plans.prefix import PrefixCost
 
 def prefix_costs(network: Network, boundaries: Iterable[int]) -> dict[int, PrefixCost]:
     """By boundary; one that the network cannot be cut at is left out. The network keeps its modes."""
+    with _on_one_image(network) as image:
+        whole = _flops(lambda: _forward(network, image))
+        costs = {boundary: _cost(network, boundary, image, whole) for boundary in set(boundaries)}
+    return {boundary: cost for boundary, cost in costs.items() if cost is not None}
+
+
+def forward_flops(network: Network) -> int:
+    """Floating-point operations of one image's way through the network, which keeps its modes."""
+    with _on_one_image(network) as image:
+        return _flops(lambda: _forward(network, image))
+
+
+@contextmanager
+def _on_one_image(network: Network) -> Iterator[Tensor]:
+    """An empty one, where the network is; meanwhile in eval mode."""
     modes = {name: module.training for name, module in network.model.named_modules()}
     device = next(network.model.parameters()).device
     size = network.preprocessing.image_size
-    image = torch.zeros(1, 3, size, size, dtype=torch.uint8, device=device)
     enter_eval_mode(network)
     try:
-        whole = _flops(lambda: _forward(network, image))
-        costs = {boundary: _cost(network, boundary, image, whole) for boundary in set(boundaries)}
+        yield torch.zeros(1, 3, size, size, dtype=torch.uint8, device=device)
     finally:
         _restore(network.model, modes)
-    return {boundary: cost for boundary, cost in costs.items() if cost is not None}
 
 
 def _cost(network: Network, boundary: int, image: Tensor, whole: int) -> PrefixCost | None:

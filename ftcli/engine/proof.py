@@ -8,13 +8,16 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
+from ftcli.engine.stopwatch import span
+
 Digests = dict[str, str]
 
 
 def digests(model: nn.Module, names: Iterable[str]) -> Digests:
     """Tensor name -> SHA-256 of its bytes: equal exactly when every bit is."""
     tensors = {**dict(model.named_parameters(remove_duplicate=False)), **dict(model.named_buffers())}
-    return {name: digest(tensors[name]) for name in names}
+    with span("proof"):
+        return {name: digest(tensors[name]) for name in names}
 
 
 def digest(tensor: Tensor) -> str:

@@ -13,6 +13,7 @@ from torch.optim import Optimizer
 from ftcli.components.objective import Loss
 from ftcli.engine.batches import Batch
 from ftcli.engine.precision import autocast
+from ftcli.engine.stopwatch import span
 from ftcli.errors import NonFiniteError
 from ftcli.plans.training_plan import Precision
 
@@ -45,20 +46,22 @@ class Stepper:
         values = [loss.item() for loss in losses]  # once all is under way: a GPU is waited for once a step
         for (batch, _), value in zip(counting, values, strict=True):
             _refuse_non_finite(value, batch)
-        self.scaler.unscale_(self.optimizer)
-        if self.clip_norm is not None:
-            nn.utils.clip_grad_norm_(self._parameters(), self.clip_norm, foreach=True)
-        self.scaler.step(self.optimizer)
-        self.scaler.update()
+        with span("optimizer"):
+            self.scaler.unscale_(self.optimizer)
+            if self.clip_norm is not None:
+                nn.utils.clip_grad_norm_(self._parameters(), self.clip_norm, foreach=True)
+            self.scaler.step(self.optimizer)
+            self.scaler.update()
         return sum((share * value for (_, share), value in zip(counting, values, strict=True)), 0.0)
 
     def _backward(self, batch: Batch, share: float) -> Tensor:
         """The batch's mean loss, still on its device."""
-        with autocast(self.precision, self.device):
+        with span("forward", len(batch.inputs)), autocast(self.precision, self.device):
             logits_BC = self.forward(batch.inputs.to(self.device, non_blocking=True))
         labels = batch.labels.to(self.device, non_blocking=True)
         loss = self.loss(logits_BC.float(), labels)
-        self.scaler.scale(loss * share).backward()
+        with span("backward", len(batch.inputs)):
+            self.scaler.scale(loss * share).backward()
         return loss.detach()
 
     def _parameters(self) -> list[Tensor]:

@@ -14,7 +14,8 @@ from ftcli.report.safe_text import plain
 
 if TYPE_CHECKING:
     from ftcli.plans.preprocessing import Preprocessing
-    from ftcli.workflows.models import BackboneCard, ListedBackbone, SourceCoverage
+    from ftcli.workflows.backbone_card import BackboneCard, SourceCoverage
+    from ftcli.workflows.models import ListedBackbone
 
 
 def backbone_lines(backbones: Sequence[ListedBackbone]) -> list[str]:

@@ -14,6 +14,7 @@ from ftcli.report import numbers
 from ftcli.report.findings import findings_view
 from ftcli.report.layout import FirstThatFits, add_columns, labelled, table, unbroken
 from ftcli.report.narrator import proof_line
+from ftcli.report.profile import profile_view
 from ftcli.report.safe_text import plain, shorten
 from ftcli.report.style import BAD, CAUTION, GOOD, QUIET, STRONG
 from ftcli.workflows.result import Reuse, TrainResult, VerdictKind
@@ -50,6 +51,7 @@ def summary_view(result: TrainResult) -> RenderableType:
         Text(""),
         Text("To use it:"),
         unbroken(plain(result.predict_command, STRONG)),
+        *([Text(""), profile_view(result.profile)] if result.profile else []),
     )
 
 

@@ -19,7 +19,6 @@ PACKAGES = (
     "pillow",
     "safetensors",
     "scikit-learn",
-    "torchmetrics",
 )
 
 

@@ -18,6 +18,7 @@ from ftcli.engine.network import Network
 from ftcli.engine.placement import find_machine, num_workers, place
 from ftcli.engine.precision import effect_of_bf16
 from ftcli.engine.prefix_cost import prefix_costs
+from ftcli.engine.stopwatch import span
 from ftcli.engine.weights_file import ModelCard
 from ftcli.errors import DataError, ModelError
 from ftcli.findings import Finding
@@ -66,9 +67,11 @@ def prepare(
     `precision` is what a run that goes on has chosen; else it is measured where the recipe leaves it open.
     """
     machine = machine_for(recipe)
-    splits = open_splits(recipe)
-    network = open_network(recipe, len(splits.classes))
-    place(network.model, machine.device)
+    with span("data"):
+        splits = open_splits(recipe)
+    with span("network"):
+        network = open_network(recipe, len(splits.classes))
+        place(network.model, machine.device)
     if recipe.data.image_size is not None:
         must_take_images(network, machine.device)
     store = None
@@ -76,9 +79,11 @@ def prepare(
         store = _scanned(recipe, splits, network.preprocessing, on_progress, skip=True)
         splits = store.splits
     images = store or ImageStore(splits, network.preprocessing, 0)
-    evidence = precision or _bf16_evidence(recipe, machine, network, images)
+    with span("precision"):
+        evidence = precision or _bf16_evidence(recipe, machine, network, images)
     facts = facts_of(splits, network.preprocessing)
-    plan = plan_of(recipe, network, facts, machine, evidence)
+    with span("plan"):
+        plan = plan_of(recipe, network, facts, machine, evidence)
     noticed = (*data_findings(recipe, splits), *_left_out(splits), *_not_finite(evidence))
     plan = plan.with_findings((*plan.findings, *noticed))
     return Prepared(

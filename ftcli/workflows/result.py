@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from ftcli.events import Scores
 from ftcli.findings import Finding
+from ftcli.plans.profile import Profile
 
 VerdictKind = Literal["gain", "no_clear_gain", "below_floor", "probe_only", "scratch"]
 
@@ -69,6 +70,8 @@ class TrainResult:
 
     reuse: Reuse | None = None
     """None where nothing was kept, and in runs from before there was a cache."""
+    profile: Profile | None = None
+    """Where the time went; None where nobody asked."""
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)

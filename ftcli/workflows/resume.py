@@ -10,6 +10,7 @@ from ftcli.engine.run_folder import RUNS, RunFolder
 from ftcli.errors import MachineError
 from ftcli.events import Scores
 from ftcli.findings import Finding
+from ftcli.plans.profile import profile_from
 from ftcli.workflows.result import Proof, Reuse, TrainResult
 
 SCORED = ("floor", "ceiling", "test", "val", "test_without_leaks")
@@ -39,7 +40,14 @@ def _result_of(values: dict[str, Any]) -> TrainResult:
     proof = Proof(**{**values["frozen"], "names": tuple(values["frozen"]["names"])})
     findings = tuple(Finding(**finding) for finding in values["findings"])
     reuse = Reuse(**values["reuse"]) if values.get("reuse") else None
-    rest = {"reuse": reuse, "classes": tuple(values["classes"]), "frozen": proof, "findings": findings}
+    profile = profile_from(values["profile"]) if values.get("profile") else None
+    rest = {
+        "reuse": reuse,
+        "profile": profile,
+        "classes": tuple(values["classes"]),
+        "frozen": proof,
+        "findings": findings,
+    }
     return TrainResult(**{**values, **scores, **rest})
 
 

@@ -18,9 +18,9 @@ from ftcli.engine.forecast import forecast
 from ftcli.engine.keep import RunKeeper
 from ftcli.engine.metrics import report_of
 from ftcli.engine.prefix_cache import Ledger
-from ftcli.engine.preload import preload
 from ftcli.engine.progress import Progress, compared_by
 from ftcli.engine.run_folder import RunFolder, claimed_run_folder
+from ftcli.engine.stopwatch import span
 from ftcli.engine.weights_file import save_model
 from ftcli.engine.whole_checkpoint import best_model
 from ftcli.errors import FrozenTensorChanged, MachineError, StoppedBySystem, StoppedByUser
@@ -41,6 +41,7 @@ from ftcli.workflows.last_look import last_look
 from ftcli.workflows.out_of_fold import out_of_fold
 from ftcli.workflows.prepare import Decoded, Prepared, image_batches, model_card, prepare, with_absolute_paths
 from ftcli.workflows.probe import probe
+from ftcli.workflows.profile import profile_of
 from ftcli.workflows.result import Proof, Reuse, TrainResult
 from ftcli.workflows.resume import find_run, saved_result
 from ftcli.workflows.verdict import verdict_of
@@ -104,20 +105,24 @@ def _stoppable(recipe: Recipe, run: RunFolder, listener: Listener, decoded: Deco
 def _train(recipe: Recipe, run: RunFolder, listener: Listener, decoded: Decoded | None) -> TrainResult:
     """Nothing is written before every image has been read: a run that cannot begin leaves nothing behind."""
     recorded = run.recorded_precision()
-    prepared = prepare(recipe, lambda done, total: listener(Working("reading images", done, total)), recorded)
+    with span("opening"):
+        prepared = prepare(
+            recipe, lambda done, total: listener(Working("reading images", done, total)), recorded
+        )
     keeper = _keeper(recipe, prepared, run)
     resumed = keeper.resume(prepared.network)
     tell = _Findings(listener, list(prepared.plan.findings))
-    expected = forecast(prepared.plan, prepared.network, len(prepared.splits.streams[VAL]))
+    with span("forecast"):
+        expected = forecast(prepared.plan, prepared.network, len(prepared.splits.streams[VAL]))
     tell(PlanReady(prepared.plan, str(run.path), prepared.notes, expected))
     for finding in keeper.noticed:
         tell(Noticed(finding))
     started = time.perf_counter()
-    audit = gate(recipe, prepared.splits, tell)
-    batches = image_batches(recipe, prepared, lambda d, n: tell(Working("reading images", d, n)), decoded)
+    with span("audit"):
+        audit = gate(recipe, prepared.splits, tell)
+    with span("reading images", len(prepared.splits.examples)):
+        batches = image_batches(recipe, prepared, lambda d, n: tell(Working("reading images", d, n)), decoded)
     batches.store.listen(lambda finding: tell(Noticed(finding)))
-    if batches.store.in_memory:  # else loaders fork processes, which must not inherit an import half done
-        preload()
     if resumed is None:
         _write_intent(run, recipe, prepared)
     shelf = feature_shelf(recipe, prepared, batches.store)
@@ -148,19 +153,24 @@ def _perform(
     plan, network = work.plan, work.network
     progress, work.remembered = resumed or (Progress(), {})
     if progress.floor is None and plan.floor == "probe":
-        progress.floor = probe(recipe, prepared, work)
+        with span("floor"):
+            progress.floor = probe(recipe, prepared, work)
     fit(work, progress)
     floor, ceiling = _floor_and_ceiling(plan, progress)
     val_counts = list(prepared.splits.count_per_class("val").values())
     metric = compared_by(plan.checkpoint_metric)
     kind, verdict = verdict_of(floor, ceiling, plan.pretrained, metric, val_counts)
     if kind == "below_floor":
-        work.tell(Noticed(explain_harm(recipe, work)))
+        with span("explaining"):
+            work.tell(Noticed(explain_harm(recipe, work)))
     network.model.load_state_dict(_best_written(run))
     best = progress.best
     assert best is not None
     work.tell(Working("testing", 0))
-    logits, labels = predict_stream(work, _phase_of(plan, best.phase), TEST)
+    with span("testing", len(prepared.splits.streams[TEST])):
+        logits, labels = predict_stream(work, _phase_of(plan, best.phase), TEST)
+    with span("report"):
+        report = report_of(logits, labels, plan.classes, plan.seed)
     train_counts = list(prepared.splits.count_per_class("train").values())
     if labels.ndim == 1:
         for finding in last_look(logits, labels, plan.classes, train_counts):
@@ -186,9 +196,10 @@ def _perform(
         weights=str(run.best),
         predict_command=_predict_command(run, prepared.splits),
         seconds=time.perf_counter() - started,
-        test_report=report_of(logits, labels, plan.classes, plan.seed),
+        test_report=report,
         reuse=_reuse(work.prefixes.ledger),
         test_without_leaks=scores_without_leaks(logits, labels, work.batches.store.splits, audit),
+        profile=profile_of(work),
     )
 
 
@@ -199,9 +210,10 @@ def _keeper(recipe: Recipe, prepared: Prepared, run: RunFolder) -> RunKeeper:
 
 def _best_written(run: RunFolder) -> dict[str, Tensor]:
     """The best weights, which become best.safetensors."""
-    found = best_model(run.checkpoints)
-    assert found is not None, "a plan has an epoch"
-    save_model(run.best, *found)
+    with span("checkpoint"):
+        found = best_model(run.checkpoints)
+        assert found is not None, "a plan has an epoch"
+        save_model(run.best, *found)
     return found[0]
 
 

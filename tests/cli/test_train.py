@@ -261,3 +261,17 @@ def test_a_signal_ends_the_process_in_order(place, number, code):
     assert "best.safetensors" not in left
     assert len(rows(place / "runs" / "toy")) >= 4
     assert not [name for name in left if name.endswith(".tmp")]
+
+
+def test_a_profile_is_shown_last_and_stands_in_the_summary(ftcli, place):
+    ended = ftcli("train", "toy.yaml", "--out", "runs/timed", "--set", "train.epochs=2", "--profile")
+    assert ended.code == 0, ended.err
+    table = ended.out[ended.out.index("Where the time went: ") :]
+    assert {"imports", "floor", "phase head", "forward", "backward", "optimizer", "evaluation"} <= {
+        re.split(r"\s{2,}", line.strip())[0] for line in table.splitlines()
+    }
+    assert max(map(len, table.splitlines())) <= 80
+    kept = json.loads(Path("runs/timed/summary.json").read_text())["profile"]
+    assert f"{kept['seconds']:.1f} s" in table.splitlines()[0]
+    ended = ftcli("train", "toy.yaml", "--profile", "--folds")
+    assert (ended.code, "give --fold K" in ended.err) == (2, True)

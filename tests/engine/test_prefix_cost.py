@@ -7,7 +7,7 @@ import pytest
 from ftcli.components.head import Linear
 from ftcli.engine.build import build_network
 from ftcli.engine.forecast import _of_phase
-from ftcli.engine.prefix_cost import prefix_costs
+from ftcli.engine.prefix_cost import forward_flops, prefix_costs
 from ftcli.plans.prefix import FrozenPrefix, PrefixCost
 from tests.planner.test_compile import plan
 
@@ -61,3 +61,9 @@ def test_an_epoch_is_what_is_left_of_it(views, epoch, before):
     told = _of_phase(made, replace(made.phases[0], prefix=prefix), 0.01, 20)
     assert told.epoch_seconds == pytest.approx(epoch)
     assert told.before_seconds == pytest.approx(before)
+
+
+def test_the_operations_of_a_resnet18_are_those_of_the_literature():
+    """1.81 billion multiplications and additions for an image of 224 pixels (He et al. 2016 count each pair once)."""
+    network = build_network("torchvision/resnet18", "none", Linear(), 1000, image_size=224, seed=0, meta=True)
+    assert forward_flops(network) == pytest.approx(2 * 1.81e9, rel=0.01)

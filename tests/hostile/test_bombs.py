@@ -95,6 +95,7 @@ BOMBS: dict[str, Callable[[], bytes]] = {
 }
 
 
+@pytest.mark.fault(8)
 @pytest.mark.parametrize("name", BOMBS)
 def test_a_bomb_is_refused_before_it_is_decoded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
@@ -111,6 +112,7 @@ def test_a_bomb_is_refused_before_it_is_decoded(
     assert name.startswith("webp") or "pixels" in caught.value.what, caught.value.what
 
 
+@pytest.mark.fault(8)
 @pytest.mark.parametrize("chunk", [b"zTXt", b"iCCP"])
 def test_a_deflate_bomb_beside_the_pixels_does_not_unfold(tmp_path: Path, chunk: bytes) -> None:
     """Either the chunk is refused or it is cut: the picture itself is small and may be used."""
@@ -145,6 +147,7 @@ def test_the_bound_is_the_recipe_s_in_both_directions(
     assert open_image(tmp_path / "a.png", max_pixels=900).size == (30, 30)
 
 
+@pytest.mark.fault(8)
 @pytest.mark.parametrize("size", [(1, 60_000), (60_000, 1)])
 def test_a_line_that_resizing_would_make_enormous_is_refused(size: tuple[int, int]) -> None:
     with pytest.raises(DataError, match="pixels would become"):

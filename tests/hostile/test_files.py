@@ -33,6 +33,7 @@ def test_there_are_as_many_as_promised() -> None:
     assert len(ALL) == len({file.name for file in ALL}) >= 85
 
 
+@pytest.mark.fault(7)
 @pytest.mark.parametrize("file", ALL, ids=lambda file: file.name)
 def test_each_is_judged_right(tmp_path: Path, file: Hostile) -> None:
     write(tmp_path, [file])
@@ -51,6 +52,7 @@ def test_each_is_judged_right(tmp_path: Path, file: Hostile) -> None:
     assert as_left(tmp_path) == before
 
 
+@pytest.mark.fault(7)
 @pytest.mark.parametrize("cut", [1, 12, 16, PNG_TAIL])
 def test_a_png_that_lacks_only_what_follows_its_pixels_has_lost_nothing(tmp_path: Path, cut: int) -> None:
     (tmp_path / "a.png").write_bytes(stored(page(), "PNG")[:-cut])
@@ -94,6 +96,7 @@ def test_a_scan_that_skips_leaves_out_these_and_no_others(tmp_path: Path) -> Non
     assert as_left(folder) == before
 
 
+@pytest.mark.fault(7)
 def test_a_class_of_which_nothing_is_left_is_an_error(tmp_path: Path) -> None:
     write(tmp_path / "good", [Hostile(f"{i}.png", stored(page(), "PNG")) for i in range(8)])
     write(tmp_path / "bad", [Hostile(f"{i}.png", b"<html>") for i in range(8)])
@@ -102,6 +105,7 @@ def test_a_class_of_which_nothing_is_left_is_an_error(tmp_path: Path) -> None:
     assert "none of JPEG" in caught.value.what
 
 
+@pytest.mark.fault(7)
 def test_a_name_that_is_not_utf_8_is_told_before_anything_is_read(tmp_path: Path) -> None:
     for name in ("a", "b"):
         write(tmp_path / name, odd_but_good()[:6])

@@ -118,24 +118,28 @@ def test_there_are_as_many_as_promised() -> None:
     assert len(CSV) + len(JSON) + len(WHOLE) >= 30
 
 
+@pytest.mark.fault(13)
 @pytest.mark.parametrize("name", CSV)
 def test_a_hostile_row_of_csv(data: Path, name: str) -> None:
     row, message = CSV[name]
     refused(data, "list.csv", HEAD + GOOD + row, message)
 
 
+@pytest.mark.fault(13)
 @pytest.mark.parametrize("name", JSON)
 def test_a_hostile_line_of_json(data: Path, name: str) -> None:
     line, message = JSON[name]
     refused(data, "list.jsonl", GOOD_JSON + line, message)
 
 
+@pytest.mark.fault(13)
 @pytest.mark.parametrize("name", WHOLE)
 def test_what_is_no_manifest(data: Path, name: str) -> None:
     content, message = WHOLE[name]
     refused(data, "list.csv", content, message)
 
 
+@pytest.mark.fault(13)
 @pytest.mark.parametrize("path", ["a", "pipe.png", "zero.png", "gone.csv", "circle.png"])
 def test_what_is_not_even_a_file(data: Path, path: str) -> None:
     with pytest.raises(DataError, match=r"not a file|cannot read it"):

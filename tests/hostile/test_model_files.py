@@ -26,6 +26,7 @@ def best(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path / "run" / "best.safetensors"
 
 
+@pytest.mark.fault(21)
 @pytest.mark.parametrize("lost", ["classes", "preprocessing", "backbone", "head", None])
 def test_predict_refuses_it(best: Path, tmp_path: Path, lost: str | None) -> None:
     state, _ = load_model(best)

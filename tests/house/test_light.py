@@ -9,7 +9,10 @@ from pathlib import Path
 import pytest
 
 from ftcli.recipe.examples import find_example
+from tests.toys import RESNET
 
+REPORTS = ("torchmetrics", "transformers", "scipy", "sklearn", "pandas")
+"""What libraries of measures bring with them; a run that needs none of it should not wait for it."""
 HEAVY = ("torch", "torchvision", "timm", "numpy", "sklearn", "PIL")
 RECIPE = str(find_example("quickstart").path)
 
@@ -62,3 +65,21 @@ def test_importing_ftcli_imports_nothing() -> None:
 def test_only_the_command_that_is_called_is_imported() -> None:
     commands = {Path(name).name for name in imported_by("recipes", "ls") if name.startswith("ftcli.cli.")}
     assert commands == {f"ftcli.cli.{name}" for name in ("app", "outcome", "options", "output", "recipes")}
+
+
+def test_a_list_that_is_kept_needs_no_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    first = imported_by("models", "ls", "resnet18", "--source", "torchvision")
+    assert "torch" in first
+    again = imported_by("models", "ls", "resnet18", "--source", "torchvision")
+    assert not again & {*HEAVY, "transformers", "scipy"}
+
+
+def test_a_run_counts_its_scores_without_libraries_of_measures(digits: Path, tmp_path: Path) -> None:
+    recipe = tmp_path / "toy.yaml"
+    recipe.write_text(
+        f"data: {{kind: folder, path: {digits}, image_size: 32}}\n"
+        f"model: {{backbone: {RESNET}, weights: none}}\n"
+        "strategy: full\ntrain: {epochs: 1, batch_size: 16}\nruntime: {device: cpu}\n"
+    )
+    assert not imported_by("train", str(recipe), "--out", str(tmp_path / "run")) & set(REPORTS)

@@ -10,7 +10,8 @@ import pytest
 from ftcli.plans.preprocessing import IMAGENET
 from ftcli.report.console import console_for, show
 from ftcli.report.models import backbone_lines, backbone_views
-from ftcli.workflows.models import BackboneCard, ListedBackbone, StageFacts
+from ftcli.workflows.backbone_card import BackboneCard, StageFacts
+from ftcli.workflows.models import ListedBackbone
 
 CARD = BackboneCard(
     name="timm/net.b",

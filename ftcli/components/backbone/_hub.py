@@ -8,31 +8,32 @@ from contextlib import contextmanager
 from huggingface_hub import constants, get_session
 from huggingface_hub.errors import LocalEntryNotFoundError
 
+from ftcli.offline import OFFLINE, is_offline
+
 _ANSWER_SECONDS = 10.0
 
 
 @contextmanager
 def without_waiting() -> Iterator[None]:
-    """Downloads in this block look in the cache alone when the hub does not answer.
+    """Downloads in this block look in the cache alone when the hub does not answer, or must not be asked.
 
     The hub's client would ask six times, with 23 seconds of pauses, for every file that it tries. Raises
     ConnectionError for what is not in the cache then.
     """
-    if constants.HF_HUB_OFFLINE:
-        yield
-        return
-    reason = _why_unreachable()
+    before = constants.HF_HUB_OFFLINE
+    reason = OFFLINE if before or is_offline() else why_unreachable()
     constants.HF_HUB_OFFLINE = reason is not None
     try:
         yield
     except LocalEntryNotFoundError as error:
-        raise ConnectionError(f"{constants.ENDPOINT} cannot be reached ({reason})") from error
+        told = reason if reason == OFFLINE else f"{constants.ENDPOINT} cannot be reached ({reason})"
+        raise ConnectionError(told) from error
     finally:
-        constants.HF_HUB_OFFLINE = False
+        constants.HF_HUB_OFFLINE = before
 
 
-def _why_unreachable() -> str | None:
-    """Asked through the hub's own session, and so through the user's proxies; None when it answers."""
+def why_unreachable() -> str | None:
+    """The reason in a line; None when it answers. Asked through the hub's own session, and so the user's proxies."""
     try:
         get_session().head(constants.ENDPOINT, timeout=_ANSWER_SECONDS)
     except Exception as error:  # as many kinds as there are transports

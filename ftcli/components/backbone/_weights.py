@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,8 @@ from ._opened import is_below
 _WRAPPERS = ("state_dict", "model_state_dict", "model")
 _PREFIXES = ("module.", "_orig_mod.")
 """What DataParallel and torch.compile put before every name."""
+_CAREFUL = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
+"""torch's own variable, read at every torch.load."""
 _RECENT = ".num_batches_tracked"
 """A BatchNorm buffer that files from before torch 0.4.1 do not have; nothing depends on it."""
 
@@ -72,9 +76,27 @@ def _unpickled(path: Path) -> Any:
         raise _refused(path) from error
 
 
+@contextmanager
+def tensors_alone() -> Iterator[None]:
+    """Whatever a library opens with torch.load in this block, it gets tensors or an error: see weights_only."""
+    before = os.environ.get(_CAREFUL)
+    os.environ[_CAREFUL] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[_CAREFUL]
+        else:
+            os.environ[_CAREFUL] = before
+
+
 def _refused(path: Path) -> ModelError:
-    what = "the weights are not opened: the file is damaged, or holds more than tensors and could run code"
     remedy = "save the state_dict alone: torch.save(model.state_dict(), path), or as .safetensors"
+    return not_opened(path, remedy)
+
+
+def not_opened(path: Path, remedy: str) -> ModelError:
+    what = "the weights are not opened: the file is damaged, or holds more than tensors and could run code"
     return ModelError(what, where=str(path), remedy=remedy)
 
 

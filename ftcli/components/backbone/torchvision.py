@@ -6,20 +6,23 @@ The auxiliary classifiers of GoogLeNet and Inception v3 help to train from nothi
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
+from urllib.parse import urlparse
 
+import torch
 import torchvision.models as zoo
 from torch import nn
 from torchvision.models import WeightsEnum
 
+from ftcli.offline import OFFLINE, is_offline
 from ftcli.plans.preprocessing import IMAGENET, Preprocessing
 
 from . import _torchvision_depth as depth
 from ._depth import Depth
 from ._errors import no_default_weights, no_such_model, not_fetched, wrong_size
 from ._opened import Opened, build
-from ._weights import is_file, load_weights
+from ._weights import is_file, load_weights, not_opened, tensors_alone
 
 
 class _Family(NamedTuple):
@@ -141,18 +144,28 @@ def _pretrained(name: str, size: int, own_size: int) -> WeightsEnum:
 def _construct(name: str, size: int, weights: WeightsEnum | None, *, meta: bool) -> nn.Module:
     options = _size_options(name, size)
     fixed = _auxiliary_options(name, random=weights is None and not meta)
+    if weights is not None and is_offline() and not _kept(weights).is_file():
+        raise not_fetched(f"{weights} of torchvision", ConnectionError(OFFLINE))
     try:
-        return build(
-            lambda: zoo.get_model(_architecture(name), weights=weights, **options, **fixed), meta=meta
-        )
+        with tensors_alone():
+            return build(
+                lambda: zoo.get_model(_architecture(name), weights=weights, **options, **fixed), meta=meta
+            )
     except (AssertionError, ValueError) as error:
         if not options:
             raise
         raise wrong_size(f"torchvision/{name}", size, str(error)) from error
-    except (OSError, RuntimeError) as error:
+    except Exception as error:  # a download fails in as many ways as there are transports
         if weights is None:
             raise
+        if _kept(weights).is_file():
+            raise not_opened(_kept(weights), "remove it: it is downloaded again") from error
         raise not_fetched(f"{weights} of torchvision", error) from error
+
+
+def _kept(weights: WeightsEnum) -> Path:
+    """Where torch keeps the file that these weights are downloaded as."""
+    return Path(torch.hub.get_dir(), "checkpoints", PurePosixPath(urlparse(weights.url).path).name)
 
 
 def _auxiliary_options(name: str, *, random: bool) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import AfterValidator, Field
 
 from ftcli.errors import DataError
+from ftcli.offline import OFFLINE, is_offline
 from ftcli.plans.data_splits import TEST, TRAIN, VAL, DataSplits, Example
 
 from ._common import DataOptions, SourcePath, complete
@@ -92,12 +93,14 @@ def _open(options: Torchvision, arguments: dict[str, Any]) -> Any:
     dataset = getattr(datasets, options.name)
     if "loader" in inspect.signature(dataset).parameters:
         arguments = {**arguments, "loader": partial(open_image, max_pixels=options.max_pixels)}
+    download = options.download and not is_offline()
     try:
-        return dataset(Path(options.path), download=options.download, **arguments)
+        return dataset(Path(options.path), download=download, **arguments)
     except Exception as error:  # RuntimeError when missing; OSError, AssertionError, ... when damaged
         what = f"torchvision cannot open {options.name}: {str(error) or type(error).__name__}"
-        remedy = "set data.path to the folder that holds it, or data.download to true"
-        raise DataError(what, where=options.path, remedy=None if options.download else remedy) from error
+        here = "set data.path to the folder that holds it, or data.download to true"
+        remedy = OFFLINE if options.download else here
+        raise DataError(what, where=options.path, remedy=None if download else remedy) from error
 
 
 def _labels(dataset: Any) -> list[int]:

@@ -6,8 +6,10 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from ftcli.engine.audit.cache import Kept, cache_file, read_cache, recalled, stamp_of, write_cache
+from ftcli.engine.audit.cache import cache_file, read_cache, write_cache
 from ftcli.engine.audit.fingerprint import Fingerprint, fingerprint
+from ftcli.engine.cache.home import stamps_folder
+from ftcli.engine.cache.stamps import Content, contents_of, stamp_of
 from ftcli.errors import DataError
 from ftcli.plans.data_splits import DataSplits
 from ftcli.stopping import at_safe_points, safe_point
@@ -23,39 +25,28 @@ def scan(
     files = splits.files if cached else None
     path = cache_file(splits.source)
     before = read_cache(path) if files else {}
-    after: dict[str, Kept] = {}
+    contents = contents_of(dict(enumerate(files)), splits.source, stamps_folder(), workers) if files else {}
+    after: dict[bytes, Fingerprint] = {}
 
-    def look(index: int) -> tuple[Scanned, Kept | None]:
-        if files is None:
-            return _fingerprint(splits, index), None
-        return _look(splits, index, files[index], before.get(_name(files[index])))
+    def look(index: int) -> Scanned:
+        known = before.get(contents[index].digest) if index in contents else None
+        return known or _fingerprint(splits, index)
 
     found: list[Scanned] = []
     with ThreadPoolExecutor(max(workers, 1)) as pool:
         try:
-            for index, (result, kept) in enumerate(pool.map(look, range(len(splits.examples)))):
+            for index, result in enumerate(pool.map(look, range(len(splits.examples)))):
                 safe_point()
                 found.append(result)
-                if kept is not None and files is not None:
-                    after[_name(files[index])] = kept
+                if files and isinstance(result, Fingerprint) and _is_still(contents.get(index), files[index]):
+                    after[contents[index].digest] = result
                 on_progress(index + 1, len(splits.examples))
         except BaseException:  # Ctrl-C: the pool would decode the rest before it ends
             pool.shutdown(wait=False, cancel_futures=True)
             raise
-    if files and _changed(before, after):
+    if after.keys() != before.keys():
         write_cache(path, after)
     return found
-
-
-def _look(splits: DataSplits, index: int, file: Path, kept: Kept | None) -> tuple[Scanned, Kept | None]:
-    known = recalled(kept, file)
-    if known is not None:
-        return known.fingerprint, known
-    stamp = stamp_of(file)  # before the image is read: a file that changes meanwhile is read again next time
-    found = _fingerprint(splits, index)
-    if stamp is None or isinstance(found, DataError):
-        return found, None
-    return found, Kept(stamp, found)
 
 
 def _fingerprint(splits: DataSplits, index: int) -> Scanned:
@@ -65,9 +56,6 @@ def _fingerprint(splits: DataSplits, index: int) -> Scanned:
         return error
 
 
-def _name(file: Path) -> str:
-    return str(file.absolute())
-
-
-def _changed(before: dict[str, Kept], after: dict[str, Kept]) -> bool:
-    return {n: k.stamp for n, k in before.items()} != {n: k.stamp for n, k in after.items()}
+def _is_still(content: Content | None, file: Path) -> bool:
+    """A file that changes while it is read is read again the next time."""
+    return content is not None and content.stamp == stamp_of(file)

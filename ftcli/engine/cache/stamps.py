@@ -5,17 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from hashlib import sha256
 from os.path import abspath
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 
 from ftcli.engine.ahead import in_order
 from ftcli.engine.cache import keys
-from ftcli.engine.files import replace_file
-from ftcli.errors import MachineError
+from ftcli.engine.cache.columns import of_digests, read_columns, record_of, write_columns
 
 VERSION = 1
 INT64 = 2**63 - 1
@@ -52,7 +49,7 @@ def stamp_of(path: Path) -> Stamp | None:
 
 def contents_of(files: Mapping[int, Path], source: str, folder: Path, workers: int) -> dict[int, Content]:
     """By index; those that cannot be read are left out. Remembered in `folder`, a file for each source of data."""
-    record = folder / f"{sha256(abspath(source).encode('utf-8', 'surrogateescape')).hexdigest()[:24]}.npz"
+    record = record_of(source, folder)
     before = _read(record)
     found: dict[int, Content] = {}
 
@@ -82,14 +79,11 @@ def _content(path: Path, known: Content | None) -> Content | None:
 
 
 def _read(record: Path) -> dict[str, Content]:
-    """Nothing when there is none, or it is damaged or of another version."""
+    columns = read_columns(record, VERSION)
     try:
-        with record.open("rb") as file, np.load(file, allow_pickle=False) as columns:
-            if int(columns["version"]) != VERSION:
-                return {}
-            names = columns["names"].tobytes().split(b"\0")
-            stamps, digests = columns["stamps"].tolist(), columns["digests"]
-    except (OSError, ValueError, KeyError, IndexError, EOFError, BadZipFile):
+        names = columns["names"].tobytes().split(b"\0")
+        stamps, digests = columns["stamps"].tolist(), columns["digests"]
+    except KeyError:
         return {}
     if not len(names) == len(stamps) == len(digests):
         return {}
@@ -100,21 +94,10 @@ def _read(record: Path) -> dict[str, Content]:
 
 
 def _write(record: Path, contents: Mapping[str, Content]) -> None:
-    """Whole or not at all; a folder that cannot be written only costs time later."""
     stamps = [[c.stamp.size, c.stamp.mtime_ns, c.stamp.ctime_ns, c.stamp.inode] for c in contents.values()]
-    columns = {
-        "version": np.array(VERSION),
+    columns: dict[str, np.ndarray] = {
         "names": np.frombuffer(b"\0".join(n.encode("utf-8", "surrogateescape") for n in contents), np.uint8),
         "stamps": np.array(stamps, np.int64),
-        "digests": np.frombuffer(b"".join(c.digest for c in contents.values()), np.uint8).reshape(-1, 32),
+        "digests": of_digests(content.digest for content in contents.values()),
     }
-
-    def write(aside: Path) -> None:
-        with aside.open("wb") as file:
-            np.savez(file, **columns)  # type: ignore[arg-type]
-
-    try:
-        record.parent.mkdir(parents=True, exist_ok=True)
-        replace_file(record, write)
-    except (OSError, MachineError):
-        return
+    write_columns(record, VERSION, columns)

@@ -1,6 +1,6 @@
 """How fast is ftcli beside what people use? `make bench`, `make bench-quick`.
 
-python -m tests.benchmarks.speed [--quick] [--peers PYTHON] [--only WORK ...] [--fresh]
+python -m tests.benchmarks.speed [--quick] [--peers PYTHON] [--only WORK ...] [--tools TOOL ...] [--fresh]
 
 Every run is a process of its own; the tools of a work take turns (A B C A B C), and the medians count. What is
 finished is not run again: an interrupted measurement goes on where it was. speed.json keeps every single run, speed.md
@@ -49,6 +49,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--repetitions", type=int, help="default 3, of --quick 1")
     parser.add_argument("--only", nargs="+", metavar="WORK", help="some of the works, by name")
+    parser.add_argument("--tools", nargs="+", metavar="TOOL", help="some of the tools, by name")
     parser.add_argument("--limit", type=float, default=3600, help="seconds after which a run is given up")
     parser.add_argument("--fresh", action="store_true", help="run what is finished again")
     parser.set_defaults(form="full")
@@ -60,6 +61,7 @@ def main() -> int:
     given = arguments()
     form = FORMS[given.form]
     works = chosen(works_of(form), given.only)
+    refuse_unknown(given.tools, works)
     if given.repetitions:
         form = replace(form, repetitions=given.repetitions)
     source = read_source(given.fashion_mnist)
@@ -71,7 +73,7 @@ def main() -> int:
         scratch, logs, given.out.absolute() / "weights", ours, peers, given.threads, given.limit
     )
     for work in works:
-        measure(work, form, place, results, source)
+        measure(work, form, place, results, source, given.tools)
         show(work_table(work, results))
         (folder / "speed.md").write_text(markdown(works_of(form), results, form))
     show(goals_table(works, results, form))
@@ -86,6 +88,13 @@ def chosen(works: tuple[Work, ...], names: list[str] | None) -> tuple[Work, ...]
     return tuple(work for work in works if not names or work.name in names)
 
 
+def refuse_unknown(tools: list[str] | None, works: tuple[Work, ...]) -> None:
+    there = {tool.name: None for work in works for tool in work.tools}
+    unknown = set(tools or ()) - there.keys()
+    if unknown:
+        sys.exit(f"no tool {', '.join(sorted(unknown))}; there are {'; '.join(there)}")
+
+
 def about(given: argparse.Namespace, source: Source) -> dict[str, Any]:
     return {
         "commit": commit(),
@@ -97,9 +106,12 @@ def about(given: argparse.Namespace, source: Source) -> dict[str, Any]:
     }
 
 
-def measure(work: Work, form: Form, place: Workplace, results: Results, source: Source) -> None:
-    """Every tool once, then every tool again: what drifts in the machine meets them all."""
-    turns = [(n, tool) for n in range(work.repetitions or form.repetitions) for tool in work.tools]
+def measure(
+    work: Work, form: Form, place: Workplace, results: Results, source: Source, tools: list[str] | None
+) -> None:
+    """Every tool (or those named) once, then every tool again: what drifts in the machine meets them all."""
+    named = [tool for tool in work.tools if not tools or tool.name in tools]
+    turns = [(n, tool) for n in range(work.repetitions or form.repetitions) for tool in named]
     left = [(n, tool) for n, tool in turns if not results.has(work, tool, n)]
     if not left:
         return

@@ -1,0 +1,26 @@
+"""The faults that ftcli is tested against, by number: what the rows of `make faults` are called."""
+
+FAULTS = {
+    1: "kill -9 at any moment",
+    2: "a run that is resumed differs",
+    3: "a write that is cut off",
+    4: "SIGTERM, SIGINT, SIGUSR1",
+    5: "NaN or infinity while training",
+    6: "out of memory",
+    7: "damaged and odd images",
+    8: "decompression bombs",
+    9: "pickles that run code",
+    10: "a corrupt checkpoint",
+    11: "hostile YAML",
+    12: "any recipe, any manifest",
+    13: "paths out of the data's root",
+    14: "a full disk",
+    15: "an output that cannot be written",
+    16: "two runs in one folder",
+    17: "the same seed, other bits",
+    18: "a loader's worker dies",
+    19: "a rank dies under torchrun",
+    20: "the last good checkpoint is deleted",
+    21: "classes or preprocessing are lost",
+    22: "the network is used unasked",
+}
