@@ -103,8 +103,9 @@ def deleted(path: Path, dice: random.Random) -> None:
 
 def swapped(path: Path, dice: random.Random) -> None:
     """With the file of the same name in another checkpoint, or with any other."""
-    others = sorted(other for other in path.parents[1].rglob(path.name) if other != path and other.is_file())
-    others = others or sorted(other for other in path.parent.rglob("*.json") if other != path)
+    folder = path.parents[1] if path.parent.name.isdecimal() else path.parent
+    files = [other for other in sorted(folder.rglob("*")) if other.is_file() and other != path]
+    others = [other for other in files if other.name == path.name] or files
     other = dice.choice(others)
     mine, theirs = path.read_bytes(), other.read_bytes()
     path.write_bytes(theirs)
