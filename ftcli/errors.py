@@ -4,6 +4,7 @@ FtcliError                      1   a bug of ours, or a promise broken
 ├── UsageError                  2   the command line is wrong
 │   └── RecipeError             2   the recipe is wrong; holds every problem at once
 ├── MachineError                3   device, path or permission
+│   └── DiskFullError          23   no room for what a run writes
 ├── DataError                   4   the user's data
 ├── ModelError                  5   backbone, weights or checkpoint
 ├── GateError                   6   a quality gate that was asked for failed
@@ -19,7 +20,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from errno import EDQUOT, EFBIG, ENOSPC
 from typing import Any
+
+DISK_FULL = (ENOSPC, EDQUOT, EFBIG)
+"""What the system says where there is no room: on the disk, in a quota, below a limit."""
 
 
 class FtcliError(Exception):
@@ -40,6 +45,10 @@ class UsageError(FtcliError):
 
 class MachineError(FtcliError):
     exit_code = 3
+
+
+class DiskFullError(MachineError):
+    exit_code = 23
 
 
 class DataError(FtcliError):

@@ -70,6 +70,13 @@ class Train(Options):
     where. rollback: the epoch begins anew at half the LR, which stays so; three times in a run, then it ends."""
 
 
+class Checkpoint(Options):
+    """What is kept of a run on its way, for `--resume`."""
+
+    keep: int = Field(default=2, ge=2)
+    """The last n checkpoints stay, beside the best one; a damaged one is passed over for the one before it."""
+
+
 class Cache(Options):
     """What is computed once and kept, instead of computed again."""
 
@@ -136,6 +143,8 @@ class Recipe(Options):
     """How the LR moves; default a tenth of warm-up, then cosine."""
     train: Train = Train()
     """The loop."""
+    checkpoint: Checkpoint = Checkpoint()
+    """What `--resume` goes on from."""
     cache: Cache = Cache()
     """What is kept instead of computed again."""
     runtime: Runtime = Runtime()

@@ -7,13 +7,14 @@ import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from torch import Tensor
+
 from ftcli.components.data.image import to_rgb
 from ftcli.engine.evaluate import scores_of
 from ftcli.engine.feed import predict_stream
 from ftcli.engine.fit import Work, fit
 from ftcli.engine.forecast import forecast
 from ftcli.engine.keep import RunKeeper
-from ftcli.engine.keep import resume as resume_from
 from ftcli.engine.metrics import report_of
 from ftcli.engine.micro_batch import is_out_of_memory, out_of_memory
 from ftcli.engine.prefix_cache import Ledger
@@ -21,7 +22,8 @@ from ftcli.engine.preload import preload
 from ftcli.engine.progress import Progress, compared_by
 from ftcli.engine.run_folder import RunFolder, claimed_run_folder
 from ftcli.engine.stopwatch import span
-from ftcli.engine.weights_file import load_model
+from ftcli.engine.weights_file import save_model
+from ftcli.engine.whole_checkpoint import best_model
 from ftcli.errors import FrozenTensorChanged, NonFiniteError, StoppedBySystem, StoppedByUser
 from ftcli.events import Listener, Noticed, PlanReady, Scores, Working
 from ftcli.findings import Finding
@@ -77,6 +79,7 @@ def train(
         with claimed_run_folder(out, recipe.name) as run:
             return _stoppable(recipe, run, listener, decoded)
     if run.summary.exists():
+        run.tidy()
         listener(Noticed(_complete(run)))
         return saved_result(run)
     return _stoppable(recipe, run, listener, decoded)
@@ -101,7 +104,7 @@ def _stoppable(recipe: Recipe, run: RunFolder, listener: Listener, decoded: Deco
         stopped = StoppedBySystem if isinstance(stop, Terminated) else StoppedByUser
         if not run.recipe.exists():
             raise stopped("stopped before anything was trained") from stop
-        kept = "what is finished is kept" if run.last.exists() else "no epoch was finished"
+        kept = "what is finished is kept" if run.checkpoints.exists() else "no epoch was finished"
         raise stopped(f"stopped; {kept}", where=str(run.path), remedy="go on with --resume") from stop
 
 
@@ -112,11 +115,14 @@ def _train(recipe: Recipe, run: RunFolder, listener: Listener, decoded: Decoded 
         prepared = prepare(
             recipe, lambda done, total: listener(Working("reading images", done, total)), recorded
         )
-    resumed = resume_from(run.last, prepared.plan.fingerprint(), prepared.network)
+    keeper = _keeper(recipe, prepared, run)
+    resumed = keeper.resume(prepared.network)
     tell = _Findings(listener, list(prepared.plan.findings))
     with span("forecast"):
         expected = forecast(prepared.plan, prepared.network, len(prepared.splits.streams[VAL]))
     tell(PlanReady(prepared.plan, str(run.path), prepared.notes, expected))
+    for finding in keeper.noticed:
+        tell(Noticed(finding))
     started = time.perf_counter()
     with span("audit"):
         audit = gate(recipe, prepared.splits, tell)
@@ -131,10 +137,9 @@ def _train(recipe: Recipe, run: RunFolder, listener: Listener, decoded: Decoded 
     shelf = feature_shelf(recipe, prepared, batches.store)
     if shelf is not None:
         shelf.store.listen(lambda finding: tell(Noticed(finding)))
-    work = Work(prepared.plan, prepared.network, batches, prepared.augment, tell, shelf=shelf)
+    work = Work(prepared.plan, prepared.network, batches, prepared.augment, tell, keeper, shelf)
     result = _perform(recipe, prepared, run, work, resumed, audit, tell.seen, started)
-    run.write_summary(result.to_dict())
-    run.last.unlink(missing_ok=True)
+    run.complete(result.to_dict())
     if result.frozen.changed:
         raise FrozenTensorChanged(
             f"{result.frozen.changed} of {result.frozen.checked} frozen tensors moved",
@@ -159,7 +164,6 @@ def _perform(
     if progress.floor is None and plan.floor == "probe":
         with span("floor"):
             progress.floor = probe(recipe, prepared, work)
-    work.keeper = RunKeeper(run, model_card(recipe, prepared), plan.fingerprint())
     fit(work, progress)
     floor, ceiling = _floor_and_ceiling(plan, progress)
     val_counts = list(prepared.splits.count_per_class("val").values())
@@ -168,7 +172,7 @@ def _perform(
     if kind == "below_floor":
         with span("explaining"):
             work.tell(Noticed(explain_harm(recipe, work)))
-    network.model.load_state_dict(load_model(run.best)[0])
+    network.model.load_state_dict(_best_written(run))
     best = progress.best
     assert best is not None
     work.tell(Working("testing", 0))
@@ -207,6 +211,20 @@ def _perform(
         test_without_leaks=scores_without_leaks(logits, labels, work.batches.store.splits, audit),
         profile=profile_of(work),
     )
+
+
+def _keeper(recipe: Recipe, prepared: Prepared, run: RunFolder) -> RunKeeper:
+    card, fingerprint = model_card(recipe, prepared), prepared.plan.fingerprint()
+    return RunKeeper(run, card, fingerprint, recipe.checkpoint.keep)
+
+
+def _best_written(run: RunFolder) -> dict[str, Tensor]:
+    """The best weights, which become best.safetensors."""
+    with span("checkpoint"):
+        found = best_model(run.checkpoints)
+        assert found is not None, "a plan has an epoch"
+        save_model(run.best, *found)
+    return found[0]
 
 
 def _complete(run: RunFolder) -> Finding:
