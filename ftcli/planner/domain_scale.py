@@ -20,8 +20,10 @@ KNOWN = (
     (0.85, "handwritten digits"),
     (1.0, "noise"),
 )
-"""Distances of sets that anybody can picture, measured the same way. With anchors of its own EfficientNet-Lite1 puts
-them in the same order, within 0.06 of these."""
+"""Distances of sets that anybody can picture, measured the same way.
+
+With anchors of its own EfficientNet-Lite1 puts them in the same order, within 0.06 of these.
+"""
 
 
 def meaning(distance: float) -> str:
