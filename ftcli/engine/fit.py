@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 from typing import Any, Protocol
 
@@ -15,17 +16,23 @@ from ftcli.components import objective
 from ftcli.engine import proof
 from ftcli.engine.batches import ImageBatches
 from ftcli.engine.cache.features import FeatureShelf
+from ftcli.engine.depthwise import in_pieces
+from ftcli.engine.diagnosis import diagnosing
 from ftcli.engine.evaluate import predict_logits, scores_of
 from ftcli.engine.feed import Feed, feed_of
+from ftcli.engine.finite import refuse_non_finite_model
 from ftcli.engine.freeze import apply_mask, enter_eval_mode, enter_train_mode
 from ftcli.engine.images import normalise
 from ftcli.engine.memory import keep_freed_memory
+from ftcli.engine.micro_batch import MicroBatch
 from ftcli.engine.network import Network
 from ftcli.engine.optimize import Moments, build_optimizer, moments, restore_moments, set_lr
 from ftcli.engine.placement import place_images
 from ftcli.engine.precision import loss_scaler
 from ftcli.engine.prefix_cache import PrefixCache
 from ftcli.engine.progress import Best, Progress, score_of
+from ftcli.engine.rollback import with_rollback
+from ftcli.engine.running_stats import running_stats_of
 from ftcli.engine.seed import seed_step
 from ftcli.engine.step import Stepper
 from ftcli.engine.stopwatch import span
@@ -54,12 +61,18 @@ class Work:
     keeper: Keeper | None = None
     shelf: FeatureShelf | None = None
     prefixes: PrefixCache = field(init=False)
+    steps: MicroBatch = field(init=False)
+    passes: MicroBatch = field(init=False)
+    """How many examples fit into memory, in training and where no gradient is asked for."""
     remembered: Moments = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         plan = self.plan
         memory = self.batches.store.memory_bytes
-        self.prefixes = PrefixCache(self.device, plan.precision, self.forward, memory, self.shelf)
+        self.steps, self.passes = MicroBatch(self.tell), MicroBatch(self.tell)
+        self.prefixes = PrefixCache(
+            self.device, plan.precision, self.forward, memory, self.shelf, self.passes
+        )
 
     @property
     def device(self) -> str:
@@ -78,7 +91,8 @@ class Work:
     def predict(self, stream: str) -> tuple[Tensor, Tensor]:
         """Logits (N, C) and labels (N,) of a stream, through the whole network."""
         enter_eval_mode(self.network)
-        return predict_logits(self.forward, self.batches.evaluation(stream), self.device, self.plan.precision)
+        batches = self.batches.evaluation(stream)
+        return predict_logits(self.forward, batches, self.device, self.plan.precision, self.passes)
 
 
 def fit(work: Work, progress: Progress) -> None:
@@ -104,33 +118,36 @@ def _perform_phase(work: Work, progress: Progress, phase: Phase) -> None:
         progress.enter_phase(proof.digests(work.network.model, phase.frozen_tensors))
     work.tell(PhaseStarted(progress.phase, phase, progress.epoch, len(work.plan.phases)))
     feed = feed_of(work, phase)
-    stepper = _stepper(work, feed, optimizer)
+    stepper = _stepper(work, phase, feed, optimizer)
     while progress.epoch < phase.end_epoch and not _has_settled(work.plan, progress, phase):
-        _perform_epoch(work, progress, phase, feed, stepper)
+        with_rollback(work, progress, optimizer, lambda: _perform_epoch(work, progress, phase, feed, stepper))
     work.remembered = moments(optimizer)
     _prove(work, progress, phase)
 
 
-def _stepper(work: Work, feed: Feed, optimizer: Optimizer) -> Stepper:
+def _stepper(work: Work, phase: Phase, feed: Feed, optimizer: Optimizer) -> Stepper:
     plan = work.plan
     return Stepper(
-        forward=feed.forward,
+        forward=in_pieces(feed.forward) if plan.depthwise == "in_pieces" else feed.forward,
         optimizer=optimizer,
         scaler=loss_scaler(plan.precision, work.device),
         device=work.device,
         precision=plan.precision,
         loss=objective.build(plan.objective, plan.label_smoothing),
         clip_norm=plan.clip_norm,
+        micro=work.steps,
+        statistics=running_stats_of(work.network.model, phase),
     )
 
 
 def _perform_epoch(work: Work, progress: Progress, phase: Phase, feed: Feed, stepper: Stepper) -> None:
     started = time.perf_counter()
-    loss = _train(work, progress.epoch, phase, feed, stepper)
+    loss = _train(work, progress, phase, feed, stepper)
     train_seconds = time.perf_counter() - started
     enter_eval_mode(work.network)
     with span("evaluation", len(work.batches.store.splits.streams[VAL])):
-        scores = scores_of(*predict_logits(feed.forward, feed.validation(), work.device, work.plan.precision))
+        batches, precision = feed.validation(), work.plan.precision
+        scores = scores_of(*predict_logits(feed.forward, batches, work.device, precision, work.passes))
     best = _note(work.plan, progress, phase, scores)
     lrs = {group["names"][0]: group["lr"] for group in stepper.optimizer.param_groups}
     row = EpochDone(
@@ -152,22 +169,25 @@ def _perform_epoch(work: Work, progress: Progress, phase: Phase, feed: Feed, ste
     work.tell(row)
 
 
-def _train(work: Work, epoch: int, phase: Phase, feed: Feed, stepper: Stepper) -> float:
+def _train(work: Work, progress: Progress, phase: Phase, feed: Feed, stepper: Stepper) -> float:
     """One epoch; returns the mean loss over examples."""
     enter_train_mode(work.network, phase)
-    steps = work.plan.steps_per_epoch
+    steps, epoch = work.plan.steps_per_epoch, progress.epoch
     batches = iter(feed.training(epoch))
     total, seen = 0.0, 0
-    for step in range(steps):
-        safe_point()
-        with span("batches"):
-            group = list(islice(batches, work.plan.accumulation))
-        set_lr(stepper.optimizer, phase.lr_factor(epoch + step / steps))
-        seed_step(work.plan.seed, work.device, "step", epoch, step)
-        loss = stepper.step(group)
-        count = sum(len(batch.labels) for batch in group)
-        total, seen = total + loss * count, seen + count
-        work.tell(StepDone(epoch, step + 1, steps, loss))
+    with diagnosing(work, phase, stepper.optimizer, epoch) as place:
+        for step in range(steps):
+            safe_point()
+            with span("batches"):
+                group = list(islice(batches, work.plan.accumulation))
+            place.step, place.batches = step, group
+            set_lr(stepper.optimizer, phase.lr_factor(epoch + step / steps) * progress.lr_scale)
+            loss = stepper.step(group, partial(seed_step, work.plan.seed, work.device, "step", epoch, step))
+            count = sum(len(batch.labels) for batch in group)
+            total, seen = total + loss * count, seen + count
+            work.tell(StepDone(epoch, step + 1, steps, loss))
+        place.batches = []  # it need not be of the last ones' making
+        refuse_non_finite_model(work.network.model)
     return total / seen
 
 

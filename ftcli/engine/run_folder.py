@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from typing import Any, get_args
 
-from ftcli.engine.files import write_json, write_text
-from ftcli.errors import MachineError
+from ftcli.engine.files import cannot_write, discard, sweep, write_json, write_text
+from ftcli.errors import DISK_FULL, MachineError
 from ftcli.plans.training_plan import Precision
 
 RUNS = Path("runs")
@@ -21,8 +21,8 @@ RUNS = Path("runs")
 
 @dataclass(frozen=True)
 class RunFolder:
-    """`recipe.yaml`, `plan.json`, `split.json`, `environment.json` before the first epoch; `metrics.jsonl` and the
-    weights during it; `summary.json` last, so that its presence says the run is complete."""
+    """`recipe.yaml`, `plan.json`, `split.json`, `environment.json` before the first epoch; `metrics.jsonl` and
+    `checkpoints` during it; `best.safetensors` after it; `summary.json` last: its presence says the run is complete."""
 
     path: Path
 
@@ -52,9 +52,13 @@ class RunFolder:
         return self.path / "best.safetensors"
 
     @property
-    def last(self) -> Path:
-        """What `--resume` goes on from."""
-        return self.path / "last.safetensors"
+    def checkpoints(self) -> Path:
+        """What `--resume` goes on from; gone when the run is complete."""
+        return self.path / "checkpoints"
+
+    @property
+    def diagnosis(self) -> Path:
+        return self.path / "diagnosis.json"
 
     @property
     def plan(self) -> Path:
@@ -71,6 +75,10 @@ class RunFolder:
     def write_plan(self, plan: dict[str, Any]) -> None:
         write_json(self.plan, plan)
 
+    def write_diagnosis(self, diagnosis: Mapping[str, Any]) -> None:
+        """What was known when a loss, a gradient, a weight or a buffer was no number."""
+        write_json(self.diagnosis, diagnosis)
+
     def write_environment(self, environment: dict[str, Any]) -> None:
         write_json(self.path / "environment.json", environment)
 
@@ -83,8 +91,15 @@ class RunFolder:
     def write_out_of_fold(self, predictions: dict[str, Any]) -> None:
         write_json(self.out_of_fold, predictions)
 
-    def write_summary(self, summary: dict[str, Any]) -> None:
+    def complete(self, summary: dict[str, Any]) -> None:
+        """Nothing is left to go on from, nor what a killed process left aside."""
         write_json(self.summary, summary)
+        self.tidy()
+
+    def tidy(self) -> None:
+        """Of a run that is complete."""
+        discard(self.checkpoints)
+        sweep(self.path)
 
     def write_metrics(self, rows: list[dict[str, Any]]) -> None:
         """One JSON object a line and an epoch; rewritten whole, so that a resumed run repeats no epoch."""
@@ -184,5 +199,7 @@ def _writable(path: Path) -> Path:
 
 
 def _not_writable(path: Path, error: OSError) -> MachineError:
+    if error.errno in DISK_FULL:
+        return cannot_write(path, error)
     what = f"cannot write to the run folder: {error.strerror}"
     return MachineError(what, where=str(path), remedy="give another --out")
