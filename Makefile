@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help setup demo test test-slow faults check format lint types imports fix schema clean \
+.PHONY: help setup demo test test-slow faults fuzz check format lint types imports fix schema clean \
 	bench bench-quick bench-scale bench-venv bench-data
 
 help: ## list these targets
@@ -29,6 +29,9 @@ test-slow: $(READY) ## run every test that this machine can, the slow ones too
 
 faults: $(READY) ## what is survived: a table of faults that are injected; ARGS=--full for the slow ones too
 	$(BIN)/python -m tests.faults $(ARGS)
+
+fuzz: $(READY) ## thousands of recipes and manifests that nobody would write
+	$(BIN)/python -m pytest -m fuzz --hypothesis-profile=fuzz
 
 check: $(READY) format lint types imports test ## everything CI asks for: format, lint, types, imports, tests
 

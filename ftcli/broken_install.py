@@ -8,7 +8,7 @@ WITH_TORCH = (
     "install both together, from the same place and for the same CUDA: "
     "pip install --force-reinstall torch torchvision"
 )
-PACKAGES = ("torch", "torchvision", "timm", "numpy", "PIL", "sklearn", "torchmetrics", "safetensors")
+PACKAGES = ("torch", "torchvision", "timm", "numpy", "PIL", "sklearn", "safetensors")
 """As they are imported; none of them is optional."""
 
 

@@ -4,6 +4,7 @@ import os
 
 import pytest
 
+import tests.fuzz  # noqa: F401 - a profile of Hypothesis's, there before a command line names it
 from tests.faults.tally import fault_count  # noqa: F401 - a fixture
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")

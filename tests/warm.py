@@ -134,7 +134,7 @@ def _command(job: dict[str, Any]) -> int:
 TARGETS = {
     "step": "ftcli.engine.step.Stepper.step",
     "update": "torch.amp.grad_scaler.GradScaler.step",
-    "evaluation": "ftcli.engine.fit.predict_logits",
+    "evaluation": "ftcli.engine.epoch.predict_logits",
     "phase": "ftcli.engine.fit.apply_mask",
     "manifest": "ftcli.engine.checkpoints.write_manifest",
     "pointer": "ftcli.engine.checkpoints._point_to",

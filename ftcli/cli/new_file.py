@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from tempfile import TemporaryFile
 
 from ftcli.errors import MachineError
 
@@ -12,10 +13,14 @@ def check_new(path: Path, option: str) -> None:
     """Raises MachineError when the file could not be written; for telling so before the work is done."""
     if os.path.lexists(path):
         raise _taken(path, option)
-    if not (path.parent.is_dir() and os.access(path.parent, os.W_OK)):
-        raise MachineError(
-            f"no folder {path.parent} that can be written to", remedy=f"make it, or change {option}"
-        )
+    try:
+        with TemporaryFile(
+            dir=path.parent
+        ):  # permissions are not all: a disk may be read-only, or no disk at all
+            pass
+    except OSError as error:
+        what = f"no folder {path.parent} that can be written to: {error.strerror}"
+        raise MachineError(what, remedy=f"make it, or change {option}") from error
 
 
 def write_new(path: Path, text: str, option: str) -> None:

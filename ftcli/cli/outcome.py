@@ -10,15 +10,14 @@ from errno import EACCES, EIO, ELOOP, EMFILE, ENAMETOOLONG, ENFILE, EPERM, EROFS
 from tempfile import NamedTemporaryFile
 
 from ftcli.broken_install import broken_install
-from ftcli.engine.files import FULL
-from ftcli.errors import DiskFullError, FtcliError, MachineError
+from ftcli.errors import DISK_FULL, DiskFullError, FtcliError, MachineError
 from ftcli.stopping import Terminated
 
 INTERRUPTED = 130
 TERMINATED = 143
 CLOSED_PIPE = 141
 """What a process that SIGPIPE ends leaves; `ftcli recipes ls | head -1`."""
-REFUSALS = (*FULL, EACCES, EPERM, EROFS, EMFILE, ENFILE, EIO, ENAMETOOLONG, ELOOP)
+REFUSALS = (*DISK_FULL, EACCES, EPERM, EROFS, EMFILE, ENFILE, EIO, ENAMETOOLONG, ELOOP)
 """Errors of the operating system that are the machine's or the path's, wherever they come up."""
 
 
@@ -64,7 +63,7 @@ def _caught(end: SystemExit) -> BaseException | None:
 def _refusal(error: OSError) -> MachineError:
     where = None if error.filename is None else str(error.filename)
     what = error.strerror or str(error)
-    if error.errno in FULL:
+    if error.errno in DISK_FULL:
         return DiskFullError(what, where=where, remedy="make room there")
     return MachineError(what, where=where, remedy="check the path and its permissions")
 

@@ -9,7 +9,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from ftcli.engine.files import Written, write_proved
+from ftcli.engine.files import Written
 
 FORMAT = 1
 """Raised when checkpoints are laid out otherwise."""
@@ -43,11 +43,10 @@ def base_file(base: Written) -> str:
     return f"base-{base.sha256}.safetensors"
 
 
-def write_manifest(folder: Path, manifest: Manifest) -> str:
-    """Proved, with a digest of its own; returns that of the file. Raises OSError, MachineError."""
+def manifest_bytes(manifest: Manifest) -> bytes:
+    """As they are in its file, with a digest of their own; how many does not depend on the state's digest."""
     content = {"format": FORMAT, **asdict(manifest)}
-    raw = memoryview(json.dumps({**content, "sha256": _digest(content)}, ensure_ascii=False).encode())
-    return write_proved(folder / MANIFEST, lambda: [raw]).sha256
+    return json.dumps({**content, "sha256": _digest(content)}, ensure_ascii=False).encode()
 
 
 def read_manifest(folder: Path) -> Manifest:

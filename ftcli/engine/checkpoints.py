@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from hashlib import sha256
 from pathlib import Path
 
 from safetensors.torch import load
@@ -16,9 +17,9 @@ from ftcli.engine.checkpoint_manifest import (
     Damaged,
     Manifest,
     base_file,
+    manifest_bytes,
     read_checked,
     read_manifest,
-    write_manifest,
 )
 from ftcli.engine.files import Written, digest_of, discard, flush, write_json, write_proved, written_aside
 from ftcli.engine.tensor_bytes import tensor_bytes
@@ -56,14 +57,15 @@ def write_checkpoint(
 ) -> None:
     """The old ones are as they were, whatever happens in between. Raises MachineError."""
     made = tensor_bytes(state, _FORMAT)
-    with written_aside(folder / name, made.size) as aside:
+    size = made.size + len(manifest_bytes(describe(Written(made.size, sha256().hexdigest()))))
+    with written_aside(folder / name, size) as aside:
         aside.mkdir(parents=True)
-        written = write_proved(aside / STATE, made.chunks)
-        manifest = write_manifest(aside, describe(written))
+        raw = memoryview(manifest_bytes(describe(write_proved(aside / STATE, made.chunks))))
+        manifest = write_proved(aside / MANIFEST, lambda: [raw])
         flush(aside)
         os.rename(aside, folder / name)
         flush(folder)
-    _point_to(folder, name, manifest)
+    _point_to(folder, name, manifest.sha256)
 
 
 def read_checkpoint(folder: Path, name: str) -> tuple[Manifest, dict[str, Tensor]]:

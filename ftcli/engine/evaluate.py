@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ftcli.engine.batches import Batch
-from ftcli.engine.confusion import counts_of
+from ftcli.engine.micro_batch import MicroBatch
 from ftcli.engine.multilabel import multilabel_scores
 from ftcli.engine.precision import autocast
 from ftcli.events import Scores
@@ -19,14 +19,26 @@ from ftcli.stopping import at_safe_points, safe_point
 @at_safe_points()
 @torch.inference_mode()
 def predict_logits(
-    forward: Callable[[Tensor], Tensor], batches: Iterable[Batch], device: str, precision: Precision
+    forward: Callable[[Tensor], Tensor],
+    batches: Iterable[Batch],
+    device: str,
+    precision: Precision,
+    micro: MicroBatch | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """Logits (N, C) in fp32 and labels (N,) or (N, C), in the order of the batches, on `device`."""
+    """Logits (N, C) in fp32 and labels (N,) or (N, C), in the order of the batches, on `device`.
+
+    Where memory runs out, batches go through in the smaller parts of `micro`.
+    """
+    micro = micro or MicroBatch()
     logits, labels = [], []
+
+    def logits_of(inputs: Tensor) -> Tensor:
+        return forward(inputs.to(device, non_blocking=True)).float()
+
     for batch in batches:
         safe_point()
         with autocast(precision, device):
-            logits.append(forward(batch.inputs.to(device, non_blocking=True)).float())
+            logits.append(micro.through(logits_of, batch.inputs))
         labels.append(batch.labels.to(device))
     return torch.cat(logits), torch.cat(labels)
 
@@ -34,16 +46,20 @@ def predict_logits(
 def scores_of(logits_NC: Tensor, labels_N: Tensor) -> Scores:
     """Accuracy, macro F1 and mean recall over the classes that occur, and mean cross-entropy.
 
+    By counting, once an epoch: torchmetrics, which measures the same at the end, takes seconds to import.
     Labels (N, C) are those of multi-label data: engine/multilabel.
     """
     if labels_N.ndim == 2:
         return multilabel_scores(logits_NC, labels_N)
     predicted_N, num_classes = logits_NC.argmax(dim=1), logits_NC.shape[1]
-    counts = counts_of(predicted_N, labels_N, num_classes)
+    right_C = torch.bincount(labels_N[predicted_N == labels_N], minlength=num_classes).double()
+    there_C = torch.bincount(labels_N, minlength=num_classes).double()
+    either_C = there_C + torch.bincount(predicted_N, minlength=num_classes)
+    f1_C, recall_C = 2 * right_C / either_C, right_C / there_C
     return Scores(
-        accuracy=(counts.right.sum() / len(labels_N)).item(),
-        macro_f1=counts.f1[counts.met].mean().item(),
+        accuracy=(right_C.sum() / len(labels_N)).item(),
+        macro_f1=f1_C[either_C > 0].mean().item(),
         loss=nn.functional.cross_entropy(logits_NC, labels_N).item(),
         num_examples=len(labels_N),
-        balanced_accuracy=counts.recall[counts.there > 0].mean().item(),
+        balanced_accuracy=recall_C[there_C > 0].mean().item(),
     )

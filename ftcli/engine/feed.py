@@ -71,7 +71,7 @@ def predict_stream(work: Work, phase: Phase, stream: str) -> tuple[Tensor, Tenso
     if cut is None or kept is None:
         return work.predict(stream)
     enter_eval_mode(work.network)
-    return predict_logits(cut.suffix, kept[0].evaluation(), work.device, work.plan.precision)
+    return predict_logits(cut.suffix, kept[0].evaluation(), work.device, work.plan.precision, work.passes)
 
 
 def kept_batches(work: Work, cut: Cut, views: Mapping[str, int]) -> list[KeptBatches] | None:
@@ -96,7 +96,9 @@ def kept_batches(work: Work, cut: Cut, views: Mapping[str, int]) -> list[KeptBat
 def _batches(work: Work, stream: str, kept: tuple[Kept, ...]) -> KeptBatches:
     plan = work.plan
     labels = work.batches.targets(stream).to(work.device)
-    return KeptBatches(kept, labels, plan.batch_size, plan.seed, work.device, work.prefixes.ledger)
+    indices = work.batches.store.splits.streams[stream]
+    ledger = work.prefixes.ledger
+    return KeptBatches(kept, labels, plan.batch_size, plan.seed, work.device, ledger, indices)
 
 
 def _passes(work: Work, stream: str, views: int) -> list[Pass]:

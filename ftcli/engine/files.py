@@ -9,16 +9,15 @@ import shutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from errno import EDQUOT, EFBIG, ENOSPC
 from hashlib import sha256
+from io import FileIO
 from pathlib import Path
 from secrets import token_hex
 from typing import Any
 
-from ftcli.errors import DiskFullError, MachineError
+from ftcli.errors import DISK_FULL, DiskFullError, MachineError
 
-FULL = (ENOSPC, EDQUOT, EFBIG)
-BLOCK = 2**20
+BLOCK = 2**16
 _ASIDE = re.compile(r"\..+\.(\d+)\.[0-9a-f]{8}\.tmp")
 
 Chunks = Callable[[], Iterable[memoryview]]
@@ -88,14 +87,18 @@ def write_proved(path: Path, chunks: Chunks) -> Written:
     digest, size = sha256(), 0
     with path.open("rb", buffering=0) as file:
         for chunk in chunks():
-            for start in range(0, len(chunk), BLOCK):
-                meant = bytes(chunk[start : start + BLOCK])
-                if file.read(len(meant)) != meant:
-                    what = "what was written is not what can be read back"
-                    raise MachineError(what, where=str(path), remedy="look after the disk")
-                digest.update(meant)
-                size += len(meant)
+            _read_back(file, chunk, path)
+            digest.update(chunk)
+            size += len(chunk)
     return Written(size, digest.hexdigest())
+
+
+def _read_back(file: FileIO, chunk: memoryview, path: Path) -> None:
+    for start in range(0, len(chunk), BLOCK):
+        meant = bytes(chunk[start : start + BLOCK])
+        if file.read(len(meant)) != meant:
+            what = "what was written is not what can be read back"
+            raise MachineError(what, where=str(path), remedy="look after the disk")
 
 
 def digest_of(path: Path) -> str:
@@ -145,7 +148,7 @@ def sweep(folder: Path) -> None:
 def cannot_write(path: Path, error: OSError, size: int = 0) -> MachineError:
     """A DiskFullError where there is no room for `size` bytes (0: not known)."""
     reason = error.strerror or str(error)
-    if error.errno not in FULL:
+    if error.errno not in DISK_FULL:
         return MachineError(f"cannot write: {reason}", where=str(path), remedy="check the path and its disk")
     wanted = f"{size:,} bytes" if size else "what is written"
     remedy = f"make room for {wanted} there, then go on with --resume; or give another --out"

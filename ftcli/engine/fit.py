@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import Any, Protocol
 
 import torch
@@ -18,26 +14,29 @@ from ftcli.engine import proof
 from ftcli.engine.batches import ImageBatches
 from ftcli.engine.cache.features import FeatureShelf
 from ftcli.engine.cadence import Cadence
+from ftcli.engine.depthwise import in_pieces
+from ftcli.engine.epoch import perform_epoch
 from ftcli.engine.evaluate import predict_logits, scores_of
 from ftcli.engine.feed import Feed, feed_of
-from ftcli.engine.freeze import apply_mask, enter_eval_mode, enter_train_mode
+from ftcli.engine.freeze import apply_mask, enter_eval_mode
 from ftcli.engine.images import normalise
 from ftcli.engine.memory import keep_freed_memory
+from ftcli.engine.micro_batch import MicroBatch
 from ftcli.engine.network import Network
-from ftcli.engine.optimize import Moments, build_optimizer, moments, restore_moments, set_lr
+from ftcli.engine.optimize import Moments, build_optimizer, moments, restore_moments
 from ftcli.engine.placement import place_images
 from ftcli.engine.precision import loss_scaler
 from ftcli.engine.prefix_cache import PrefixCache
 from ftcli.engine.progress import Progress
-from ftcli.engine.records import has_settled, note
-from ftcli.engine.seed import seed_step
+from ftcli.engine.records import has_settled
+from ftcli.engine.rollback import with_rollback
+from ftcli.engine.running_stats import running_stats_of
 from ftcli.engine.step import Stepper
 from ftcli.engine.stopwatch import span
-from ftcli.events import EpochDone, Listener, PhaseProved, PhaseStarted, Scores, StepDone
-from ftcli.plans.data_splits import VAL
+from ftcli.events import Listener, PhaseProved, PhaseStarted, Scores
 from ftcli.plans.phase import Phase
 from ftcli.plans.training_plan import TrainingPlan
-from ftcli.stopping import at_safe_points, safe_point, stop_asked
+from ftcli.stopping import at_safe_points
 
 
 class Keeper(Protocol):
@@ -58,13 +57,19 @@ class Work:
     keeper: Keeper | None = None
     shelf: FeatureShelf | None = None
     prefixes: PrefixCache = field(init=False)
+    steps: MicroBatch = field(init=False)
+    passes: MicroBatch = field(init=False)
+    """How many examples fit into memory, in training and where no gradient is asked for."""
     remembered: Moments = field(default_factory=dict)
     cadence: Cadence = field(default_factory=Cadence)
 
     def __post_init__(self) -> None:
         plan = self.plan
         memory = self.batches.store.memory_bytes
-        self.prefixes = PrefixCache(self.device, plan.precision, self.forward, memory, self.shelf)
+        self.steps, self.passes = MicroBatch(self.tell), MicroBatch(self.tell)
+        self.prefixes = PrefixCache(
+            self.device, plan.precision, self.forward, memory, self.shelf, self.passes
+        )
 
     @property
     def device(self) -> str:
@@ -83,7 +88,13 @@ class Work:
     def predict(self, stream: str) -> tuple[Tensor, Tensor]:
         """Logits (N, C) and labels (N,) of a stream, through the whole network."""
         enter_eval_mode(self.network)
-        return predict_logits(self.forward, self.batches.evaluation(stream), self.device, self.plan.precision)
+        batches = self.batches.evaluation(stream)
+        return predict_logits(self.forward, batches, self.device, self.plan.precision, self.passes)
+
+    @property
+    def keeps_steps(self) -> bool:
+        """Whether the state is kept within an epoch too: not where a rollback may need the one at its start."""
+        return self.plan.on_non_finite == "stop"
 
     def keep(self, progress: Progress, stepper: Stepper, *, best: bool = False) -> None:
         """The state as it is between two steps."""
@@ -120,95 +131,28 @@ def _perform_phase(work: Work, progress: Progress, phase: Phase) -> None:
         progress.enter_phase(proof.digests(work.network.model, phase.frozen_tensors))
     work.tell(PhaseStarted(progress.phase, phase, progress.epoch, len(work.plan.phases)))
     feed = feed_of(work, phase)
-    stepper = _stepper(work, feed, optimizer)
+    stepper = _stepper(work, phase, feed, optimizer)
     if progress.scaler:
         stepper.scaler.load_state_dict(progress.scaler)
     while progress.epoch < phase.end_epoch and not has_settled(work.plan, progress, phase):
-        _perform_epoch(work, progress, phase, feed, stepper)
+        with_rollback(work, progress, optimizer, lambda: perform_epoch(work, progress, phase, feed, stepper))
     work.remembered = moments(optimizer)
     _prove(work, progress, phase)
 
 
-def _stepper(work: Work, feed: Feed, optimizer: Optimizer) -> Stepper:
+def _stepper(work: Work, phase: Phase, feed: Feed, optimizer: Optimizer) -> Stepper:
     plan = work.plan
     return Stepper(
-        forward=feed.forward,
+        forward=in_pieces(feed.forward) if plan.depthwise == "in_pieces" else feed.forward,
         optimizer=optimizer,
         scaler=loss_scaler(plan.precision, work.device),
         device=work.device,
         precision=plan.precision,
         loss=objective.build(plan.objective, plan.label_smoothing),
         clip_norm=plan.clip_norm,
+        micro=work.steps,
+        statistics=running_stats_of(work.network.model, phase),
     )
-
-
-def _perform_epoch(work: Work, progress: Progress, phase: Phase, feed: Feed, stepper: Stepper) -> None:
-    """What is left of it: some of its steps, or the evaluation alone."""
-    _train(work, progress, phase, feed, stepper)
-    started = time.perf_counter()
-    scores = _validate(work, progress, feed, stepper)
-    so_far = progress.so_far
-    lr_lowest, lr_head = _last_lrs(work.plan, phase, progress.epoch)
-    row = EpochDone(
-        epoch=progress.epoch,
-        num_epochs=work.plan.epochs,
-        phase=phase.name,
-        lr_head=lr_head,
-        lr_lowest=lr_lowest,
-        train_loss=so_far.loss / so_far.seen,
-        val=scores,
-        images_per_second=work.plan.num_train / so_far.seconds,
-        seconds=so_far.seconds + time.perf_counter() - started,
-        best=note(work.plan, progress, phase, scores),
-    )
-    progress.add(row)
-    work.keep(progress, stepper, best=row.best)
-    work.tell(row)
-
-
-def _train(work: Work, progress: Progress, phase: Phase, feed: Feed, stepper: Stepper) -> None:
-    """The steps of an epoch that are not taken yet."""
-    enter_train_mode(work.network, phase)
-    epoch, so_far, steps = progress.epoch, progress.so_far, work.plan.steps_per_epoch
-    batches = iter(feed.training(epoch, so_far.step * work.plan.accumulation))
-    while so_far.step < steps:
-        started = time.perf_counter()
-        with _changing_nothing(work, progress, stepper):
-            safe_point()
-            with span("batches"):
-                group = list(islice(batches, work.plan.accumulation))
-        set_lr(stepper.optimizer, phase.lr_factor(epoch + so_far.step / steps))
-        seed_step(work.plan.seed, work.device, "step", epoch, so_far.step)
-        loss = stepper.step(group)
-        so_far.add(loss, sum(len(batch.labels) for batch in group), time.perf_counter() - started)
-        work.tell(StepDone(epoch, so_far.step, steps, loss))
-        if work.cadence.step():
-            work.keep(progress, stepper)
-
-
-def _validate(work: Work, progress: Progress, feed: Feed, stepper: Stepper) -> Scores:
-    enter_eval_mode(work.network)
-    count = len(work.batches.store.splits.streams[VAL])
-    with _changing_nothing(work, progress, stepper), span("evaluation", count):
-        return scores_of(*predict_logits(feed.forward, feed.validation(), work.device, work.plan.precision))
-
-
-@contextmanager
-def _changing_nothing(work: Work, progress: Progress, stepper: Stepper) -> Iterator[None]:
-    """What comes between two steps: where a signal breaks it off, what is done until then is kept."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        if stop_asked() and work.cadence.steps:
-            work.keep(progress, stepper)
-        raise
-
-
-def _last_lrs(plan: TrainingPlan, phase: Phase, epoch: int) -> tuple[float, float]:
-    """Of the lowest stage that trains and of the head, in the epoch's last step."""
-    factor = phase.lr_factor(epoch + (plan.steps_per_epoch - 1) / plan.steps_per_epoch)
-    lowest, head = phase.groups[0], phase.groups[-1]
-    return plan.optimizer.lr * lowest.lr_scale * factor, plan.optimizer.lr * head.lr_scale * factor
 
 
 def _prove(work: Work, progress: Progress, phase: Phase) -> None:

@@ -17,6 +17,7 @@ from ftcli.engine.checkpoints import (
     write_checkpoint,
 )
 from ftcli.engine.files import Written, sweep
+from ftcli.engine.finite import refuse_non_finite
 from ftcli.engine.network import Network
 from ftcli.engine.optimize import Moments
 from ftcli.engine.progress import Best, Progress
@@ -55,6 +56,9 @@ class RunKeeper:
 
         A checkpoint is of what can move in the phase. What cannot, `progress.digests` says, and is written once.
         """
+        refuse_non_finite(model.state_dict(), "tensor")
+        for of, kept in remembered.items():
+            refuse_non_finite(kept, f"optimizer's memory of {of}:")
         folder = self.run.checkpoints
         state = {MODEL + name: tensor for name, tensor in model.state_dict().items()}
         base = self._base_of(state, progress.digests or {})

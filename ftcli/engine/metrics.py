@@ -5,14 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ftcli.engine.calibrate import expected_calibration_error
-from ftcli.engine.confusion import confusion, counts_of
 from ftcli.engine.evaluate import scores_of
-from ftcli.engine.multilabel import multilabel_calibration_error, multilabel_report
-from ftcli.engine.ranking import area_under_roc
+from ftcli.engine.multilabel import ECE_BINS, multilabel_calibration_error, multilabel_report
 from ftcli.engine.seed import derive
 
 RESAMPLES = 1000
@@ -21,7 +19,7 @@ MOST_CONFUSION = 200
 _AT_ONCE = 2**24
 """Cells of resampled counts held at a time: 128 MB."""
 
-Drawn = NDArray[np.int64]
+Counts = NDArray[np.int64]
 
 
 def report_of(logits_NC: Tensor, labels_N: Tensor, classes: tuple[str, ...], seed: int) -> dict[str, Any]:
@@ -29,32 +27,48 @@ def report_of(logits_NC: Tensor, labels_N: Tensor, classes: tuple[str, ...], see
 
     Labels (N, C) are those of multi-label data: engine/multilabel.
     """
+    from torchmetrics.functional import classification as metrics
+
     if labels_N.ndim == 2:
         return multilabel_report(logits_NC, labels_N, classes, seed)
     logits_NC, labels_N = logits_NC.cpu(), labels_N.cpu()
     predicted_N, count = logits_NC.argmax(dim=1), len(classes)
-    scores, counts = scores_of(logits_NC, labels_N), counts_of(predicted_N, labels_N, count)
+    scores = scores_of(logits_NC, labels_N)
+    given = {"num_classes": count, "average": "macro"}
     by_class = per_class(logits_NC, labels_N, classes)
     return {
         "accuracy": scores.accuracy,
         "balanced_accuracy": scores.balanced_accuracy,
-        "macro_precision": counts.precision[counts.met].mean().item(),
-        "macro_recall": counts.recall[counts.met].mean().item(),
+        "macro_precision": metrics.multiclass_precision(predicted_N, labels_N, **given).item(),
+        "macro_recall": metrics.multiclass_recall(predicted_N, labels_N, **given).item(),
         "macro_f1": scores.macro_f1,
         "auroc": _mean([each["auroc"] for each in by_class]),
         "ece": calibration_error(logits_NC, labels_N),
         "intervals": intervals(predicted_N, labels_N, count, seed),
         "per_class": by_class,
-        "confusion": confusion(predicted_N, labels_N, count).tolist() if count <= MOST_CONFUSION else None,
+        "confusion": _confusion(predicted_N, labels_N, count),
     }
+
+
+def balanced_accuracy(predicted_N: Tensor, labels_N: Tensor, num_classes: int) -> float:
+    """The mean recall of the classes that occur."""
+    from torchmetrics.functional.classification import multiclass_recall
+
+    recall_C = multiclass_recall(predicted_N, labels_N, num_classes=num_classes, average=None)
+    occurs_C = torch.bincount(labels_N, minlength=num_classes) > 0
+    return float(recall_C[occurs_C].double().mean())
 
 
 def calibration_error(logits_NC: Tensor, labels_N: Tensor) -> float:
     """Expected calibration error: the mean gap between confidence and accuracy, over bins of confidence."""
     if labels_N.ndim == 2:
         return multilabel_calibration_error(logits_NC, labels_N)
-    confidence_N, predicted_N = logits_NC.softmax(dim=1).max(dim=1)
-    return expected_calibration_error(confidence_N, predicted_N == labels_N)
+    from torchmetrics.functional.classification import multiclass_calibration_error
+
+    error = multiclass_calibration_error(
+        logits_NC.softmax(dim=1), labels_N, num_classes=logits_NC.shape[1], n_bins=ECE_BINS
+    )
+    return float(error)
 
 
 def per_class(logits_NC: Tensor, labels_N: Tensor, classes: tuple[str, ...]) -> list[dict[str, Any]]:
@@ -62,24 +76,50 @@ def per_class(logits_NC: Tensor, labels_N: Tensor, classes: tuple[str, ...]) -> 
 
     AUROC is None where a class does not occur, or nothing else does.
     """
-    counts = counts_of(logits_NC.argmax(dim=1), labels_N, len(classes))
-    columns = {"precision": counts.precision, "recall": counts.recall, "f1": counts.f1}
+    from torchmetrics.functional import classification as metrics
+
+    predicted_N, count = logits_NC.argmax(dim=1), len(classes)
+    columns = {
+        "precision": metrics.multiclass_precision(predicted_N, labels_N, num_classes=count, average=None),
+        "recall": metrics.multiclass_recall(predicted_N, labels_N, num_classes=count, average=None),
+        "f1": metrics.multiclass_f1_score(predicted_N, labels_N, num_classes=count, average=None),
+        "support": torch.bincount(labels_N, minlength=count),
+    }
     probabilities_NC = logits_NC.softmax(dim=1)
     return [
         {
             "class": name,
             **{key: values[index].item() for key, values in columns.items()},
-            "support": int(counts.there[index]),
-            "auroc": area_under_roc(probabilities_NC[:, index], labels_N == index),
+            "auroc": _auroc(probabilities_NC[:, index], labels_N == index),
         }
         for index, name in enumerate(classes)
     ]
+
+
+def _auroc(probability_N: Tensor, is_class_N: Tensor) -> float | None:
+    from torchmetrics.functional.classification import binary_auroc
+
+    if not is_class_N.any() or is_class_N.all():
+        return None
+    return float(binary_auroc(probability_N, is_class_N.long()))
 
 
 def _mean(values: list[float | None]) -> float | None:
     """None where one is missing: a mean over fewer classes would pass for one over all."""
     known = [value for value in values if value is not None]
     return sum(known) / len(known) if known and len(known) == len(values) else None
+
+
+def _confusion(predicted_N: Tensor, labels_N: Tensor, num_classes: int) -> list[list[int]] | None:
+    """Row: the true class, column: the predicted one."""
+    from torchmetrics.functional.classification import multiclass_confusion_matrix
+
+    if num_classes > MOST_CONFUSION:
+        return None
+    matrix: list[list[int]] = multiclass_confusion_matrix(
+        predicted_N, labels_N, num_classes=num_classes
+    ).tolist()
+    return matrix
 
 
 def intervals(
@@ -110,7 +150,7 @@ def intervals(
 
 
 def _drawn_within_labels(
-    generator: np.random.Generator, seen_K: Drawn, label_K: Drawn, size: int
+    generator: np.random.Generator, seen_K: Counts, label_K: Counts, size: int
 ) -> NDArray[np.int64]:
     """As many of each label as there are, so that no class is missing from a resample (R, K)."""
     drawn_RK = np.zeros((size, len(seen_K)), dtype=np.int64)
@@ -121,7 +161,7 @@ def _drawn_within_labels(
     return drawn_RK
 
 
-def _measures(drawn_RK: Drawn, label_K: Drawn, predicted_K: Drawn) -> NDArray[np.float64]:
+def _measures(drawn_RK: Counts, label_K: Counts, predicted_K: Counts) -> NDArray[np.float64]:
     """Accuracy, balanced accuracy and macro F1 of each resample (3, R), over the classes that occur in it."""
     hit_RK = drawn_RK * (label_K == predicted_K)
     classes = np.union1d(label_K, predicted_K)
@@ -137,7 +177,7 @@ def _measures(drawn_RK: Drawn, label_K: Drawn, predicted_K: Drawn) -> NDArray[np
     return np.stack([accuracy_R, balanced_R, f1_R])
 
 
-def _sums(counts_RK: Drawn, class_K: Drawn, classes: Drawn) -> Drawn:
+def _sums(counts_RK: Counts, class_K: Counts, classes: Counts) -> Counts:
     """Counts of pairs added up by class (R, C)."""
     order = np.argsort(class_K, kind="stable")
     found, starts = np.unique(class_K[order], return_index=True)

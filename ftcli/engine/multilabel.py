@@ -5,7 +5,7 @@ A class that no example has says nothing of a model and is left out of every mea
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import warnings
 from typing import Any
 
 import numpy as np
@@ -13,12 +13,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ftcli.engine import ranking
-from ftcli.engine.calibrate import expected_calibration_error
-from ftcli.engine.confusion import Counts, counts_of_several
 from ftcli.engine.seed import derive
 from ftcli.events import Scores
 
+ECE_BINS = 15
 RESAMPLES = 1000
 THRESHOLD = 0.5
 """The probability from which on a class counts as seen."""
@@ -31,7 +29,7 @@ Floats = NDArray[np.float64]
 def multilabel_scores(logits_NC: Tensor, targets_NC: Tensor) -> Scores:
     """Targets are 1 where the example has the class, else 0. See Scores for what accuracy and loss mean here."""
     predicted_NC = predicted(logits_NC)
-    f1_C = counts_of_several(predicted_NC, targets_NC).f1
+    f1_C = _by_class("f1_score", predicted_NC, targets_NC)
     return Scores(
         accuracy=exact_match(predicted_NC, targets_NC),
         macro_f1=_mean(f1_C, targets_NC),
@@ -45,16 +43,16 @@ def multilabel_report(
     logits_NC: Tensor, targets_NC: Tensor, classes: tuple[str, ...], seed: int
 ) -> dict[str, Any]:
     """The full report of a stream, as plain values. `seed` draws the resamples of the intervals."""
+    from torchmetrics.functional.classification import multilabel_f1_score
+
     logits_NC, targets_NC = logits_NC.cpu(), targets_NC.cpu()
-    predicted_NC = predicted(logits_NC)
-    counts = counts_of_several(predicted_NC, targets_NC)
-    pooled = Counts(counts.right.sum(), counts.called.sum(), counts.there.sum())
+    predicted_NC, count = predicted(logits_NC), len(classes)
     columns = {
-        "precision": counts.precision,
-        "recall": counts.recall,
-        "f1": counts.f1,
+        "precision": _by_class("precision", predicted_NC, targets_NC),
+        "recall": _by_class("recall", predicted_NC, targets_NC),
+        "f1": _by_class("f1_score", predicted_NC, targets_NC),
         "average_precision": average_precision(logits_NC, targets_NC),
-        "auroc": _ranked_by_class(ranking.area_under_roc, logits_NC, targets_NC),
+        "auroc": _auroc(logits_NC, targets_NC),
         "support": targets_NC.sum(dim=0).long(),
         "predicted": predicted_NC.sum(dim=0).long(),
     }
@@ -68,7 +66,9 @@ def multilabel_report(
         "accuracy": exact_match(predicted_NC, targets_NC),
         "mean_average_precision": _mean(columns["average_precision"], targets_NC),
         **{name: _mean(columns[column], targets_NC) for name, column in means.items()},
-        "micro_f1": pooled.f1.item(),
+        "micro_f1": multilabel_f1_score(
+            predicted_NC, targets_NC.long(), num_labels=count, average="micro"
+        ).item(),
         "ece": multilabel_calibration_error(logits_NC, targets_NC),
         "intervals": intervals(logits_NC, targets_NC, seed),
         "per_class": by_class,
@@ -87,12 +87,24 @@ def exact_match(predicted_NC: Tensor, targets_NC: Tensor) -> float:
 
 def average_precision(logits_NC: Tensor, targets_NC: Tensor) -> Tensor:
     """By class (C,); not a number of a class that no example has."""
-    return _ranked_by_class(ranking.average_precision, logits_NC, targets_NC)
+    from torchmetrics.functional.classification import multilabel_average_precision
+
+    with warnings.catch_warnings():  # of classes without examples, which are left out of the mean below
+        warnings.simplefilter("ignore")
+        precision_C: Tensor = multilabel_average_precision(
+            _ranked(logits_NC), targets_NC.long(), num_labels=targets_NC.shape[1], average=None
+        )
+    return torch.where(_occurs(targets_NC), precision_C, torch.nan)
 
 
 def multilabel_calibration_error(logits_NC: Tensor, targets_NC: Tensor) -> float:
     """Expected calibration error over every (example, class): how far probabilities are from frequencies."""
-    return expected_calibration_error(logits_NC.sigmoid().flatten(), targets_NC.flatten())
+    from torchmetrics.functional.classification import binary_calibration_error
+
+    error = binary_calibration_error(
+        logits_NC.sigmoid().flatten(), targets_NC.long().flatten(), n_bins=ECE_BINS
+    )
+    return float(error)
 
 
 def intervals(
@@ -145,16 +157,32 @@ def _mean_where(values_RC: Floats, there_RC: NDArray[np.bool_]) -> Floats:
     return (values_RC * there_RC).sum(axis=1) / np.maximum(there_RC.sum(axis=1), 1)
 
 
-def _ranked_by_class(
-    measure: Callable[[Tensor, Tensor], float | None], logits_NC: Tensor, targets_NC: Tensor
-) -> Tensor:
-    """double (C,); not a number where there is nothing to measure.
+def _by_class(metric: str, predicted_NC: Tensor, targets_NC: Tensor) -> Tensor:
+    from torchmetrics.functional import classification
 
-    By logits: the probabilities of sure ones are equal in fp32, and would be ties.
-    """
-    found = (measure(logits_NC[:, c], targets_NC[:, c] > 0) for c in range(targets_NC.shape[1]))
-    values = [float("nan") if value is None else value for value in found]
-    return torch.tensor(values, dtype=torch.float64, device=logits_NC.device)
+    measure = getattr(classification, f"multilabel_{metric}")
+    of_class_C: Tensor = measure(
+        predicted_NC, targets_NC.long(), num_labels=targets_NC.shape[1], average=None
+    )
+    return of_class_C
+
+
+def _auroc(logits_NC: Tensor, targets_NC: Tensor) -> Tensor:
+    """By class (C,); not a number where every example has the class or none."""
+    from torchmetrics.functional.classification import binary_auroc
+
+    ranked_NC, targets_NC = _ranked(logits_NC), targets_NC.long()
+    known = [0 < int(column.sum()) < len(column) for column in targets_NC.T]
+    values = [
+        float(binary_auroc(ranked_NC[:, c], targets_NC[:, c])) if known[c] else float("nan")
+        for c in range(targets_NC.shape[1])
+    ]
+    return torch.tensor(values)
+
+
+def _ranked(logits_NC: Tensor) -> Tensor:
+    """Probabilities in the order of the logits: those of sure logits are equal in fp32, and would be ties."""
+    return logits_NC.double().sigmoid()
 
 
 def _occurs(targets_NC: Tensor) -> Tensor:

@@ -15,6 +15,7 @@ from ftcli.engine.batches import Batch
 from ftcli.engine.cache.features import FeatureShelf
 from ftcli.engine.cut import Cut, highest_cut
 from ftcli.engine.freeze import enter_eval_mode
+from ftcli.engine.micro_batch import MicroBatch
 from ftcli.engine.network import Network
 from ftcli.engine.precision import autocast
 from ftcli.engine.proof import digest
@@ -85,6 +86,7 @@ class PrefixCache:
     """uint8 images (B, 3, S, S) -> logits (B, C), through the whole network."""
     memory_bytes: int
     shelf: FeatureShelf | None = None
+    micro: MicroBatch = field(default_factory=MicroBatch)
     ledger: Ledger = field(default_factory=Ledger)
     _kept: dict[Key, Kept] = field(default_factory=dict)
     _cuts: dict[int, Cut | None] = field(default_factory=dict)
@@ -186,7 +188,7 @@ class PrefixCache:
         for batch in each.batches():
             safe_point()
             with span("prefix", len(batch.inputs)), torch.no_grad(), autocast(self.precision, self.device):
-                part = cut.prefix(batch.inputs)
+                part = self.micro.through(cut.prefix, batch.inputs)
             count += len(batch.inputs)
             progress(count)
             yield part
@@ -216,6 +218,8 @@ class KeptBatches:
     seed: int
     device: str
     ledger: Ledger
+    indices: tuple[int, ...] | None = None
+    """Of the examples, in the stream's order; None: they are counted from 0."""
 
     def evaluation(self) -> Iterator[Batch]:
         for start, end in batch_bounds(len(self.labels), self.batch_size):
@@ -233,7 +237,9 @@ class KeptBatches:
         self.ledger.serve(len(positions), view.seconds_each)
         kept = view.activations[positions.to(view.activations.device)]
         labels = self.labels[positions.to(self.labels.device)]
-        return Batch(kept.to(self.device), labels, tuple(positions.tolist()))
+        at = positions.tolist()
+        indices = at if self.indices is None else [self.indices[position] for position in at]
+        return Batch(kept.to(self.device), labels, tuple(indices))
 
 
 class _Watch:

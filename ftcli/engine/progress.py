@@ -59,6 +59,9 @@ class Progress:
     phase_best: float | None = None
     stale: int = 0
     """Epochs of this phase since its last improvement."""
+    lr_scale: float = 1.0
+    """On every LR of the plan; lowered by each rollback."""
+    rollbacks: int = 0
     digests: dict[str, str] | None = None
     """Frozen tensors at the start of the phase; None before it."""
     rows: list[dict[str, Any]] = field(default_factory=list)

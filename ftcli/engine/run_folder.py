@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any, get_args
 
 from ftcli.engine import run_lock
-from ftcli.engine.files import FULL, cannot_write, discard, is_aside, sweep, write_json, write_text
-from ftcli.errors import MachineError
+from ftcli.engine.files import cannot_write, discard, is_aside, sweep, write_json, write_text
+from ftcli.errors import DISK_FULL, MachineError
 from ftcli.plans.training_plan import Precision
 
 RUNS = Path("runs")
@@ -60,6 +60,10 @@ class RunFolder:
         return self.path / "checkpoints"
 
     @property
+    def diagnosis(self) -> Path:
+        return self.path / "diagnosis.json"
+
+    @property
     def plan(self) -> Path:
         return self.path / "plan.json"
 
@@ -73,6 +77,10 @@ class RunFolder:
 
     def write_plan(self, plan: dict[str, Any]) -> None:
         write_json(self.plan, plan)
+
+    def write_diagnosis(self, diagnosis: Mapping[str, Any]) -> None:
+        """What was known when a loss, a gradient, a weight or a buffer was no number."""
+        write_json(self.diagnosis, diagnosis)
 
     def write_environment(self, environment: dict[str, Any]) -> None:
         write_json(self.path / "environment.json", environment)
@@ -205,7 +213,7 @@ def _writable(path: Path) -> Path:
 
 
 def _not_writable(path: Path, error: OSError) -> MachineError:
-    if error.errno in FULL:
+    if error.errno in DISK_FULL:
         return cannot_write(path, error)
     what = f"cannot write to the run folder: {error.strerror}"
     return MachineError(what, where=str(path), remedy="give another --out")

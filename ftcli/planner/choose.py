@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from ftcli.plans.depthwise import COLUMNS
+from ftcli.plans.layer_map import Parameter
 from ftcli.plans.training_plan import Bf16Effect, Decision, Machine, Precision
 from ftcli.recipe.schema import Recipe
 from ftcli.registry import kinds
@@ -109,3 +111,16 @@ def choose_precision(recipe: Recipe, machine: Machine, evidence: Bf16Effect | Pr
 
 def _precision(value: Precision, why: str) -> Chosen:
     return Chosen(value, Decision("precision", value, why))
+
+
+def choose_depthwise(recipe: Recipe, machine: Machine, wide: tuple[Parameter, ...]) -> Chosen:
+    """whole or in_pieces. `wide`: the depthwise kernels that train and gain by it; none leave nothing to decide."""
+    if machine.device != "cpu" or recipe.runtime.depthwise == "off" or not wide:
+        return Chosen("whole", None)
+    if recipe.runtime.exact:
+        return Chosen("whole", Decision("depthwise", "whole", "runtime.exact"))
+    sizes = ", ".join(sorted({f"{p.shape[2]}x{p.shape[3]}" for p in wide}))
+    why = (
+        f"gradients of {sizes} kernels, {COLUMNS} columns at a time: faster on a CPU, equal but for rounding"
+    )
+    return Chosen("in_pieces", Decision("depthwise", "in_pieces", why))

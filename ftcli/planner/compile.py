@@ -9,10 +9,17 @@ from typing import Any
 from ftcli.components import augment as augmentation
 from ftcli.components import norm, objective, optimizer
 from ftcli.errors import MachineError, Problem, RecipeError
-from ftcli.planner.choose import choose_augment, choose_checkpoint_metric, choose_layer_lr, choose_precision
+from ftcli.planner.choose import (
+    choose_augment,
+    choose_checkpoint_metric,
+    choose_depthwise,
+    choose_layer_lr,
+    choose_precision,
+)
 from ftcli.planner.notice import findings_of
 from ftcli.planner.phases import compile_phases
 from ftcli.planner.prefix import Images
+from ftcli.plans.depthwise import wide_depthwise
 from ftcli.plans.layer_map import LayerMap
 from ftcli.plans.norm_policy import NormPolicy
 from ftcli.plans.phase import Plateau
@@ -62,6 +69,17 @@ def compile_plan(
     stretches = implementation(recipe.strategy, "phases")(recipe.strategy, layer_map, recipe.train.epochs)
     base = optimizer.spec(recipe.optimizer)
     scales = implementation(layer_lr.value, "scales")(layer_lr.value, layer_map, base.lr)
+    phases = compile_phases(
+        recipe,
+        layer_map,
+        stretches,
+        scales,
+        policy,
+        images=_images(augment.value),
+        costs=facts.prefix_costs,
+    )
+    depthwise = choose_depthwise(recipe, machine, wide_depthwise(layer_map, phases))
+    choices = (layer_lr, augment, precision, metric, depthwise)
     plan = TrainingPlan(
         layer_map=layer_map,
         classes=facts.classes,
@@ -70,15 +88,7 @@ def compile_plan(
         preprocessing=facts.preprocessing,
         pretrained=recipe.pretrained,
         strategy=recipe.strategy.kind,
-        phases=compile_phases(
-            recipe,
-            layer_map,
-            stretches,
-            scales,
-            policy,
-            images=_images(augment.value),
-            costs=facts.prefix_costs,
-        ),
+        phases=phases,
         epochs=recipe.train.epochs,
         batch_size=recipe.train.batch_size,
         accumulation=recipe.train.accumulation,
@@ -96,7 +106,7 @@ def compile_plan(
         seed=recipe.seed,
         decisions=(
             *([Decision("norm", policy.kind, policy.reason)] if layer_map.batch_norms else []),
-            *(choice.decision for choice in (layer_lr, augment, precision, metric) if choice.decision),
+            *(choice.decision for choice in choices if choice.decision),
         ),
         class_counts=facts.class_counts,
         transforms=augmentation.described(augment.value, facts.preprocessing),
@@ -108,6 +118,8 @@ def compile_plan(
             multi_label=facts.multi_label,
         ),
         sampler=recipe.train.sampler,
+        depthwise=depthwise.value,
+        on_non_finite=recipe.train.on_non_finite,
     )
     _check_batch(plan)
     return plan.with_findings(findings_of(recipe, plan))

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 from ftcli.findings import Finding
+from ftcli.plans.depthwise import Depthwise
 from ftcli.plans.layer_map import LayerMap
 from ftcli.plans.norm_policy import NormPolicy
 from ftcli.plans.phase import Phase, Plateau
@@ -18,6 +19,7 @@ from ftcli.plans.preprocessing import Preprocessing
 Precision = Literal["fp32", "bf16", "fp16"]
 Sampler = Literal["shuffle", "balanced", "weighted"]
 Floor = Literal["probe", "itself", "none"]
+OnNonFinite = Literal["stop", "rollback"]
 
 
 @dataclass(frozen=True)
@@ -111,6 +113,10 @@ class TrainingPlan:
     """What the augment section comes to, by the names of torchvision."""
     objective: ObjectiveSpec = ObjectiveSpec("cross_entropy")
     sampler: Sampler = "shuffle"
+    depthwise: Depthwise = "whole"
+    """How depthwise convolutions learn."""
+    on_non_finite: OnNonFinite = "stop"
+    """What follows NaN or infinity in a loss, a gradient, a weight or a buffer."""
 
     @property
     def batches_per_epoch(self) -> int:

@@ -65,6 +65,10 @@ class Train(Options):
     sampler: Literal["shuffle", "balanced", "weighted"] = "shuffle"
     """shuffle: every example once an epoch. balanced: drawn so that each class comes equally often. weighted: drawn by
     the examples' weights. An epoch has as many examples in each case; drawn ones may come twice or not at all."""
+    on_non_finite: Literal["stop", "rollback"] = "stop"
+    """What follows NaN or infinity in a loss, a gradient, a weight or a buffer. stop: the run ends, diagnosis.json says
+    where. rollback: the epoch begins anew at half the LR, which stays so; three times in a run, then it ends;
+    checkpoints are then of whole epochs alone."""
 
 
 class Checkpoint(Options):
@@ -101,7 +105,11 @@ class Runtime(Options):
     image_memory_gb: float = Field(default=2.0, ge=0)
     """Decoded images are kept in memory up to this many GiB; beyond it they are decoded in every epoch."""
     exact: bool = False
-    """Leave out all that makes a run faster by changing its numbers: repeated views, bf16 where nobody asked for it."""
+    """Leave out all that makes a run faster by changing its numbers: repeated views, bf16 where nobody asked for it,
+    gradients in pieces."""
+    depthwise: Literal["auto", "off"] = "auto"
+    """auto: on a CPU the weight gradient of depthwise kernels wider than three columns is computed in pieces, which is
+    faster and rounds otherwise in the last bits. off: as torch does it."""
 
 
 def _section(name: str, default: Any = None) -> Any:

@@ -22,6 +22,7 @@ MAX_BYTES = 64 * 1024
 MAX_DEPTH = 32
 MAX_PARTS = 2_000
 """Mappings, lists and scalars, with every alias written out: an alias bomb passes this at once."""
+TOO_MANY = f"more than {MAX_PARTS:,} values, aliases counted"
 
 _TAG = "tag:yaml.org,2002:"
 _REMEDIES = {
@@ -112,9 +113,13 @@ class _Loader(yaml.SafeLoader):
 
     yaml_implicit_resolvers: dict[str, list[Any]] = {}  # noqa: RUF012  # declared so by PyYAML
     depth = 0
+    nodes = 0
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         event = self.peek_event()
+        self.nodes += 1
+        if self.nodes > 2 * MAX_PARTS:  # a key and its value: what is read later could not be fewer
+            raise _Refused(TOO_MANY, event.start_mark)
         if getattr(event, "tag", None) is not None:
             raise _Refused(f"a tag ({event.tag}) is not allowed", event.start_mark)
         if self.depth >= MAX_DEPTH:
@@ -169,7 +174,7 @@ class _Reader:
         self.places[path] = place
         self.parts += 1
         if self.parts > MAX_PARTS:
-            raise _Refused(f"more than {MAX_PARTS:,} values, aliases counted", node.start_mark)
+            raise _Refused(TOO_MANY, node.start_mark)
         if isinstance(node, yaml.ScalarNode):
             return self._scalar(node, path, place)
         if node in self.around:

@@ -11,9 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ftcli.engine.confusion import counts_of
 from ftcli.engine.fit import Work
-from ftcli.engine.metrics import intervals
+from ftcli.engine.metrics import balanced_accuracy, intervals
 from ftcli.engine.run_folder import RunFolder
 from ftcli.plans.data_splits import VAL
 
@@ -55,11 +54,12 @@ def pooled(runs: Sequence[str], seed: int) -> Pooled | None:
 
 
 def _scored(predicted_N: Tensor, labels_N: Tensor, num_classes: int, seed: int) -> Pooled:
-    counts = counts_of(predicted_N, labels_N, num_classes)
+    from torchmetrics.functional.classification import multiclass_f1_score
+
     return Pooled(
         accuracy=(predicted_N == labels_N).double().mean().item(),
-        balanced_accuracy=counts.recall[counts.there > 0].mean().item(),
-        macro_f1=counts.f1[counts.met].mean().item(),
+        balanced_accuracy=balanced_accuracy(predicted_N, labels_N, num_classes),
+        macro_f1=multiclass_f1_score(predicted_N, labels_N, num_classes=num_classes, average="macro").item(),
         num_examples=len(labels_N),
         intervals=intervals(predicted_N, labels_N, num_classes, seed),
     )

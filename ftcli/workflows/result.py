@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from ftcli.events import Scores
 from ftcli.findings import Finding
+from ftcli.plans.depthwise import Depthwise
 from ftcli.plans.profile import Profile
 
 VerdictKind = Literal["gain", "no_clear_gain", "below_floor", "probe_only", "scratch"]
@@ -72,6 +73,8 @@ class TrainResult:
     """None where nothing was kept, and in runs from before there was a cache."""
     profile: Profile | None = None
     """Where the time went; None where nobody asked."""
+    depthwise: Depthwise = "whole"
+    """How depthwise convolutions learned: in pieces the last bits are others."""
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)

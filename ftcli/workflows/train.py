@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import shlex
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
 from ftcli.components.data.image import to_rgb
@@ -18,14 +17,16 @@ from ftcli.engine.fit import Work, fit
 from ftcli.engine.forecast import forecast
 from ftcli.engine.keep import RunKeeper
 from ftcli.engine.metrics import report_of
+from ftcli.engine.micro_batch import is_out_of_memory, out_of_memory
 from ftcli.engine.prefix_cache import Ledger
+from ftcli.engine.preload import preload
 from ftcli.engine.progress import Progress, compared_by
 from ftcli.engine.run_folder import RunFolder, claimed_run_folder
 from ftcli.engine.run_lock import held
 from ftcli.engine.stopwatch import span
 from ftcli.engine.weights_file import save_model
 from ftcli.engine.whole_checkpoint import best_model
-from ftcli.errors import FrozenTensorChanged, MachineError, StoppedBySystem, StoppedByUser
+from ftcli.errors import FrozenTensorChanged, NonFiniteError, StoppedBySystem, StoppedByUser
 from ftcli.events import Listener, Noticed, PlanReady, Scores, Working
 from ftcli.findings import Finding
 from ftcli.plans.audit import AuditReport
@@ -91,13 +92,18 @@ def train(
 def _stoppable(recipe: Recipe, run: RunFolder, listener: Listener, decoded: Decoded | None) -> TrainResult:
     """Raises StoppedByUser for Ctrl-C or SIGTERM; its `where` is the folder to go on with, None when there is none.
 
-    Raises MachineError when the GPU has too little memory.
+    Raises OutOfMemory where no batch could be made smaller. What is known of a loss that is no number is kept.
     """
     try:
         return _train(recipe, run, listener, decoded)
-    except torch.OutOfMemoryError as error:
-        remedy = "lower train.batch_size (and raise train.accumulation as much), or data.image_size"
-        raise MachineError("out of memory on the GPU", where="train.batch_size", remedy=remedy) from error
+    except NonFiniteError as error:
+        if error.diagnosis and run.recipe.exists():
+            run.write_diagnosis(error.diagnosis)
+        raise
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise out_of_memory(error) from error
     except KeyboardInterrupt as stop:
         stopped = StoppedBySystem if isinstance(stop, Terminated) else StoppedByUser
         if not run.recipe.exists():
@@ -127,7 +133,10 @@ def _train(recipe: Recipe, run: RunFolder, listener: Listener, decoded: Decoded 
         audit = gate(recipe, prepared.splits, tell)
     with span("reading images", len(prepared.splits.examples)):
         batches = image_batches(recipe, prepared, lambda d, n: tell(Working("reading images", d, n)), decoded)
+    batches = replace(batches, tell=tell)
     batches.store.listen(lambda finding: tell(Noticed(finding)))
+    if batches.store.in_memory:  # else loaders fork processes, which must not inherit an import half done
+        preload()
     if resumed is None:
         _write_intent(run, recipe, prepared)
     shelf = feature_shelf(recipe, prepared, batches.store)
@@ -204,6 +213,7 @@ def _perform(
         seconds=time.perf_counter() - started,
         test_report=report,
         reuse=_reuse(work.prefixes.ledger),
+        depthwise=plan.depthwise,
         test_without_leaks=scores_without_leaks(logits, labels, work.batches.store.splits, audit),
         profile=profile_of(work),
     )
@@ -216,9 +226,10 @@ def _keeper(recipe: Recipe, prepared: Prepared, run: RunFolder) -> RunKeeper:
 
 def _best_written(run: RunFolder) -> dict[str, Tensor]:
     """The best weights, which become best.safetensors."""
-    found = best_model(run.checkpoints)
-    assert found is not None, "a plan has an epoch"
-    save_model(run.best, *found)
+    with span("checkpoint"):
+        found = best_model(run.checkpoints)
+        assert found is not None, "a plan has an epoch"
+        save_model(run.best, *found)
     return found[0]
 
 

@@ -237,7 +237,7 @@ def test_too_little_memory_on_the_gpu(refused, place, monkeypatch):
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
 
     monkeypatch.setattr("ftcli.workflows.train.probe", full)
-    refused(3, ["out of memory on the GPU", "lower train.batch_size"], "train", "toy.yaml")
+    refused(21, ["out of memory: CUDA out of memory", "lower train.batch_size"], "train", "toy.yaml")
 
 
 def test_what_is_no_run(refused, toy, place):

@@ -33,7 +33,9 @@ def arguments() -> argparse.Namespace:
 def main() -> int:
     given = arguments()
     tally = Tally()
-    code = pytest.main(["-m", expression(given.full), "--no-header"], plugins=[tally, Only(given.row)])
+    options = ["-m", expression(given.full), "--no-header"]
+    long = ["--hypothesis-profile=fuzz"] if given.full else []
+    code = pytest.main([*options, *long], plugins=[tally, Only(given.row)])
     Console().print(table(tally.rows, given.row or list(FAULTS)))
     lost = sum(row.lost for row in tally.rows.values())
     return 1 if lost else int(code)

@@ -9,10 +9,7 @@ from pathlib import Path
 import pytest
 
 from ftcli.recipe.examples import find_example
-from tests.toys import RESNET
 
-REPORTS = ("torchmetrics", "transformers", "scipy", "sklearn", "pandas")
-"""What libraries of measures bring with them; a run that needs none of it should not wait for it."""
 HEAVY = ("torch", "torchvision", "timm", "numpy", "sklearn", "PIL")
 RECIPE = str(find_example("quickstart").path)
 
@@ -73,13 +70,3 @@ def test_a_list_that_is_kept_needs_no_library(tmp_path: Path, monkeypatch: pytes
     assert "torch" in first
     again = imported_by("models", "ls", "resnet18", "--source", "torchvision")
     assert not again & {*HEAVY, "transformers", "scipy"}
-
-
-def test_a_run_counts_its_scores_without_libraries_of_measures(digits: Path, tmp_path: Path) -> None:
-    recipe = tmp_path / "toy.yaml"
-    recipe.write_text(
-        f"data: {{kind: folder, path: {digits}, image_size: 32}}\n"
-        f"model: {{backbone: {RESNET}, weights: none}}\n"
-        "strategy: full\ntrain: {epochs: 1, batch_size: 16}\nruntime: {device: cpu}\n"
-    )
-    assert not imported_by("train", str(recipe), "--out", str(tmp_path / "run")) & set(REPORTS)

@@ -24,6 +24,7 @@ def test_same_seed_same_bits(strategy, digits, tmp_path):
     assert metrics(tmp_path / "a") == metrics(tmp_path / "b")
 
 
+@pytest.mark.fault(17)
 @pytest.mark.parametrize("workers", [2, *(pytest.param(n, marks=pytest.mark.slow) for n in (0, 4))])
 @pytest.mark.parametrize("strategy", STRATEGIES, ids=lambda s: s["kind"])
 def test_workers_do_not_change_a_bit_of_any_strategy(strategy, workers, digits, tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -20,6 +21,7 @@ from ftcli.engine.progress import Progress
 from ftcli.workflows.prepare import Prepared, image_batches, prepare
 from tests.toys import ignore, recipe
 
+FaultCount = Callable[[int, int], None]
 CLOCK = ("seconds", "images_per_second")
 STREAMED = {"device": "cpu", "image_memory_gb": 0}
 CASES: dict[str, dict[str, Any]] = {
@@ -159,16 +161,21 @@ def steps_of(run: Run) -> int:
     return len(rows) * run.prepared.plan.steps_per_epoch
 
 
+@pytest.mark.fault(2)
 @pytest.mark.parametrize("case", CASES)
-def test_cut_after_every_step(case: str, digits: Any) -> None:
+def test_cut_after_every_step(case: str, digits: Any, fault_count: FaultCount) -> None:
     run = made(digits, **CASES[case])
-    cut_everywhere(run, steps_of(run))
+    steps = steps_of(run)
+    cut_everywhere(run, steps)
+    fault_count(steps, steps)
 
 
+@pytest.mark.fault(2)
 @pytest.mark.slow
 @pytest.mark.parametrize("case", SLOW)
-def test_cut_after_every_one_of_40_steps(case: str, digits: Any) -> None:
+def test_cut_after_every_one_of_40_steps(case: str, digits: Any, fault_count: FaultCount) -> None:
     cut_everywhere(made(digits, **SLOW[case]), 40)
+    fault_count(40, 40)
 
 
 def test_cut_in_an_epoch_with_two_workers(digits: Any) -> None:

@@ -9,7 +9,7 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ train: {{epochs: 3, batch_size: 14}}
 checkpoint: {{every_steps: 2}}
 runtime: {{device: cpu}}
 """
+FaultCount = Callable[[int, int], None]
 CLOCK = ("seconds", "run", "weights", "predict_command", "reuse", "findings")
 STOPS = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGUSR1: 143}
 
@@ -89,6 +90,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
         yield Place(path, server, time.monotonic() - started, json.loads(counts.read_text()))
 
 
+@pytest.mark.fault(1)
 @pytest.mark.parametrize(
     ("target", "from_the_end"),
     [("step", 60), ("update", 4), ("evaluation", 2), ("phase", 1), ("manifest", 3), ("pointer", 2)],
@@ -104,9 +106,12 @@ def test_killed_at(place: Place, target: str, from_the_end: int, tmp_path: Path)
     place.ends_as_the_whole_one(tmp_path / "cut")
 
 
+@pytest.mark.fault(1)
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(40))
-def test_killed_five_times_at_random(place: Place, seed: int, tmp_path: Path) -> None:
+def test_killed_five_times_at_random(
+    place: Place, seed: int, tmp_path: Path, fault_count: FaultCount
+) -> None:
     """40 runs, 200 kills."""
     draw = random.Random(seed)
     kills = 0
@@ -120,6 +125,7 @@ def test_killed_five_times_at_random(place: Place, seed: int, tmp_path: Path) ->
         if (tmp_path / "cut" / "summary.json").exists():
             place.ends_as_the_whole_one(tmp_path / "cut")
     place.ends_as_the_whole_one(tmp_path / "cut")
+    fault_count(kills, kills)
 
 
 def stopped_at_random(place: Place, seed: int, out: Path) -> float:
@@ -140,16 +146,21 @@ def stopped_at_random(place: Place, seed: int, out: Path) -> float:
     return seconds if code else 0.0
 
 
+@pytest.mark.fault(4)
 @pytest.mark.parametrize("seed", range(5))
 def test_told_to_stop_at_random(place: Place, seed: int, tmp_path: Path) -> None:
     stopped_at_random(place, seed, tmp_path / "cut")
 
 
+@pytest.mark.fault(4)
 @pytest.mark.slow
-def test_told_to_stop_50_times_and_gone_in_10_seconds(place: Place, tmp_path: Path) -> None:
+def test_told_to_stop_50_times_and_gone_in_10_seconds(
+    place: Place, tmp_path: Path, fault_count: FaultCount
+) -> None:
     seconds = [stopped_at_random(place, seed, tmp_path / "cut") for seed in range(100, 150)]
     assert sum(each > 0 for each in seconds) > 25
     assert max(seconds) < 10
+    fault_count(len(seconds), len(seconds))
 
 
 def two_at_once(place: Place, out: Path) -> None:
@@ -169,10 +180,12 @@ def two_at_once(place: Place, out: Path) -> None:
     assert named[2] in (None, str(winner.pid)), "None: it had not signed yet"
 
 
+@pytest.mark.fault(16)
 @pytest.mark.parametrize(
     "pairs", [5, pytest.param(50, marks=pytest.mark.slow)], ids=lambda pairs: f"{pairs} pairs"
 )
-def test_two_runs_in_one_folder(place: Place, pairs: int, tmp_path: Path) -> None:
+def test_two_runs_in_one_folder(place: Place, pairs: int, tmp_path: Path, fault_count: FaultCount) -> None:
     for number in range(pairs):
         two_at_once(place, tmp_path / str(number))
     place.ends_as_the_whole_one(tmp_path / "0")
+    fault_count(pairs, pairs)

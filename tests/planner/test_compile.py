@@ -1,12 +1,14 @@
 """From a recipe and a layer map to phases: what trains, what must not move, and how fast."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from ftcli.errors import MachineError, RecipeError
 from ftcli.planner.choose import choose_checkpoint_metric
 from ftcli.planner.compile import DataFacts, check_device, compile_plan
+from ftcli.plans.layer_map import Parameter
 from ftcli.plans.preprocessing import IMAGENET
 from ftcli.plans.training_plan import Bf16Effect, Machine
 from ftcli.recipe.schema import Recipe
@@ -156,6 +158,44 @@ def test_a_run_can_go_on_where_bf16_is_slow():
     slow = compile_plan(recipe(), resnet(), facts, Machine("cpu"), "bf16")
     assert fast.fingerprint() == slow.fingerprint()
     assert fast.fingerprint() != compile_plan(recipe(), resnet(), facts, Machine("cpu")).fingerprint()
+
+
+def with_wide_kernel():
+    """A ResNet with a depthwise 5x5 convolution in its stem."""
+    network = resnet()
+    wide = Parameter("wide.weight", (8, 1, 5, 5), 0, network.stages[0], is_norm=False)
+    return replace(network, parameters=(wide, *network.parameters))
+
+
+@pytest.mark.parametrize(
+    ("sections", "device", "made", "why"),
+    [
+        ({}, "cpu", "in_pieces", "gradients of 5x5 kernels, 3 columns at a time"),
+        ({"runtime": {"exact": True}}, "cpu", "whole", "runtime.exact"),
+        ({"runtime": {"depthwise": "off"}}, "cpu", "whole", None),
+        ({"strategy": "feature_extraction"}, "cpu", "whole", None),
+        ({}, "cuda", "whole", None),
+    ],
+)
+def test_how_wide_depthwise_kernels_learn(sections, device, made, why):
+    facts = DataFacts(("a", "b"), 1000, IMAGENET)
+    asked = recipe(**{"strategy": "full", **sections})
+    plan = compile_plan(asked, with_wide_kernel(), facts, Machine(device))
+    reasons = [decision.why for decision in plan.decisions if decision.what == "depthwise"]
+    assert plan.depthwise == made
+    assert [why in reason for reason in reasons] == ([True] if why else [])
+
+
+def test_a_run_goes_on_only_as_its_depthwise_kernels_learned():
+    """Nothing is timed: the same recipe, network and device give the same plan, and another choice is another run."""
+    facts = DataFacts(("a", "b"), 1000, IMAGENET)
+    plans = [
+        compile_plan(
+            recipe(strategy="full", runtime={"depthwise": how}), with_wide_kernel(), facts, Machine("cpu")
+        )
+        for how in ("auto", "auto", "off")
+    ]
+    assert plans[0].fingerprint() == plans[1].fingerprint() != plans[2].fingerprint()
 
 
 def test_asking_for_what_the_machine_has_not():

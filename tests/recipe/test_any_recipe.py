@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import io
 import json
+import re
+from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from hypothesis import HealthCheck, event, given, settings
+from hypothesis import assume, event
 from hypothesis import strategies as st
 
+from ftcli.cli.app import call
+from ftcli.cli.outcome import run
 from ftcli.errors import RecipeError
 from ftcli.recipe.dump import dump_recipe
 from ftcli.recipe.examples import examples
@@ -19,6 +24,7 @@ from ftcli.recipe.load import load_recipe
 from ftcli.recipe.schema import Recipe
 from ftcli.recipe.shape import choices_at, sections
 from ftcli.report.errors import error_json, show_error
+from tests.fuzz import fuzz
 
 EXAMPLES = [example.text for example in examples()]
 KEYS = sorted({key for classes in sections().values() for c in classes for key in c.model_fields})
@@ -119,17 +125,75 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("any") / "x.yaml"
 
 
-relaxed = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@pytest.mark.fuzz
+@pytest.mark.fault(12)
+def test_any_recipe(path: Path, fault_count: Callable[[int, int], None]) -> None:
+    drawn = {"text": texts, "overrides": st.lists(override, max_size=2)}
+    fuzz(500, lambda text, overrides: check(path, text, overrides), fault_count, **drawn)
 
 
-@settings(relaxed, max_examples=500)
-@given(text=texts, overrides=st.lists(override, max_size=2))
-def test_any_recipe(path: Path, text: str, overrides: list[str]) -> None:
-    check(path, text, overrides)
+def check_command(path: Path, text: str, overrides: list[str]) -> None:
+    """As a person meets it: the exit code, and what is printed."""
+    path.write_bytes(text.encode("utf-8", "surrogatepass"))
+    out, err = io.StringIO(), io.StringIO()
+    sets = [f"--set={change}" for change in overrides]
+    with redirect_stdout(out), redirect_stderr(err):
+        code = run(call, ["validate", str(path), *sets])
+    assert code in (0, 2), err.getvalue()
+    assert "Traceback" not in err.getvalue()
+    if code == 2 and any(is_recipe(line) for line in err.getvalue().splitlines()):
+        assert re.search(r"(:\d+:\d+: |--set )", err.getvalue())
 
 
-@pytest.mark.slow
-@settings(relaxed, max_examples=5000)
-@given(text=texts, overrides=st.lists(override, max_size=2))
-def test_many_recipes(path: Path, text: str, overrides: list[str]) -> None:
-    check(path, text, overrides)
+def is_recipe(line: str) -> bool:
+    return line.startswith("error: the recipe has")
+
+
+@pytest.mark.fuzz
+@pytest.mark.fault(12)
+def test_any_recipe_on_the_command_line(path: Path, fault_count: Callable[[int, int], None]) -> None:
+    drawn = {"text": texts, "overrides": st.lists(override, max_size=2)}
+    fuzz(50, lambda text, overrides: check_command(path, text, overrides), fault_count, **drawn)
+
+
+@st.composite
+def misspelt(draw: st.DrawFn) -> tuple[str, int, str]:
+    """An example recipe with two letters of one key exchanged; the line, and the key that was meant."""
+    lines = draw(st.sampled_from(EXAMPLES)).splitlines()
+    found = [(n, m) for n, line in enumerate(lines) if (m := re.match(r"( *)([a-z_]{5,}):", line))]
+    number, match = draw(st.sampled_from(found))
+    key, at = match[2], draw(st.integers(0, len(match[2]) - 2))
+    wrong = key[:at] + key[at + 1] + key[at] + key[at + 2 :]
+    assume(wrong != key)
+    lines[number] = f"{match[1]}{wrong}{lines[number][match.end(2) :]}"
+    return "\n".join(lines) + "\n", number + 1, key
+
+
+@pytest.mark.fuzz
+def test_a_misspelt_key_is_told_with_its_line_and_the_key_that_was_meant(
+    path: Path, fault_count: Callable[[int, int], None]
+) -> None:
+    def check_nearest(given: tuple[str, int, str]) -> None:
+        text, line, key = given
+        path.write_text(text, encoding="utf-8")
+        error = load_or_error(path, [])
+        assert isinstance(error, RecipeError)
+        told = [p for p in error.problems if p.at and p.at.startswith(f"{path}:{line}:")]
+        assert any(key in (problem.remedy or "") for problem in told), error.problems
+
+    fuzz(100, check_nearest, fault_count, given=misspelt())
+
+
+@pytest.mark.fuzz
+def test_every_problem_is_told_at_once(path: Path, fault_count: Callable[[int, int], None]) -> None:
+    def check_all(text: str, places: set[str]) -> None:
+        data = yaml.safe_load(text)
+        wanted = {place for place in places if isinstance(data.get(place), dict)}
+        for place in wanted:
+            data[place]["zzz"] = 1
+        path.write_text(yaml.safe_dump(data, sort_keys=False), encoding="utf-8")
+        error = load_or_error(path, [])
+        assert {p.path for p in getattr(error, "problems", ())} == {f"{place}.zzz" for place in wanted}
+
+    drawn = {"text": st.sampled_from(EXAMPLES), "places": st.sets(st.sampled_from(TOP), max_size=6)}
+    fuzz(100, check_all, fault_count, **drawn)

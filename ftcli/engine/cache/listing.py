@@ -9,7 +9,7 @@ from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from ftcli.engine.cache.home import allowed_bytes, cache_home
+from ftcli.engine.cache.home import allowed_bytes, backbones_folder
 from ftcli.engine.files import write_json
 from ftcli.errors import MachineError
 
@@ -27,7 +27,7 @@ def kept_listing(only: str | None, ask: Callable[[], Listing]) -> Listing:
     """
     if not allowed_bytes():
         return ask()
-    key, paths = _key(), [cache_home() / f"backbones-{name}.json" for name in ("all", only) if name]
+    key, paths = _key(), [backbones_folder() / f"{name}.json" for name in ("all", only) if name]
     for path in paths:
         found = _read(path, key)
         if found is not None and (only is None or only in found):

@@ -15,7 +15,6 @@ REQUIRED = {
     "torch": "torch",
     "torchvision": "torchvision",
     "timm": "timm",
-    "torchmetrics": "torchmetrics",
     "safetensors": "safetensors",
     "numpy": "numpy",
     "pillow": "PIL",

@@ -10,6 +10,7 @@ import pytest
 
 from ftcli.engine.cache import listing
 from ftcli.engine.cache.listing import Listing, kept_listing
+from ftcli.workflows.cache import clear_cache
 
 ALL = {"torchvision": [("resnet18", "IMAGENET1K_V1")], "timm": [("test_vit", None)]}
 
@@ -61,7 +62,7 @@ def test_another_version_is_asked_anew(home: Path, ask, asked: list[str], monkey
 @pytest.mark.parametrize("text", ["", "[]", "{", '{"key": 1}', '{"key": KEY, "backbones": {"timm": [1]}}'])
 def test_a_damaged_list_is_asked_anew(home: Path, ask, asked: list[str], text: str) -> None:  # type: ignore[no-untyped-def]
     ask(None)
-    path = home / "backbones-all.json"
+    path = home / "backbones" / "all.json"
     path.write_text(text.replace("KEY", json.dumps(json.loads(path.read_text())["key"])))
     assert ask(None) == ask(None) == ALL
     assert asked == ["all", "all"]
@@ -77,4 +78,14 @@ def test_where_nothing_may_be_kept_nothing_is(home: Path, ask, asked: list[str],
 def test_a_home_that_cannot_be_written_is_no_error(home: Path, ask, asked: list[str]) -> None:  # type: ignore[no-untyped-def]
     home.write_text("a file")
     assert ask(None) == ask(None) == ALL
+    assert asked == ["all", "all"]
+
+
+def test_it_goes_with_the_rest_of_the_cache(home: Path, ask, asked: list[str]) -> None:  # type: ignore[no-untyped-def]
+    ask(None)
+    clear_cache("images", None)
+    ask(None)
+    assert asked == ["all"]
+    clear_cache(None, None)
+    ask(None)
     assert asked == ["all", "all"]
