@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -14,12 +14,10 @@ from torch.optim import Optimizer
 
 from ftcli.engine.batches import Batch
 from ftcli.engine.finite import first_non_finite
+from ftcli.engine.work import Work
 from ftcli.errors import NonFiniteError
 from ftcli.plans.data_splits import DataSplits
 from ftcli.plans.phase import Phase
-
-if TYPE_CHECKING:
-    from ftcli.engine.fit import Work
 
 SHOWN_FILES = 3
 

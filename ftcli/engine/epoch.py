@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING
 
 from ftcli.engine.batches import Batch
 from ftcli.engine.diagnosis import diagnosing
@@ -21,14 +20,12 @@ from ftcli.engine.records import note
 from ftcli.engine.seed import seed_step
 from ftcli.engine.step import Stepper
 from ftcli.engine.stopwatch import span
+from ftcli.engine.work import Work
 from ftcli.events import EpochDone, Scores, StepDone
 from ftcli.plans.data_splits import VAL
 from ftcli.plans.phase import Phase
 from ftcli.plans.training_plan import TrainingPlan
 from ftcli.stopping import safe_point, stop_asked
-
-if TYPE_CHECKING:
-    from ftcli.engine.fit import Work
 
 
 def perform_epoch(work: Work, progress: Progress, phase: Phase, feed: Feed, stepper: Stepper) -> None:

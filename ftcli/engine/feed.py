@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING
 
 from torch import Tensor
 
@@ -18,14 +17,11 @@ from ftcli.engine.mixing import mixing_of
 from ftcli.engine.prefix_cache import Kept, KeptBatches, Pass
 from ftcli.engine.sampler import order_of
 from ftcli.engine.stopwatch import span
+from ftcli.engine.work import Work
 from ftcli.events import Noticed, Working
 from ftcli.findings import Finding
 from ftcli.plans.data_splits import TRAIN, VAL
 from ftcli.plans.phase import Phase
-
-if TYPE_CHECKING:
-    from ftcli.engine.fit import Work
-
 
 PROOF_IMAGES = 4
 

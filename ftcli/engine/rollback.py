@@ -5,19 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from ftcli.engine.optimize import Moments, moments, restore_moments
 from ftcli.engine.progress import Progress
+from ftcli.engine.work import Work
 from ftcli.errors import NonFiniteError
 from ftcli.events import Noticed
 from ftcli.findings import Finding
-
-if TYPE_CHECKING:
-    from ftcli.engine.fit import Work
 
 LR_FACTOR = 0.5
 """On every LR, from the rollback to the end of the run."""

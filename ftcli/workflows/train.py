@@ -13,7 +13,7 @@ from ftcli.components.data.image import to_rgb
 from ftcli.engine.cadence import Cadence
 from ftcli.engine.evaluate import scores_of
 from ftcli.engine.feed import predict_stream
-from ftcli.engine.fit import Work, fit
+from ftcli.engine.fit import fit
 from ftcli.engine.forecast import forecast
 from ftcli.engine.keep import RunKeeper
 from ftcli.engine.metrics import report_of
@@ -26,6 +26,7 @@ from ftcli.engine.run_lock import held
 from ftcli.engine.stopwatch import span
 from ftcli.engine.weights_file import save_model
 from ftcli.engine.whole_checkpoint import best_model
+from ftcli.engine.work import Work
 from ftcli.errors import FrozenTensorChanged, NonFiniteError, StoppedBySystem, StoppedByUser
 from ftcli.events import Listener, Noticed, PlanReady, Scores, Working
 from ftcli.findings import Finding

@@ -5,7 +5,7 @@ import json
 import pytest
 from safetensors.torch import load_file
 
-from ftcli.engine.fit import Work
+from ftcli.engine.work import Work
 from ftcli.errors import FrozenTensorChanged
 from ftcli.events import EpochDone, PhaseProved, PhaseStarted
 from ftcli.workflows.evaluate import evaluate

@@ -15,9 +15,10 @@ from torch.amp.grad_scaler import GradScaler
 
 from ftcli.engine.batches import ImageBatches
 from ftcli.engine.cadence import Cadence
-from ftcli.engine.fit import Work, fit
+from ftcli.engine.fit import fit
 from ftcli.engine.optimize import Moments
 from ftcli.engine.progress import Progress
+from ftcli.engine.work import Work
 from ftcli.workflows.prepare import Prepared, image_batches, prepare
 from tests.toys import ignore, recipe
 
