@@ -113,6 +113,16 @@ def _precision(value: Precision, why: str) -> Chosen:
     return Chosen(value, Decision("precision", value, why))
 
 
+def choose_deterministic(recipe: Recipe, machine: Machine) -> Chosen:
+    """Whether a run that is repeated has the same bits; on a CPU there is nothing to decide."""
+    if machine.device != "cuda":
+        return Chosen(False, None)
+    if recipe.runtime.deterministic:
+        return Chosen(True, Decision("deterministic", "yes", "kernels that have no such form are told"))
+    why = "CUDA's kernels may add in another order each time: runtime.deterministic, which is slower"
+    return Chosen(False, Decision("deterministic", "no", why))
+
+
 def choose_depthwise(recipe: Recipe, machine: Machine, wide: tuple[Parameter, ...]) -> Chosen:
     """whole or in_pieces. `wide`: the depthwise kernels that train and gain by it; none leave nothing to decide."""
     if machine.device != "cpu" or recipe.runtime.depthwise == "off" or not wide:

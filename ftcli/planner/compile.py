@@ -13,6 +13,7 @@ from ftcli.planner.choose import (
     choose_augment,
     choose_checkpoint_metric,
     choose_depthwise,
+    choose_deterministic,
     choose_layer_lr,
     choose_precision,
 )
@@ -79,7 +80,8 @@ def compile_plan(
         costs=facts.prefix_costs,
     )
     depthwise = choose_depthwise(recipe, machine, wide_depthwise(layer_map, phases))
-    choices = (layer_lr, augment, precision, metric, depthwise)
+    deterministic = choose_deterministic(recipe, machine)
+    choices = (layer_lr, augment, precision, metric, depthwise, deterministic)
     plan = TrainingPlan(
         layer_map=layer_map,
         classes=facts.classes,
@@ -119,6 +121,7 @@ def compile_plan(
         ),
         sampler=recipe.train.sampler,
         depthwise=depthwise.value,
+        deterministic=deterministic.value,
         on_non_finite=recipe.train.on_non_finite,
     )
     _check_batch(plan)

@@ -115,6 +115,8 @@ class TrainingPlan:
     sampler: Sampler = "shuffle"
     depthwise: Depthwise = "whole"
     """How depthwise convolutions learn."""
+    deterministic: bool = False
+    """Whether CUDA is held to kernels that give the same bits each time."""
     on_non_finite: OnNonFinite = "stop"
     """What follows NaN or infinity in a loss, a gradient, a weight or a buffer."""
 

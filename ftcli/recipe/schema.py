@@ -110,6 +110,9 @@ class Runtime(Options):
     depthwise: Literal["auto", "off"] = "auto"
     """auto: on a CPU the weight gradient of depthwise kernels wider than three columns is computed in pieces, which is
     faster and rounds otherwise in the last bits. off: as torch does it."""
+    deterministic: bool = False
+    """On CUDA: kernels that give the same bits each time, which are slower; what has none is told. A CPU gives the same
+    bits anyway."""
 
 
 def _section(name: str, default: Any = None) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import time
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from torch import Tensor
 
 from ftcli.components.data.image import to_rgb
 from ftcli.engine.cadence import Cadence
+from ftcli.engine.determinism import deterministic
 from ftcli.engine.evaluate import scores_of
 from ftcli.engine.feed import predict_stream
 from ftcli.engine.fit import fit
@@ -43,7 +45,15 @@ from ftcli.workflows.environment import environment
 from ftcli.workflows.harm import explain_harm
 from ftcli.workflows.last_look import last_look
 from ftcli.workflows.out_of_fold import out_of_fold
-from ftcli.workflows.prepare import Decoded, Prepared, image_batches, model_card, prepare, with_absolute_paths
+from ftcli.workflows.prepare import (
+    Decoded,
+    Prepared,
+    image_batches,
+    machine_for,
+    model_card,
+    prepare,
+    with_absolute_paths,
+)
 from ftcli.workflows.probe import probe
 from ftcli.workflows.profile import profile_of
 from ftcli.workflows.result import Proof, Reuse, TrainResult
@@ -96,7 +106,11 @@ def _stoppable(recipe: Recipe, run: RunFolder, listener: Listener, decoded: Deco
     Raises OutOfMemory where no batch could be made smaller. What is known of a loss that is no number is kept.
     """
     try:
-        return _train(recipe, run, listener, decoded)
+        tell = _Findings(listener, [])
+        with (
+            deterministic(machine_for(recipe).device, tell) if recipe.runtime.deterministic else nullcontext()
+        ):
+            return _train(recipe, run, tell, decoded)
     except NonFiniteError as error:
         if error.diagnosis and run.recipe.exists():
             run.write_diagnosis(error.diagnosis)
@@ -113,17 +127,15 @@ def _stoppable(recipe: Recipe, run: RunFolder, listener: Listener, decoded: Deco
         raise stopped(f"stopped; {kept}", where=str(run.path), remedy="go on with --resume") from stop
 
 
-def _train(recipe: Recipe, run: RunFolder, listener: Listener, decoded: Decoded | None) -> TrainResult:
+def _train(recipe: Recipe, run: RunFolder, tell: _Findings, decoded: Decoded | None) -> TrainResult:
     """Nothing is written before every image has been read: a run that cannot begin leaves nothing behind."""
     recorded = run.recorded_precision()
     with span("opening"):
-        prepared = prepare(
-            recipe, lambda done, total: listener(Working("reading images", done, total)), recorded
-        )
+        prepared = prepare(recipe, lambda done, total: tell(Working("reading images", done, total)), recorded)
     refuse_another_plan(run, recipe, prepared)
     keeper = _keeper(recipe, prepared, run)
     resumed = keeper.resume(prepared.network)
-    tell = _Findings(listener, list(prepared.plan.findings))
+    tell.seen.extend(prepared.plan.findings)
     with span("forecast"):
         expected = forecast(prepared.plan, prepared.network, len(prepared.splits.streams[VAL]))
     tell(PlanReady(prepared.plan, str(run.path), prepared.notes, expected))
