@@ -11,6 +11,7 @@ FtcliError                      1   a bug of ours, or a promise broken
 ├── FrozenTensorChanged         1   a tensor that the plan froze has moved
 ├── NonFiniteError             20   NaN or infinity in a loss, a gradient, a weight or a buffer
 ├── OutOfMemory                21   too little memory for a single example
+├── RunLockedError             24   another process is at work in the run folder
 ├── LoaderError                25   processes that load images die again and again
 └── StoppedByUser             130   Ctrl-C
     └── StoppedBySystem       143   SIGTERM
@@ -80,6 +81,10 @@ class OutOfMemory(FtcliError):
 
 class LoaderError(FtcliError):
     exit_code = 25
+
+
+class RunLockedError(FtcliError):
+    exit_code = 24
 
 
 class StoppedByUser(FtcliError):

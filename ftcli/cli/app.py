@@ -18,6 +18,7 @@ COMMANDS = {
     "audit": "Look for leaks between train and test, and for bad images.",
     "lr-find": "Find the LRs that suit a recipe's phases and stages.",
     "train": "Train as a recipe says.",
+    "resume": "Go on with a run that was cut off.",
     "evaluate": "Measure a finished run on its test images.",
     "predict": "Classify images with a finished run.",
     "models": "The backbones: ls, show, exceptions.",

@@ -102,11 +102,17 @@ class ImageBatches:
         return [picks[start:end] for start, end in batch_bounds(len(picks), self.batch_size)]
 
     def training(
-        self, epoch: int, augment_options: Any, order: Order | None = None, view: int | None = None
+        self,
+        epoch: int,
+        augment_options: Any,
+        order: Order | None = None,
+        view: int | None = None,
+        first: int = 0,
     ) -> Iterator[Batch]:
         """The train stream in the epoch's order, augmented; `order` None: every example once, shuffled.
 
         `view`: augmented as that epoch instead, and the same however often the epoch takes an example.
+        `first`: the batch to begin with; those before it are not loaded.
         """
         indices = self.store.splits.streams["train"]
         positions = order(epoch) if order else permutation(self.seed, epoch, len(indices))
@@ -114,7 +120,9 @@ class ImageBatches:
         picks = _picks(taken) if view is None else [(index, 0) for index in taken]
         batches = [picks[start:end] for start, end in batch_bounds(len(picks), self.batch_size)]
         shown = epoch if view is None else view
-        return self._load(_Images(self.store, self._transform(augment_options), self.seed, shown), batches)
+        return self._load(
+            _Images(self.store, self._transform(augment_options), self.seed, shown), batches[first:]
+        )
 
     def _transform(self, augment_options: Any) -> Any:
         from torchvision.transforms import v2

@@ -35,7 +35,8 @@ class Feed:
     """`forward` maps what the batches hold to logits (B, C): images, or what the frozen part made of them."""
 
     forward: Callable[[Tensor], Tensor]
-    training: Callable[[int], Iterator[Batch]]
+    training: Callable[[int, int], Iterator[Batch]]
+    """Epoch and batch -> its batches from that one on; what lies before it is not loaded."""
     validation: Callable[[], Iterator[Batch]]
 
 
@@ -49,12 +50,14 @@ def feed_of(work: Work, phase: Phase) -> Feed:
     kept = kept_batches(work, cut, {TRAIN: phase.prefix.views, VAL: 1}) if cut else None
     if cut and kept:
         train, val = kept
-        return Feed(cut.suffix, lambda epoch: train.training(epoch, order), val.evaluation)
+        return Feed(cut.suffix, lambda epoch, first: train.training(epoch, order, first), val.evaluation)
     return Feed(
         forward=work.forward,
         training=mixing_of(
             augment.mixing(work.augment, len(work.plan.classes)),
-            lambda epoch: work.batches.training(epoch, work.augment, order, _view(phase, epoch)),
+            lambda epoch, first: work.batches.training(
+                epoch, work.augment, order, _view(phase, epoch), first
+            ),
             work.plan.seed,
         ),
         validation=lambda: work.batches.evaluation(VAL),

@@ -138,6 +138,11 @@ def discard(path: Path) -> bool:
     return True
 
 
+def is_aside(path: Path) -> bool:
+    """Whether it is a file that was being written, by a process that may have ended meanwhile."""
+    return _ASIDE.fullmatch(path.name) is not None
+
+
 def sweep(folder: Path) -> None:
     """Remove what processes have left aside that have ended. Raises nothing."""
     for path in folder.iterdir() if folder.is_dir() else ():

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, field
-from functools import partial
-from itertools import islice
 from typing import Any, Protocol
 
 import torch
@@ -16,35 +13,34 @@ from ftcli.components import objective
 from ftcli.engine import proof
 from ftcli.engine.batches import ImageBatches
 from ftcli.engine.cache.features import FeatureShelf
+from ftcli.engine.cadence import Cadence
 from ftcli.engine.depthwise import in_pieces
-from ftcli.engine.diagnosis import diagnosing
+from ftcli.engine.epoch import perform_epoch
 from ftcli.engine.evaluate import predict_logits, scores_of
 from ftcli.engine.feed import Feed, feed_of
-from ftcli.engine.finite import refuse_non_finite_model
-from ftcli.engine.freeze import apply_mask, enter_eval_mode, enter_train_mode
+from ftcli.engine.freeze import apply_mask, enter_eval_mode
 from ftcli.engine.images import normalise
 from ftcli.engine.memory import keep_freed_memory
 from ftcli.engine.micro_batch import MicroBatch
 from ftcli.engine.network import Network
-from ftcli.engine.optimize import Moments, build_optimizer, moments, restore_moments, set_lr
+from ftcli.engine.optimize import Moments, build_optimizer, moments, restore_moments
 from ftcli.engine.placement import place_images
 from ftcli.engine.precision import loss_scaler
 from ftcli.engine.prefix_cache import PrefixCache
-from ftcli.engine.progress import Best, Progress, score_of
+from ftcli.engine.progress import Progress
+from ftcli.engine.records import has_settled
 from ftcli.engine.rollback import with_rollback
 from ftcli.engine.running_stats import running_stats_of
-from ftcli.engine.seed import seed_step
 from ftcli.engine.step import Stepper
 from ftcli.engine.stopwatch import span
-from ftcli.events import EpochDone, Listener, PhaseProved, PhaseStarted, Scores, StepDone
-from ftcli.plans.data_splits import VAL
+from ftcli.events import Listener, PhaseProved, PhaseStarted, Scores
 from ftcli.plans.phase import Phase
 from ftcli.plans.training_plan import TrainingPlan
-from ftcli.stopping import safe_point
+from ftcli.stopping import at_safe_points
 
 
 class Keeper(Protocol):
-    """What happens to a run's state after each epoch."""
+    """What happens to a run's state: after each epoch, and within one when it is time or a signal came."""
 
     def save(self, progress: Progress, model: nn.Module, remembered: Moments, *, best: bool) -> None: ...
 
@@ -65,6 +61,7 @@ class Work:
     passes: MicroBatch = field(init=False)
     """How many examples fit into memory, in training and where no gradient is asked for."""
     remembered: Moments = field(default_factory=dict)
+    cadence: Cadence = field(default_factory=Cadence)
 
     def __post_init__(self) -> None:
         plan = self.plan
@@ -94,12 +91,28 @@ class Work:
         batches = self.batches.evaluation(stream)
         return predict_logits(self.forward, batches, self.device, self.plan.precision, self.passes)
 
+    @property
+    def keeps_steps(self) -> bool:
+        """Whether the state is kept within an epoch too: not where a rollback may need the one at its start."""
+        return self.plan.on_non_finite == "stop"
 
+    def keep(self, progress: Progress, stepper: Stepper, *, best: bool = False) -> None:
+        """The state as it is between two steps."""
+        if self.keeper is not None:
+            progress.scaler = stepper.scaler.state_dict()
+            with span("checkpoint"):
+                self.keeper.save(progress, self.network.model, moments(stepper.optimizer), best=best)
+        self.cadence.restart()
+
+
+@at_safe_points()
 def fit(work: Work, progress: Progress) -> None:
     """Perform what is left of the plan. `progress` and the network are moved along and hold the result.
 
-    Raises NonFiniteError. A frozen tensor that moved is on record in `progress.proofs`.
+    A signal ends it between two steps, when what is done is kept. Raises NonFiniteError. A frozen tensor that moved is
+    on record in `progress.proofs`.
     """
+    work.cadence.restart()
     keep_freed_memory()
     cuda = [torch.cuda.current_device()] if work.device == "cuda" else []
     with torch.random.fork_rng(devices=cuda):
@@ -119,8 +132,10 @@ def _perform_phase(work: Work, progress: Progress, phase: Phase) -> None:
     work.tell(PhaseStarted(progress.phase, phase, progress.epoch, len(work.plan.phases)))
     feed = feed_of(work, phase)
     stepper = stepper_of(work, phase, feed, optimizer)
-    while progress.epoch < phase.end_epoch and not _has_settled(work.plan, progress, phase):
-        with_rollback(work, progress, optimizer, lambda: _perform_epoch(work, progress, phase, feed, stepper))
+    if progress.scaler:
+        stepper.scaler.load_state_dict(progress.scaler)
+    while progress.epoch < phase.end_epoch and not has_settled(work.plan, progress, phase):
+        with_rollback(work, progress, optimizer, lambda: perform_epoch(work, progress, phase, feed, stepper))
     work.remembered = moments(optimizer)
     _prove(work, progress, phase)
 
@@ -139,86 +154,6 @@ def stepper_of(work: Work, phase: Phase, feed: Feed, optimizer: Optimizer) -> St
         micro=work.steps,
         statistics=running_stats_of(work.network.model, phase),
     )
-
-
-def _perform_epoch(work: Work, progress: Progress, phase: Phase, feed: Feed, stepper: Stepper) -> None:
-    started = time.perf_counter()
-    loss = _train(work, progress, phase, feed, stepper)
-    train_seconds = time.perf_counter() - started
-    enter_eval_mode(work.network)
-    with span("evaluation", len(work.batches.store.splits.streams[VAL])):
-        batches, precision = feed.validation(), work.plan.precision
-        scores = scores_of(*predict_logits(feed.forward, batches, work.device, precision, work.passes))
-    best = _note(work.plan, progress, phase, scores)
-    lrs = {group["names"][0]: group["lr"] for group in stepper.optimizer.param_groups}
-    row = EpochDone(
-        epoch=progress.epoch,
-        num_epochs=work.plan.epochs,
-        phase=phase.name,
-        lr_head=lrs[phase.groups[-1].params[0]],
-        lr_lowest=lrs[phase.groups[0].params[0]],
-        train_loss=loss,
-        val=scores,
-        images_per_second=work.plan.num_train / train_seconds,
-        seconds=time.perf_counter() - started,
-        best=best,
-    )
-    progress.add(row)
-    if work.keeper is not None:
-        with span("checkpoint"):
-            work.keeper.save(progress, work.network.model, moments(stepper.optimizer), best=best)
-    work.tell(row)
-
-
-def _train(work: Work, progress: Progress, phase: Phase, feed: Feed, stepper: Stepper) -> float:
-    """One epoch; returns the mean loss over examples."""
-    enter_train_mode(work.network, phase)
-    steps, epoch = work.plan.steps_per_epoch, progress.epoch
-    batches = iter(feed.training(epoch))
-    total, seen = 0.0, 0
-    with diagnosing(work, phase, stepper.optimizer, epoch) as place:
-        for step in range(steps):
-            safe_point()
-            with span("batches"):
-                group = list(islice(batches, work.plan.accumulation))
-            place.step, place.batches = step, group
-            set_lr(stepper.optimizer, phase.lr_factor(epoch + step / steps) * progress.lr_scale)
-            loss = stepper.step(group, partial(seed_step, work.plan.seed, work.device, "step", epoch, step))
-            count = sum(len(batch.labels) for batch in group)
-            total, seen = total + loss * count, seen + count
-            work.tell(StepDone(epoch, step + 1, steps, loss))
-        place.batches = []  # it need not be of the last ones' making
-        refuse_non_finite_model(work.network.model)
-    return total / seen
-
-
-def _note(plan: TrainingPlan, progress: Progress, phase: Phase, scores: Scores) -> bool:
-    """Bring the records up to date; True when this epoch is the best of the run."""
-    score = score_of(plan.checkpoint_metric, scores)
-    this = Best(progress.epoch, phase.name, scores)
-    rule = phase.plateau or plan.early_stopping
-    if progress.phase_best is None or score > progress.phase_best + (rule.min_delta if rule else 0.0):
-        progress.phase_best, progress.stale = score, 0
-    else:
-        progress.stale += 1
-    if phase.trains_backbone and _beats(plan, scores, progress.ceiling):
-        progress.ceiling = this
-    if _beats(plan, scores, progress.best):
-        progress.best = this
-        return True
-    return False
-
-
-def _beats(plan: TrainingPlan, scores: Scores, record: Best | None) -> bool:
-    metric = plan.checkpoint_metric
-    return record is None or score_of(metric, scores) > score_of(metric, record.scores)
-
-
-def _has_settled(plan: TrainingPlan, progress: Progress, phase: Phase) -> bool:
-    """On a plateau the next phase begins; in the last phase early stopping ends the run."""
-    last = progress.phase == len(plan.phases) - 1
-    rule = plan.early_stopping if last else phase.plateau
-    return rule is not None and progress.stale >= rule.patience
 
 
 def _prove(work: Work, progress: Progress, phase: Phase) -> None:

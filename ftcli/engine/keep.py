@@ -123,12 +123,16 @@ class RunKeeper:
         except Damaged as damage:
             path = self.run.checkpoints / str(manifest.best)
             self.noticed.append(damaged(path, f"the best weights, {damage}", "those of the newest whole one"))
+            if progress.so_far.step:  # the epoch that it is in the middle of becomes the first one to compare
+                self._best = None
+                return replace(progress, best=None)
             self._best = manifest.name
             return _best_is_the_last(progress)
         return progress
 
 
 def _best_is_the_last(progress: Progress) -> Progress:
+    """Of a state between two epochs."""
     row = progress.rows[-1]
     last = Best(row["epoch"], row["phase"], Scores(**row["val"]))
     ceiling = last if progress.ceiling == progress.best else progress.ceiling

@@ -61,7 +61,7 @@ def _steps(
     plan = work.plan
     for epoch in count(first_epoch):
         enter_train_mode(work.network, phase)
-        batches = iter(feed.training(epoch))
+        batches = iter(feed.training(epoch, 0))
         for step in range(plan.steps_per_epoch):
             safe_point()
             group = list(islice(batches, plan.accumulation))

@@ -225,10 +225,11 @@ class KeptBatches:
         for start, end in batch_bounds(len(self.labels), self.batch_size):
             yield self._take(self.views[0], torch.arange(start, end))
 
-    def training(self, epoch: int, order: Order | None = None) -> Iterator[Batch]:
+    def training(self, epoch: int, order: Order | None = None, first: int = 0) -> Iterator[Batch]:
+        """From batch `first` on."""
         positions = torch.tensor(order(epoch) if order else permutation(self.seed, epoch, len(self.labels)))
         view = self.views[epoch % len(self.views)]
-        for start, end in batch_bounds(len(positions), self.batch_size):
+        for start, end in batch_bounds(len(positions), self.batch_size)[first:]:
             yield self._take(view, positions[start:end])
 
     def _take(self, view: Kept, positions: Tensor) -> Batch:

@@ -11,12 +11,15 @@ from itertools import count
 from pathlib import Path
 from typing import Any, get_args
 
-from ftcli.engine.files import cannot_write, discard, sweep, write_json, write_text
+from ftcli.engine import run_lock
+from ftcli.engine.files import cannot_write, discard, is_aside, sweep, write_json, write_text
 from ftcli.errors import DISK_FULL, MachineError
 from ftcli.plans.training_plan import Precision
 
 RUNS = Path("runs")
 """Where runs go that were given no folder."""
+_PROBE = ".writable"
+"""A file that is made and removed at once."""
 
 
 @dataclass(frozen=True)
@@ -107,16 +110,20 @@ class RunFolder:
 
 
 def new_run_folder(out: Path | None, name: str) -> RunFolder:
-    """`out`, or the first free one of runs/NAME, runs/NAME-2, ... Raises MachineError when it is there already."""
+    """`out`, or the first free one of runs/NAME, runs/NAME-2, ... Raises MachineError when it is there already,
+
+    RunLockedError when a process is at work in it.
+    """
     if out is None:
         return RunFolder(_writable(_next_folder(RUNS, name)))
+    run_lock.refuse_if_held(out)
     _refuse_taken(out)
     return RunFolder(_writable(out))
 
 
 @contextmanager
 def claimed_run_folder(out: Path | None, name: str) -> Iterator[RunFolder]:
-    """A new run folder, made at once: that it cannot be written is told before any work is done.
+    """A new run folder, made and locked at once: that it cannot be written is told before any work is done.
 
     When the work in the context fails before it has left anything there, the folder goes again, and so do those
     that were made around it.
@@ -126,7 +133,9 @@ def claimed_run_folder(out: Path | None, name: str) -> Iterator[RunFolder]:
     try:
         run = new_run_folder(out, name)
         path = run.path
-        yield run
+        with run_lock.held(path):
+            _refuse_taken(path)  # another may have had it in the meantime
+            yield run
     except BaseException:
         _remove_empty([folder for folder in (path, *path.parents) if folder not in there_before])
         raise
@@ -149,7 +158,7 @@ def open_run_folder(path: Path) -> RunFolder:
 
 def _refuse_taken(path: Path) -> None:
     try:
-        free = not path.exists() or (path.is_dir() and not any(path.iterdir()))
+        free = not path.exists() or (path.is_dir() and all(map(_is_of_a_beginning, path.iterdir())))
     except OSError as error:
         raise _not_writable(path, error) from error
     if free:
@@ -162,6 +171,11 @@ def _refuse_taken(path: Path) -> None:
         where=str(path),
         remedy="go on with --resume, or give another --out" if is_run else "give another --out, or empty it",
     )
+
+
+def _is_of_a_beginning(path: Path) -> bool:
+    """What a run leaves that was killed before it had written anything."""
+    return path.name in (run_lock.NAME, _PROBE) or is_aside(path)
 
 
 def _remove_empty(folders: list[Path]) -> None:
@@ -190,7 +204,7 @@ def _next_folder(parent: Path, name: str) -> Path:
 def _writable(path: Path) -> Path:
     try:
         path.mkdir(parents=True, exist_ok=True)
-        probe = path / ".writable"
+        probe = path / _PROBE
         probe.touch()
         probe.unlink()
     except OSError as error:

@@ -39,11 +39,12 @@ def parse_compute(text: str) -> Compute:
 
 def cheaper(row: Row) -> Iterator[Row]:
     """What costs less and trains less, the most first: the last two stages, the last one, the head."""
+    if row.strategy == "feature_extraction":
+        return
     upper = CAREFUL if row.domain == "far" or row.rates == CAREFUL else UPPER
     for last_stages in (2, 1):
         if row.strategy != "partial" or last_stages < (row.last_stages or 1):
             yield replace(row, strategy="partial", last_stages=last_stages, rates=upper, or_else=())
-    if row.strategy != "feature_extraction":
-        yield replace(
-            row, strategy="feature_extraction", last_stages=None, rates=HEAD, or_else=(), augment="none"
-        )
+    yield replace(
+        row, strategy="feature_extraction", last_stages=None, rates=HEAD, or_else=(), augment="none"
+    )

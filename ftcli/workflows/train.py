@@ -10,6 +10,7 @@ from pathlib import Path
 from torch import Tensor
 
 from ftcli.components.data.image import to_rgb
+from ftcli.engine.cadence import Cadence
 from ftcli.engine.evaluate import scores_of
 from ftcli.engine.feed import predict_stream
 from ftcli.engine.fit import Work, fit
@@ -21,6 +22,7 @@ from ftcli.engine.prefix_cache import Ledger
 from ftcli.engine.preload import preload
 from ftcli.engine.progress import Progress, compared_by
 from ftcli.engine.run_folder import RunFolder, claimed_run_folder
+from ftcli.engine.run_lock import held
 from ftcli.engine.stopwatch import span
 from ftcli.engine.weights_file import save_model
 from ftcli.engine.whole_checkpoint import best_model
@@ -45,6 +47,7 @@ from ftcli.workflows.probe import probe
 from ftcli.workflows.profile import profile_of
 from ftcli.workflows.result import Proof, Reuse, TrainResult
 from ftcli.workflows.resume import find_run, saved_result
+from ftcli.workflows.same_plan import refuse_another_plan
 from ftcli.workflows.verdict import verdict_of
 
 
@@ -78,11 +81,12 @@ def train(
     if run is None:
         with claimed_run_folder(out, recipe.name) as run:
             return _stoppable(recipe, run, listener, decoded)
-    if run.summary.exists():
-        run.tidy()
-        listener(Noticed(_complete(run)))
-        return saved_result(run)
-    return _stoppable(recipe, run, listener, decoded)
+    if not run.summary.exists():
+        with held(run.path):
+            return _stoppable(recipe, run, listener, decoded)
+    run.tidy()
+    listener(Noticed(_complete(run)))
+    return saved_result(run)
 
 
 def _stoppable(recipe: Recipe, run: RunFolder, listener: Listener, decoded: Decoded | None) -> TrainResult:
@@ -104,7 +108,7 @@ def _stoppable(recipe: Recipe, run: RunFolder, listener: Listener, decoded: Deco
         stopped = StoppedBySystem if isinstance(stop, Terminated) else StoppedByUser
         if not run.recipe.exists():
             raise stopped("stopped before anything was trained") from stop
-        kept = "what is finished is kept" if run.checkpoints.exists() else "no epoch was finished"
+        kept = "what is finished is kept" if run.checkpoints.exists() else "nothing was kept yet"
         raise stopped(f"stopped; {kept}", where=str(run.path), remedy="go on with --resume") from stop
 
 
@@ -115,6 +119,7 @@ def _train(recipe: Recipe, run: RunFolder, listener: Listener, decoded: Decoded 
         prepared = prepare(
             recipe, lambda done, total: listener(Working("reading images", done, total)), recorded
         )
+    refuse_another_plan(run, recipe, prepared)
     keeper = _keeper(recipe, prepared, run)
     resumed = keeper.resume(prepared.network)
     tell = _Findings(listener, list(prepared.plan.findings))
@@ -138,6 +143,7 @@ def _train(recipe: Recipe, run: RunFolder, listener: Listener, decoded: Decoded 
     if shelf is not None:
         shelf.store.listen(lambda finding: tell(Noticed(finding)))
     work = Work(prepared.plan, prepared.network, batches, prepared.augment, tell, keeper, shelf)
+    work.cadence = Cadence(recipe.checkpoint.every_steps, recipe.checkpoint.every_minutes)
     result = _perform(recipe, prepared, run, work, resumed, audit, tell.seen, started)
     run.complete(result.to_dict())
     if result.frozen.changed:
