@@ -21,6 +21,8 @@ DIVERGED = 4.0
 """A smoothed loss of so many times the best one before it."""
 LEAST_FALL = 0.05
 """Of the loss at the start; a curve that falls by less suggests nothing."""
+NOISE = 2.0
+"""A stage has to bring the loss down by so many times what it differs by from one batch to the next."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,7 @@ class LrSweep:
         if self.inconclusive or len(curve) < 3:
             return None
         lowest = min(range(len(curve)), key=curve.__getitem__)
-        if curve[0] - curve[lowest] < LEAST_FALL * self.losses[0]:
+        if curve[0] - curve[lowest] < max(LEAST_FALL * self.losses[0], NOISE * self._noise):
             return None
         start, end = _longest_valley(curve)
         steps = [after - before for before, after in pairwise(curve[: lowest + 1])]
@@ -95,12 +97,22 @@ class LrSweep:
         )
 
     @property
+    def _noise(self) -> float:
+        """How far the losses of the others alone lie from their smoothed ones (root of the mean square)."""
+        if self.reference is None:
+            return 0.0
+        apart = [loss - smooth for loss, smooth in zip(self.reference, smoothed(self.reference), strict=True)]
+        return math.sqrt(sum(each * each for each in apart) / len(apart))
+
+    @property
     def limit(self) -> float | None:
         """What a planned LR should stay below: half of where the loss diverges, and twice where it is least.
 
-        A test gives each LR one step, a run many: it is lost at an LR where the test has only begun to rise.
+        A test gives each LR one step, a run many: it is lost at an LR where the test has only begun to rise. Where a
+        stage does best beside others that train by themselves is too uncertain for a warning.
         """
-        least = None if self.suggestion is None else 20 * self.suggestion.minimum_tenth
+        whole = self.suggestion if self.stage is None else None
+        least = None if whole is None else 20 * whole.minimum_tenth
         known = [lr for lr in (least, self.diverges_at and self.diverges_at / 2) if lr is not None]
         return min(known, default=None)
 

@@ -103,3 +103,22 @@ def test_a_plan_over_the_edge_is_calmed_for_the_stages() -> None:
     over = sweep(curve(), planned=0.5)
     assert over.diverges_at is not None
     assert calm_base_lr(over) <= over.diverges_at / 10
+
+
+def test_what_differs_from_batch_to_batch_is_no_suggestion() -> None:
+    """The stage's curve dips as the others' own losses do."""
+    noisy = tuple(5.0 + 2.0 * (-1) ** step for step in range(101))
+    dip = [rest - (1.0 if 40 <= step < 60 else 0.0) for step, rest in enumerate(noisy)]
+    calm = tuple(5.0 for _ in noisy)
+    calm_dip = [rest - (1.0 if 40 <= step < 60 else 0.0) for step, rest in enumerate(calm)]
+    assert sweep(dip, stage="layer1", reference=noisy).suggestion is None
+    assert sweep(calm_dip, stage="layer1", reference=calm).suggestion is not None
+
+
+def test_a_stage_is_warned_of_only_where_it_diverges() -> None:
+    others = (2.0,) * 101
+    losses = tuple(curve())
+    stage = sweep(list(losses), stage="layer1", reference=others)
+    assert stage.suggestion is not None
+    assert stage.diverges_at is not None
+    assert stage.limit == stage.diverges_at / 2
