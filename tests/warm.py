@@ -10,6 +10,7 @@ import os
 import signal
 import subprocess
 import sys
+import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -109,6 +110,9 @@ def _forked(job: dict[str, Any]) -> int:
     try:
         signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job's ignores it
         code = _command(job)
+    except BaseException:
+        traceback.print_exc()
+        sys.stderr.flush()
     finally:
         os._exit(code)
 
@@ -136,7 +140,7 @@ TARGETS = {
     "update": "torch.amp.grad_scaler.GradScaler.step",
     "evaluation": "ftcli.engine.epoch.predict_logits",
     "phase": "ftcli.engine.fit.apply_mask",
-    "manifest": "ftcli.engine.checkpoints.write_manifest",
+    "write": "ftcli.engine.checkpoints.write_proved",
     "pointer": "ftcli.engine.checkpoints._point_to",
     "end": "ftcli.engine.run_folder.RunFolder.complete",
 }

@@ -93,7 +93,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
 @pytest.mark.fault(1)
 @pytest.mark.parametrize(
     ("target", "from_the_end"),
-    [("step", 60), ("update", 4), ("evaluation", 2), ("phase", 1), ("manifest", 3), ("pointer", 2)],
+    [("step", 60), ("update", 4), ("evaluation", 2), ("phase", 1), ("write", 3), ("pointer", 2)],
     ids=["floor", "in a step", "evaluation", "unfreezing", "saving", "saved"],
 )
 def test_killed_at(place: Place, target: str, from_the_end: int, tmp_path: Path) -> None:
