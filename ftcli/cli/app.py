@@ -16,6 +16,7 @@ COMMANDS = {
     "plan": "Advise what to train; or show what a recipe will do.",
     "inspect-freeze": "Show which parameters train, phase by phase.",
     "audit": "Look for leaks between train and test, and for bad images.",
+    "lr-find": "Find the LRs that suit a recipe's phases and stages.",
     "train": "Train as a recipe says.",
     "resume": "Go on with a run that was cut off.",
     "evaluate": "Measure a finished run on its test images.",
@@ -29,7 +30,7 @@ COMMANDS = {
 """In the order of `ftcli --help`, which imports none of them; a test compares each with the docstring."""
 
 
-MAY_DOWNLOAD = ("train", "plan", "inspect-freeze", "audit", "evaluate", "predict")
+MAY_DOWNLOAD = ("lr-find", "train", "plan", "inspect-freeze", "audit", "evaluate", "predict")
 """What recipes and runs name is fetched where it is not there yet: these take --offline."""
 
 

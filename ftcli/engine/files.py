@@ -65,6 +65,13 @@ def write_text(path: Path, text: str) -> None:
     replace_file(path, lambda aside: write_chunks(aside, lambda: [memoryview(raw)]), len(raw))
 
 
+def write_bytes(path: Path, content: bytes) -> None:
+    def write(aside: Path) -> None:
+        aside.write_bytes(content)
+
+    replace_file(path, write)
+
+
 def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 

@@ -52,7 +52,7 @@ def _perform_phase(work: Work, progress: Progress, phase: Phase) -> None:
         progress.enter_phase(proof.digests(work.network.model, phase.frozen_tensors))
     work.tell(PhaseStarted(progress.phase, phase, progress.epoch, len(work.plan.phases)))
     feed = feed_of(work, phase)
-    stepper = _stepper(work, phase, feed, optimizer)
+    stepper = stepper_of(work, phase, feed, optimizer)
     if progress.scaler:
         stepper.scaler.load_state_dict(progress.scaler)
     while progress.epoch < phase.end_epoch and not has_settled(work.plan, progress, phase):
@@ -61,7 +61,8 @@ def _perform_phase(work: Work, progress: Progress, phase: Phase) -> None:
     _prove(work, progress, phase)
 
 
-def _stepper(work: Work, phase: Phase, feed: Feed, optimizer: Optimizer) -> Stepper:
+def stepper_of(work: Work, phase: Phase, feed: Feed, optimizer: Optimizer) -> Stepper:
+    """What makes the phase's steps on a feed."""
     plan = work.plan
     return Stepper(
         forward=in_pieces(feed.forward) if plan.depthwise == "in_pieces" else feed.forward,

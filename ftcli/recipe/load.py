@@ -47,7 +47,7 @@ def load(path: str | Path, overrides: Sequence[str] = ()) -> LoadedRecipe:
 
     Raises RecipeError with every problem, in the order of the file; UsageError when there is no file to read.
     """
-    document = parse(_text(Path(path)), str(path))
+    document = parse(read_text(Path(path)), str(path))
     if not isinstance(document.data, dict):
         raise RecipeError(_no_mapping(document))
     found = [*document.found, *command_line.apply(document, overrides)]
@@ -72,8 +72,8 @@ def with_places(error: RecipeError, source: Source) -> RecipeError:
     return RecipeError(*(replace(p, at=p.at or source.at(p.path)) for p in error.problems))
 
 
-def _text(path: Path) -> str:
-    """At most MAX_BYTES of UTF-8, with or without a byte order mark."""
+def read_text(path: Path) -> str:
+    """A recipe's file: at most MAX_BYTES of UTF-8, with or without a byte order mark. Raises UsageError."""
     try:
         with path.open("rb") as file:
             raw = file.read(MAX_BYTES + 1)

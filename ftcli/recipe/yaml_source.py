@@ -87,6 +87,13 @@ def parse(text: str, label: str) -> Document:
     return Document(data, reader.places or {"": Place(1, 1, f"{label}:1:1")}, tuple(reader.found))
 
 
+def compose(text: str) -> yaml.MappingNode:
+    """The nodes of a text that `parse` has found to be right, with their places in it."""
+    node = _Loader(text).get_single_node()
+    assert isinstance(node, yaml.MappingNode)
+    return node
+
+
 def join(path: str, step: str | int) -> str:
     """The recipe path one step further in: `strategy.schedule`, 1 -> `strategy.schedule[1]`."""
     if isinstance(step, int):
