@@ -9,11 +9,12 @@ from itertools import count, islice
 
 from ftcli.engine.batches import Batch
 from ftcli.engine.feed import Feed
-from ftcli.engine.fit import Work, stepper_of
+from ftcli.engine.fit import stepper_of
 from ftcli.engine.freeze import apply_mask, enter_train_mode
 from ftcli.engine.optimize import build_optimizer, restore_moments
 from ftcli.engine.seed import seed_step
 from ftcli.engine.snapshot import left_as_it_was
+from ftcli.engine.work import Work
 from ftcli.errors import NonFiniteError
 from ftcli.plans.lr_sweep import diverged
 from ftcli.plans.phase import Phase

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from ftcli.engine.feed import Feed, feed_of
-from ftcli.engine.fit import Work, fit
+from ftcli.engine.fit import fit
 from ftcli.engine.lr_range import sweep
 from ftcli.engine.micro_batch import is_out_of_memory, out_of_memory
 from ftcli.engine.progress import Progress
+from ftcli.engine.work import Work
 from ftcli.errors import UsageError
 from ftcli.events import Event, Listener, Noticed, StepDone, Working
 from ftcli.findings import Finding
