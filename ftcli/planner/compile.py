@@ -13,6 +13,7 @@ from ftcli.planner.choose import (
     choose_augment,
     choose_checkpoint_metric,
     choose_depthwise,
+    choose_fold_bn,
     choose_layer_lr,
     choose_precision,
 )
@@ -20,6 +21,7 @@ from ftcli.planner.notice import findings_of
 from ftcli.planner.phases import compile_phases
 from ftcli.planner.prefix import Images
 from ftcli.plans.depthwise import wide_depthwise
+from ftcli.plans.folding import frozen_below
 from ftcli.plans.layer_map import LayerMap
 from ftcli.plans.norm_policy import NormPolicy
 from ftcli.plans.phase import Plateau
@@ -79,7 +81,8 @@ def compile_plan(
         costs=facts.prefix_costs,
     )
     depthwise = choose_depthwise(recipe, machine, wide_depthwise(layer_map, phases))
-    choices = (layer_lr, augment, precision, metric, depthwise)
+    fold_bn = choose_fold_bn(recipe, machine, precision.value, frozen_below(layer_map, phases))
+    choices = (layer_lr, augment, precision, metric, depthwise, fold_bn)
     plan = TrainingPlan(
         layer_map=layer_map,
         classes=facts.classes,
@@ -119,6 +122,7 @@ def compile_plan(
         ),
         sampler=recipe.train.sampler,
         depthwise=depthwise.value,
+        fold_bn=fold_bn.value,
     )
     _check_batch(plan)
     return plan.with_findings(findings_of(recipe, plan))

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from ftcli.findings import Finding
 from ftcli.plans.depthwise import Depthwise
+from ftcli.plans.folding import FoldBN
 from ftcli.plans.layer_map import LayerMap
 from ftcli.plans.norm_policy import NormPolicy
 from ftcli.plans.phase import Phase, Plateau
@@ -114,6 +115,8 @@ class TrainingPlan:
     sampler: Sampler = "shuffle"
     depthwise: Depthwise = "whole"
     """How depthwise convolutions learn."""
+    fold_bn: FoldBN = "apart"
+    """How batch norms below the first layer that trains are computed."""
 
     @property
     def batches_per_epoch(self) -> int:
