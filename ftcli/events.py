@@ -109,25 +109,9 @@ class PhaseProved:
 
 
 @dataclass(frozen=True)
-class CheckpointSaved:
-    path: str
-    epoch: int
-
-
-@dataclass(frozen=True)
 class Noticed:
     finding: Finding
 
 
-Event = (
-    FoldStarted
-    | PlanReady
-    | Working
-    | PhaseStarted
-    | StepDone
-    | EpochDone
-    | PhaseProved
-    | CheckpointSaved
-    | Noticed
-)
+Event = FoldStarted | PlanReady | Working | PhaseStarted | StepDone | EpochDone | PhaseProved | Noticed
 Listener = Callable[[Event], None]

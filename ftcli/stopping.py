@@ -1,4 +1,7 @@
-"""Ctrl-C and SIGTERM, remembered until work has come to a place where it can stop.
+"""Ctrl-C, SIGTERM and SIGUSR1, remembered until work has come to a place where it can stop.
+
+SIGUSR1 is what a cluster sends some time before a job's limit (`sbatch --signal=USR1@120`): it ends a run in order,
+as SIGTERM does.
 
 Python's own handler raises KeyboardInterrupt between any two instructions, whatever they belong to: a destructor or a
 callback prints and drops it, and a training would go on. So a signal is on record here before anything is raised:
@@ -16,11 +19,15 @@ from contextlib import contextmanager
 from threading import current_thread, main_thread
 from types import FrameType
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGUSR1") if hasattr(signal, name))
+"""Windows has no SIGUSR1."""
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM: the system, or who runs it, wants the process gone; stopped like Ctrl-C, told apart by exit code."""
+    """SIGTERM or SIGUSR1: the system, or who runs it, wants the process gone; stopped like Ctrl-C, told apart by
+
+    exit code.
+    """
 
 
 class _State:
@@ -33,7 +40,12 @@ class _State:
 def safe_point() -> None:
     """Between two steps, batches or files. Raises KeyboardInterrupt when a signal has asked to stop."""
     if _State.asked is not None:
-        raise Terminated if _State.asked == signal.SIGTERM else KeyboardInterrupt
+        raise KeyboardInterrupt if _State.asked == signal.SIGINT else Terminated
+
+
+def stop_asked() -> bool:
+    """Whether the next safe point raises: the last moment to keep what is done."""
+    return _State.asked is not None
 
 
 @contextmanager

@@ -16,7 +16,9 @@ def fuzz(short: int, check: Callable[..., None], told: Callable[[int, int], None
     """Calls `check` with what is drawn, so many times; tells the fixture `fault_count` of them."""
     tried = failed = 0
 
-    @settings(relaxed, max_examples=max(short, settings.default.max_examples))
+    long = settings.default.max_examples == LONG
+
+    @settings(relaxed, max_examples=LONG if long else short)
     @given(**drawn)
     def trial(**values: Any) -> None:
         nonlocal tried, failed

@@ -17,6 +17,7 @@ COMMANDS = {
     "inspect-freeze": "Show which parameters train, phase by phase.",
     "audit": "Look for leaks between train and test, and for bad images.",
     "train": "Train as a recipe says.",
+    "resume": "Go on with a run that was cut off.",
     "evaluate": "Measure a finished run on its test images.",
     "predict": "Classify images with a finished run.",
     "models": "The backbones: ls, show, exceptions.",

@@ -6,18 +6,18 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Sequence
-from errno import EACCES, EDQUOT, EIO, ELOOP, EMFILE, ENAMETOOLONG, ENFILE, ENOSPC, EPERM, EROFS
+from errno import EACCES, EIO, ELOOP, EMFILE, ENAMETOOLONG, ENFILE, EPERM, EROFS
 from tempfile import NamedTemporaryFile
 
 from ftcli.broken_install import broken_install
-from ftcli.errors import FtcliError, MachineError
+from ftcli.errors import DISK_FULL, DiskFullError, FtcliError, MachineError
 from ftcli.stopping import Terminated
 
 INTERRUPTED = 130
 TERMINATED = 143
 CLOSED_PIPE = 141
 """What a process that SIGPIPE ends leaves; `ftcli recipes ls | head -1`."""
-REFUSALS = (EACCES, EPERM, EROFS, ENOSPC, EDQUOT, EMFILE, ENFILE, EIO, ENAMETOOLONG, ELOOP)
+REFUSALS = (*DISK_FULL, EACCES, EPERM, EROFS, EMFILE, ENFILE, EIO, ENAMETOOLONG, ELOOP)
 """Errors of the operating system that are the machine's or the path's, wherever they come up."""
 
 
@@ -62,9 +62,10 @@ def _caught(end: SystemExit) -> BaseException | None:
 
 def _refusal(error: OSError) -> MachineError:
     where = None if error.filename is None else str(error.filename)
-    return MachineError(
-        error.strerror or str(error), where=where, remedy="check the path and its permissions"
-    )
+    what = error.strerror or str(error)
+    if error.errno in DISK_FULL:
+        return DiskFullError(what, where=where, remedy="make room there")
+    return MachineError(what, where=where, remedy="check the path and its permissions")
 
 
 def _told(error: FtcliError, as_json: bool) -> int:

@@ -21,7 +21,9 @@ from ftcli.engine.images import ImageStore, center_crop
 from ftcli.engine.sampler import Order
 from ftcli.engine.seed import derive, permutation, seeded
 from ftcli.engine.stopwatch import span
+from ftcli.engine.workers import batches_of
 from ftcli.errors import DataError
+from ftcli.events import Event, Listener
 from ftcli.plans.training_plan import batch_bounds
 
 
@@ -66,6 +68,10 @@ class _Images(Dataset[Sample | DataError]):
             return self.transform(image), label, index
 
 
+def _silent(event: Event) -> None:
+    """Nobody listens."""
+
+
 @dataclass(frozen=True)
 class ImageBatches:
     """Where batches come from: a store of images and the way to load them."""
@@ -75,6 +81,7 @@ class ImageBatches:
     seed: int
     workers: int
     pin_memory: bool = False
+    tell: Listener = _silent
 
     def evaluation(self, stream: str) -> Iterator[Batch]:
         """Every example once, in order, as evaluation sees it."""
@@ -95,11 +102,17 @@ class ImageBatches:
         return [picks[start:end] for start, end in batch_bounds(len(picks), self.batch_size)]
 
     def training(
-        self, epoch: int, augment_options: Any, order: Order | None = None, view: int | None = None
+        self,
+        epoch: int,
+        augment_options: Any,
+        order: Order | None = None,
+        view: int | None = None,
+        first: int = 0,
     ) -> Iterator[Batch]:
         """The train stream in the epoch's order, augmented; `order` None: every example once, shuffled.
 
         `view`: augmented as that epoch instead, and the same however often the epoch takes an example.
+        `first`: the batch to begin with; those before it are not loaded.
         """
         indices = self.store.splits.streams["train"]
         positions = order(epoch) if order else permutation(self.seed, epoch, len(indices))
@@ -107,7 +120,9 @@ class ImageBatches:
         picks = _picks(taken) if view is None else [(index, 0) for index in taken]
         batches = [picks[start:end] for start, end in batch_bounds(len(picks), self.batch_size)]
         shown = epoch if view is None else view
-        return self._load(_Images(self.store, self._transform(augment_options), self.seed, shown), batches)
+        return self._load(
+            _Images(self.store, self._transform(augment_options), self.seed, shown), batches[first:]
+        )
 
     def _transform(self, augment_options: Any) -> Any:
         from torchvision.transforms import v2
@@ -117,8 +132,14 @@ class ImageBatches:
         return v2.Compose(augment.transforms(augment_options, self.store.preprocessing))
 
     def _load(self, images: _Images, batches: list[list[Pick]]) -> Iterator[Batch]:
+        for loaded in batches_of(lambda start: self._loader(images, batches[start:]), self.tell):
+            if isinstance(loaded, DataError):
+                raise loaded
+            yield Batch(*loaded)
+
+    def _loader(self, images: _Images, batches: list[list[Pick]]) -> DataLoader[Any]:
         workers = 0 if self.store.in_memory else self.workers
-        loader: DataLoader[Any] = DataLoader(
+        return DataLoader(
             images,
             batch_sampler=batches,
             num_workers=workers,
@@ -128,10 +149,6 @@ class ImageBatches:
             generator=torch.Generator().manual_seed(derive(self.seed, "loader")),
             multiprocessing_context="fork" if workers and sys.platform == "linux" else None,
         )
-        for loaded in loader:
-            if isinstance(loaded, DataError):
-                raise loaded
-            yield Batch(*loaded)
 
 
 def _picks(indices: list[int]) -> list[Pick]:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ftcli.engine.fit import Work
 from ftcli.engine.progress import Compared, compared_by, score_of
+from ftcli.engine.work import Work
 from ftcli.plans.layer_map import HEAD
 
 State = Mapping[str, Tensor]

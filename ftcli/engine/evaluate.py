@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ftcli.engine.batches import Batch
+from ftcli.engine.micro_batch import MicroBatch
 from ftcli.engine.multilabel import multilabel_scores
 from ftcli.engine.precision import autocast
 from ftcli.events import Scores
@@ -18,14 +19,26 @@ from ftcli.stopping import at_safe_points, safe_point
 @at_safe_points()
 @torch.inference_mode()
 def predict_logits(
-    forward: Callable[[Tensor], Tensor], batches: Iterable[Batch], device: str, precision: Precision
+    forward: Callable[[Tensor], Tensor],
+    batches: Iterable[Batch],
+    device: str,
+    precision: Precision,
+    micro: MicroBatch | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """Logits (N, C) in fp32 and labels (N,) or (N, C), in the order of the batches, on `device`."""
+    """Logits (N, C) in fp32 and labels (N,) or (N, C), in the order of the batches, on `device`.
+
+    Where memory runs out, batches go through in the smaller parts of `micro`.
+    """
+    micro = micro or MicroBatch()
     logits, labels = [], []
+
+    def logits_of(inputs: Tensor) -> Tensor:
+        return forward(inputs.to(device, non_blocking=True)).float()
+
     for batch in batches:
         safe_point()
         with autocast(precision, device):
-            logits.append(forward(batch.inputs.to(device, non_blocking=True)).float())
+            logits.append(micro.through(logits_of, batch.inputs))
         labels.append(batch.labels.to(device))
     return torch.cat(logits), torch.cat(labels)
 

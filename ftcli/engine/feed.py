@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING
 
 from torch import Tensor
 
@@ -19,15 +18,12 @@ from ftcli.engine.mixing import mixing_of
 from ftcli.engine.prefix_cache import Kept, KeptBatches, Pass
 from ftcli.engine.sampler import order_of
 from ftcli.engine.stopwatch import span
+from ftcli.engine.work import Work
 from ftcli.events import Noticed, Working
 from ftcli.findings import Finding
 from ftcli.plans.data_splits import TRAIN, VAL
 from ftcli.plans.folding import frozen_below
 from ftcli.plans.phase import Phase
-
-if TYPE_CHECKING:
-    from ftcli.engine.fit import Work
-
 
 PROOF_IMAGES = 4
 
@@ -37,7 +33,8 @@ class Feed:
     """`forward` maps what the batches hold to logits (B, C): images, or what the frozen part made of them."""
 
     forward: Callable[[Tensor], Tensor]
-    training: Callable[[int], Iterator[Batch]]
+    training: Callable[[int, int], Iterator[Batch]]
+    """Epoch and batch -> its batches from that one on; what lies before it is not loaded."""
     validation: Callable[[], Iterator[Batch]]
 
 
@@ -52,12 +49,14 @@ def feed_of(work: Work, phase: Phase) -> Feed:
     kept = kept_batches(work, cut, {TRAIN: phase.prefix.views, VAL: 1}) if cut else None
     if cut and kept:
         train, val = kept
-        return Feed(cut.suffix, lambda epoch: train.training(epoch, order), val.evaluation)
+        return Feed(cut.suffix, lambda epoch, first: train.training(epoch, order, first), val.evaluation)
     return Feed(
         forward=fold.applied(work.forward),
         training=mixing_of(
             augment.mixing(work.augment, len(work.plan.classes)),
-            lambda epoch: work.batches.training(epoch, work.augment, order, _view(phase, epoch)),
+            lambda epoch, first: work.batches.training(
+                epoch, work.augment, order, _view(phase, epoch), first
+            ),
             work.plan.seed,
         ),
         validation=lambda: work.batches.evaluation(VAL),
@@ -71,7 +70,7 @@ def predict_stream(work: Work, phase: Phase, stream: str) -> tuple[Tensor, Tenso
     if cut is None or kept is None:
         return work.predict(stream)
     enter_eval_mode(work.network)
-    return predict_logits(cut.suffix, kept[0].evaluation(), work.device, work.plan.precision)
+    return predict_logits(cut.suffix, kept[0].evaluation(), work.device, work.plan.precision, work.passes)
 
 
 def kept_batches(work: Work, cut: Cut, views: Mapping[str, int]) -> list[KeptBatches] | None:
@@ -96,7 +95,9 @@ def kept_batches(work: Work, cut: Cut, views: Mapping[str, int]) -> list[KeptBat
 def _batches(work: Work, stream: str, kept: tuple[Kept, ...]) -> KeptBatches:
     plan = work.plan
     labels = work.batches.targets(stream).to(work.device)
-    return KeptBatches(kept, labels, plan.batch_size, plan.seed, work.device, work.prefixes.ledger)
+    indices = work.batches.store.splits.streams[stream]
+    ledger = work.prefixes.ledger
+    return KeptBatches(kept, labels, plan.batch_size, plan.seed, work.device, ledger, indices)
 
 
 def _passes(work: Work, stream: str, views: int) -> list[Pass]:
@@ -144,9 +145,9 @@ def _stage(work: Work, boundary: int) -> str:
 
 def _not_folded(stage: str, error: float) -> Finding:
     why = (
-        f"it would move the features by {error:.1e} of their norm"
-        if error > 0
-        else "none follows a convolution that nothing else uses"
+        "none follows a convolution that nothing else uses"
+        if error == 0
+        else f"it would move the features by {error:.1e} of their norm"
     )
     return Finding(
         "info",

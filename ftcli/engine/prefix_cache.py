@@ -16,6 +16,7 @@ from ftcli.engine.cache.features import FeatureShelf
 from ftcli.engine.cut import Cut, highest_cut
 from ftcli.engine.folded import UNFOLDED, Fold, fold_below
 from ftcli.engine.freeze import enter_eval_mode
+from ftcli.engine.micro_batch import MicroBatch
 from ftcli.engine.network import Network
 from ftcli.engine.precision import autocast
 from ftcli.engine.proof import digest
@@ -86,6 +87,7 @@ class PrefixCache:
     """uint8 images (B, 3, S, S) -> logits (B, C), through the whole network."""
     memory_bytes: int
     shelf: FeatureShelf | None = None
+    micro: MicroBatch = field(default_factory=MicroBatch)
     ledger: Ledger = field(default_factory=Ledger)
     _kept: dict[Key, Kept] = field(default_factory=dict)
     _cuts: dict[int, tuple[Fold, Cut | None]] = field(default_factory=dict)
@@ -198,7 +200,7 @@ class PrefixCache:
         for batch in each.batches():
             safe_point()
             with span("prefix", len(batch.inputs)), torch.no_grad(), autocast(self.precision, self.device):
-                part = cut.prefix(batch.inputs)
+                part = self.micro.through(cut.prefix, batch.inputs)
             count += len(batch.inputs)
             progress(count)
             yield part
@@ -228,15 +230,18 @@ class KeptBatches:
     seed: int
     device: str
     ledger: Ledger
+    indices: tuple[int, ...] | None = None
+    """Of the examples, in the stream's order; None: they are counted from 0."""
 
     def evaluation(self) -> Iterator[Batch]:
         for start, end in batch_bounds(len(self.labels), self.batch_size):
             yield self._take(self.views[0], torch.arange(start, end))
 
-    def training(self, epoch: int, order: Order | None = None) -> Iterator[Batch]:
+    def training(self, epoch: int, order: Order | None = None, first: int = 0) -> Iterator[Batch]:
+        """From batch `first` on."""
         positions = torch.tensor(order(epoch) if order else permutation(self.seed, epoch, len(self.labels)))
         view = self.views[epoch % len(self.views)]
-        for start, end in batch_bounds(len(positions), self.batch_size):
+        for start, end in batch_bounds(len(positions), self.batch_size)[first:]:
             yield self._take(view, positions[start:end])
 
     def _take(self, view: Kept, positions: Tensor) -> Batch:
@@ -244,7 +249,9 @@ class KeptBatches:
         self.ledger.serve(len(positions), view.seconds_each)
         kept = view.activations[positions.to(view.activations.device)]
         labels = self.labels[positions.to(self.labels.device)]
-        return Batch(kept.to(self.device), labels, tuple(positions.tolist()))
+        at = positions.tolist()
+        indices = at if self.indices is None else [self.indices[position] for position in at]
+        return Batch(kept.to(self.device), labels, tuple(indices))
 
 
 class _Watch:

@@ -21,12 +21,35 @@ class Best:
 
 
 @dataclass
+class EpochSoFar:
+    """What of the next epoch is done: its effect is in the weights already. Sums are over the examples seen."""
+
+    step: int = 0
+    """Optimizer steps taken."""
+    loss: float = 0.0
+    seen: int = 0
+    seconds: float = 0.0
+    """Of training alone."""
+
+    def add(self, loss: float, count: int, seconds: float) -> None:
+        """A step: the mean loss of so many examples."""
+        self.step += 1
+        self.loss += loss * count
+        self.seen += count
+        self.seconds += seconds
+
+
+@dataclass
 class Progress:
     """The one thing in the engine that changes beside the network and the optimizer."""
 
     phase: int = 0
     epoch: int = 0
-    """The next epoch to run."""
+    """The next epoch to run, or to go on with."""
+    so_far: EpochSoFar = field(default_factory=EpochSoFar)
+    """Of that epoch."""
+    scaler: dict[str, Any] = field(default_factory=dict)
+    """State of the phase's loss scaler; empty at the phase's start, and where the loss is not scaled."""
     finished: bool = False
     floor: Scores | None = None
     """The linear probe, once it has been measured."""
@@ -36,6 +59,9 @@ class Progress:
     phase_best: float | None = None
     stale: int = 0
     """Epochs of this phase since its last improvement."""
+    lr_scale: float = 1.0
+    """On every LR of the plan; lowered by each rollback."""
+    rollbacks: int = 0
     digests: dict[str, str] | None = None
     """Frozen tensors at the start of the phase; None before it."""
     rows: list[dict[str, Any]] = field(default_factory=list)
@@ -48,11 +74,11 @@ class Progress:
     def leave_phase(self, proof: PhaseProved) -> None:
         self.proofs.append(proof)
         self.phase += 1
-        self.digests = None
+        self.digests, self.scaler = None, {}
 
     def add(self, row: EpochDone) -> None:
         self.rows.append(row.to_dict())
-        self.epoch = row.epoch + 1
+        self.epoch, self.so_far = row.epoch + 1, EpochSoFar()
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -62,7 +88,9 @@ class Progress:
         proofs = [PhaseProved(p["phase"], p["checked"], tuple(p["changed"])) for p in values["proofs"]]
         best, ceiling = _best(values["best"]), _best(values["ceiling"])
         floor = Scores(**values["floor"]) if values["floor"] else None
-        return cls(**{**values, "proofs": proofs, "best": best, "ceiling": ceiling, "floor": floor})
+        so_far = EpochSoFar(**values["so_far"])
+        rest = {"proofs": proofs, "best": best, "ceiling": ceiling, "floor": floor, "so_far": so_far}
+        return cls(**{**values, **rest})
 
 
 def compared_by(checkpoint_metric: str) -> Compared:

@@ -4,25 +4,28 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from typing import Any, get_args
 
-from ftcli.engine.files import write_json, write_text
-from ftcli.errors import MachineError
+from ftcli.engine import run_lock
+from ftcli.engine.files import cannot_write, discard, is_aside, sweep, write_json, write_text
+from ftcli.errors import DISK_FULL, MachineError
 from ftcli.plans.training_plan import Precision
 
 RUNS = Path("runs")
 """Where runs go that were given no folder."""
+_PROBE = ".writable"
+"""A file that is made and removed at once."""
 
 
 @dataclass(frozen=True)
 class RunFolder:
-    """`recipe.yaml`, `plan.json`, `split.json`, `environment.json` before the first epoch; `metrics.jsonl` and the
-    weights during it; `summary.json` last, so that its presence says the run is complete."""
+    """`recipe.yaml`, `plan.json`, `split.json`, `environment.json` before the first epoch; `metrics.jsonl` and
+    `checkpoints` during it; `best.safetensors` after it; `summary.json` last: its presence says the run is complete."""
 
     path: Path
 
@@ -52,9 +55,13 @@ class RunFolder:
         return self.path / "best.safetensors"
 
     @property
-    def last(self) -> Path:
-        """What `--resume` goes on from."""
-        return self.path / "last.safetensors"
+    def checkpoints(self) -> Path:
+        """What `--resume` goes on from; gone when the run is complete."""
+        return self.path / "checkpoints"
+
+    @property
+    def diagnosis(self) -> Path:
+        return self.path / "diagnosis.json"
 
     @property
     def plan(self) -> Path:
@@ -71,6 +78,10 @@ class RunFolder:
     def write_plan(self, plan: dict[str, Any]) -> None:
         write_json(self.plan, plan)
 
+    def write_diagnosis(self, diagnosis: Mapping[str, Any]) -> None:
+        """What was known when a loss, a gradient, a weight or a buffer was no number."""
+        write_json(self.diagnosis, diagnosis)
+
     def write_environment(self, environment: dict[str, Any]) -> None:
         write_json(self.path / "environment.json", environment)
 
@@ -83,8 +94,15 @@ class RunFolder:
     def write_out_of_fold(self, predictions: dict[str, Any]) -> None:
         write_json(self.out_of_fold, predictions)
 
-    def write_summary(self, summary: dict[str, Any]) -> None:
+    def complete(self, summary: dict[str, Any]) -> None:
+        """Nothing is left to go on from, nor what a killed process left aside."""
         write_json(self.summary, summary)
+        self.tidy()
+
+    def tidy(self) -> None:
+        """Of a run that is complete."""
+        discard(self.checkpoints)
+        sweep(self.path)
 
     def write_metrics(self, rows: list[dict[str, Any]]) -> None:
         """One JSON object a line and an epoch; rewritten whole, so that a resumed run repeats no epoch."""
@@ -92,16 +110,20 @@ class RunFolder:
 
 
 def new_run_folder(out: Path | None, name: str) -> RunFolder:
-    """`out`, or the first free one of runs/NAME, runs/NAME-2, ... Raises MachineError when it is there already."""
+    """`out`, or the first free one of runs/NAME, runs/NAME-2, ... Raises MachineError when it is there already,
+
+    RunLockedError when a process is at work in it.
+    """
     if out is None:
         return RunFolder(_writable(_next_folder(RUNS, name)))
+    run_lock.refuse_if_held(out)
     _refuse_taken(out)
     return RunFolder(_writable(out))
 
 
 @contextmanager
 def claimed_run_folder(out: Path | None, name: str) -> Iterator[RunFolder]:
-    """A new run folder, made at once: that it cannot be written is told before any work is done.
+    """A new run folder, made and locked at once: that it cannot be written is told before any work is done.
 
     When the work in the context fails before it has left anything there, the folder goes again, and so do those
     that were made around it.
@@ -111,7 +133,9 @@ def claimed_run_folder(out: Path | None, name: str) -> Iterator[RunFolder]:
     try:
         run = new_run_folder(out, name)
         path = run.path
-        yield run
+        with run_lock.held(path):
+            _refuse_taken(path)  # another may have had it in the meantime
+            yield run
     except BaseException:
         _remove_empty([folder for folder in (path, *path.parents) if folder not in there_before])
         raise
@@ -134,7 +158,7 @@ def open_run_folder(path: Path) -> RunFolder:
 
 def _refuse_taken(path: Path) -> None:
     try:
-        free = not path.exists() or (path.is_dir() and not any(path.iterdir()))
+        free = not path.exists() or (path.is_dir() and all(map(_is_of_a_beginning, path.iterdir())))
     except OSError as error:
         raise _not_writable(path, error) from error
     if free:
@@ -147,6 +171,11 @@ def _refuse_taken(path: Path) -> None:
         where=str(path),
         remedy="go on with --resume, or give another --out" if is_run else "give another --out, or empty it",
     )
+
+
+def _is_of_a_beginning(path: Path) -> bool:
+    """What a run leaves that was killed before it had written anything."""
+    return path.name in (run_lock.NAME, _PROBE) or is_aside(path)
 
 
 def _remove_empty(folders: list[Path]) -> None:
@@ -175,7 +204,7 @@ def _next_folder(parent: Path, name: str) -> Path:
 def _writable(path: Path) -> Path:
     try:
         path.mkdir(parents=True, exist_ok=True)
-        probe = path / ".writable"
+        probe = path / _PROBE
         probe.touch()
         probe.unlink()
     except OSError as error:
@@ -184,5 +213,7 @@ def _writable(path: Path) -> Path:
 
 
 def _not_writable(path: Path, error: OSError) -> MachineError:
+    if error.errno in DISK_FULL:
+        return cannot_write(path, error)
     what = f"cannot write to the run folder: {error.strerror}"
     return MachineError(what, where=str(path), remedy="give another --out")

@@ -9,15 +9,17 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
-from ftcli.engine.files import replace_file
+from ftcli.engine.files import replace_file, write_proved
+from ftcli.engine.tensor_bytes import DTYPES, tensor_bytes
 from ftcli.errors import ModelError
 from ftcli.plans.preprocessing import Preprocessing
 
 KEY = "ftcli"
-_DTYPES = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16", "I64": "int64"}
+MODEL, MOMENT = "model/", "moment/"
+"""How the names of tensors begin in a checkpoint."""
+_DTYPES = {name: str(dtype).removeprefix("torch.") for dtype, name in DTYPES.items()}
 
 
 @dataclass(frozen=True)
@@ -45,21 +47,9 @@ class ModelCard:
 
 
 def save_tensors(path: Path, tensors: Mapping[str, Tensor], content: dict[str, Any]) -> None:
-    """`content` is any JSON value; it goes into the file's metadata."""
-    plain = {name: tensor.detach().to("cpu").contiguous().clone() for name, tensor in tensors.items()}
-    metadata = {"format": "pt", KEY: json.dumps(content, ensure_ascii=False)}
-    replace_file(path, lambda aside: _save(plain, aside, metadata))
-
-
-def _save(tensors: dict[str, Tensor], path: Path, metadata: dict[str, str]) -> None:
-    """safetensors gives its files to their owner alone; these get the permissions of any new file. Raises OSError."""
-    path.touch()
-    mode = path.stat().st_mode
-    try:
-        save_file(tensors, path, metadata)
-    except SafetensorError as error:
-        raise OSError(str(error)) from error
-    path.chmod(mode)
+    """`content` is any JSON value; it goes into the file's metadata. Raises MachineError."""
+    made = tensor_bytes(tensors, {"format": "pt", KEY: json.dumps(content, ensure_ascii=False)})
+    replace_file(path, lambda aside: write_proved(aside, made.chunks), made.size)
 
 
 def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

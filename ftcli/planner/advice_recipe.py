@@ -2,24 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+from textwrap import wrap
+
+import yaml
+
 from ftcli.planner.advise import Advice
-from ftcli.planner.backbone_sizes import SIZES
 
 PATH = "PATH/TO/IMAGES"
 """Stands for the folder of images, until `--set data.path=...` or an editor says which."""
+_WIDTH = 108
+MOST_DIVISORS = 8
+"""Stages above the stem, up to which each gets a divisor of its own; more are a geometric range."""
 
 
-def recipe_text(advice: Advice) -> str:
+@dataclass(frozen=True)
+class Source:
+    """The data section. `bad_images` cannot be read; `remarks` are comments at the top."""
+
+    kind: str = "folder"
+    path: str = PATH
+    image_size: int | None = None
+    bad_images: int = 0
+    remarks: tuple[str, ...] = ()
+    device: str = "auto"
+
+
+def recipe_text(advice: Advice, source: Source | None = None) -> str:
     """YAML that validates as a Recipe."""
-    case, row = advice.case, advice.chosen
-    classes = f" in {case.num_classes:,} classes" if case.num_classes else ""
+    source = source or Source()
     return "\n".join(
         [
-            f"# For {case.num_images:,} images{classes}, {case.domain.word} domain: train {row.trains}.",
-            f"# Table {row.table}: {row.text}.",
-            f"# {advice.why[0].upper()}{advice.why[1:]}.",
+            *(f"# {line}" for remark in _head(advice, source) for line in wrap(remark, _WIDTH)),
             "",
-            f"data: {{kind: folder, path: {PATH}}}  # one folder per class; or train, val and test",
+            *_data(source),
             "",
             "model:",
             f"  backbone: {advice.backbone}",
@@ -27,15 +44,67 @@ def recipe_text(advice: Advice) -> str:
             "",
             *_strategy(advice),
             *_rates(advice),
-            f"norm: {{kind: auto, domain: {case.domain.word}}}  # {advice.norm.kind}: {advice.norm.reason}",
+            f"norm: {{kind: auto, domain: {advice.case.domain.word}}}  # {norm_told(advice)}",
             f"augment: {_augment(advice)}",
             "",
             "train:",
-            f"  epochs: {advice.epochs}  # for about {advice.num_train:,} training images",
-            f"  batch_size: {advice.batch_size}",
+            f"  epochs: {advice.epochs}  # {epochs_told(advice)}",
+            f"  batch_size: {advice.batch_size}  # for {advice.streams.train:,} training images",
+            *_runtime(source),
             "",
         ]
     )
+
+
+def _head(advice: Advice, source: Source) -> Iterator[str]:
+    case, row = advice.case, advice.chosen
+    classes = f" in {case.num_classes:,} classes" if case.num_classes else ""
+    yield f"For {case.num_images:,} images{classes}, {case.domain.word} domain: train {row.trains}."
+    yield f"Table {row.table}: {row.text}."
+    yield f"{advice.why[0].upper()}{advice.why[1:]}."
+    if advice.shortened:
+        yield f"{advice.shortened[0].upper()}{advice.shortened[1:]}."
+    yield from source.remarks
+
+
+def _data(source: Source) -> Iterator[str]:
+    if source.path == PATH:
+        yield f"data: {{kind: folder, path: {PATH}}}  # one folder per class; or train, val and test"
+        return
+    yield "data:"
+    yield f"  kind: {source.kind}"
+    yield f"  path: {_quoted(source.path)}"
+    if source.image_size is not None:
+        yield f"  image_size: {source.image_size}  # small images, enlarged about fourfold"
+    if source.bad_images:
+        yield f"  on_bad_image: skip  # {source.bad_images:,} cannot be read"
+
+
+def _quoted(text: str) -> str:
+    return str(yaml.safe_dump(text, default_style='"', allow_unicode=True, width=10**6).rstrip())
+
+
+def _runtime(source: Source) -> Iterator[str]:
+    if source.device != "auto":
+        yield ""
+        yield f"runtime: {{device: {source.device}}}  # as --compute says"
+
+
+def norm_told(advice: Advice) -> str:
+    if not advice.layer_map.batch_norms:
+        return "this backbone has no BatchNorm"
+    if advice.chosen.strategy == "feature_extraction":
+        return "eval mode throughout, for the backbone is frozen"
+    return f"{advice.norm.kind}: {advice.norm.reason}"
+
+
+def epochs_told(advice: Advice) -> str:
+    """Why so many."""
+    told = {
+        "feature_extraction": "twice the usual, for a head on features that are computed once costs little",
+        "scratch": "six times the usual, for random weights learn slowly",
+    }
+    return told.get(advice.chosen.strategy, f"usual for {advice.streams.train:,} training images")
 
 
 def _strategy(advice: Advice) -> list[str]:
@@ -70,10 +139,9 @@ def _layer_lr(advice: Advice) -> str:
     if rates.early in (None, rates.late):
         return f"{{kind: discriminative, backbone_divisor: {rates.head / rates.late:g}}}"
     assert rates.early is not None
-    size = SIZES.get(advice.backbone)
-    if size is None:
+    above_stem = len(advice.layer_map.backbone_stages) - 1
+    if not 0 < above_stem <= MOST_DIVISORS:
         return f"{{kind: discriminative, lowest: {_rate(rates.early)}, highest: {_rate(rates.head)}}}"
-    above_stem = len(size.stages) - 1
     lower = above_stem // 2
     divisors = [rates.head / rates.early] * lower + [rates.head / rates.late] * (above_stem - lower)
     return f"{{kind: discriminative, divisors: [{', '.join(f'{divisor:g}' for divisor in divisors)}]}}"

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from ftcli.components import norm
 from ftcli.findings import Finding
-from ftcli.planner.backbone_sizes import SIZES
 from ftcli.planner.cautions import cautions
 from ftcli.planner.domain import FAR_FROM
 from ftcli.planner.table_rows import Case, Row, Strategy, Table
 from ftcli.planner.tables import TRUSTED
 from ftcli.planner.training_size import training_size
 from ftcli.planner.what_if import changes
+from ftcli.plans.layer_map import HEAD, LayerMap
 from ftcli.plans.norm_policy import NormPolicy
 
-HELD_OUT = 0.15
-"""Share of the images that validation keeps, and as many the test: the recipe's default split."""
 ASSUMED_CLASSES = 10
 """For counting a head when the number of classes is not given."""
+HELD_OUT = 0.15
+"""Share of the images that validation keeps, and as many the test: the recipe's default split."""
 _EPOCHS_FACTOR: dict[Strategy, int] = {"feature_extraction": 2, "scratch": 6}
 """A head on features that are computed once costs little to train; random weights need many epochs."""
 _GROUNDS = {
@@ -41,16 +41,31 @@ class Fired:
 
 
 @dataclass(frozen=True)
+class Streams:
+    """How many images train, validate and test."""
+
+    train: int
+    val: int
+    test: int
+
+
+def streams_of(num_images: int) -> Streams:
+    """As the recipe's default split divides them."""
+    held_out = round(num_images * HELD_OUT)
+    return Streams(max(num_images - 2 * held_out, 1), held_out, held_out)
+
+
+@dataclass(frozen=True)
 class Advice:
-    """`tables` in the order of trust. `trainable` is None for a backbone whose size is not known on paper."""
+    """`tables` in the order of trust; `chosen` is the row that won, `shortened` why it is less than that."""
 
     case: Case
-    backbone: str
+    layer_map: LayerMap
     chosen: Row
     why: str
     tables: tuple[Fired, ...]
-    num_train: int
-    trainable: int | None
+    streams: Streams
+    trainable: int
     norm: NormPolicy
     batch_size: int
     epochs: int
@@ -58,6 +73,12 @@ class Advice:
     findings: tuple[Finding, ...]
     changes: tuple[str, ...]
     """What would change the answer."""
+    shortened: str | None = None
+    """Why less trains than the tables say: the time that there is."""
+
+    @property
+    def backbone(self) -> str:
+        return self.layer_map.backbone
 
     @property
     def flip(self) -> bool:
@@ -65,13 +86,13 @@ class Advice:
         return self.case.domain.scenario != "chest-xray"
 
     def to_dict(self) -> dict[str, Any]:
-        """The content of `ftcli plan --json`."""
+        """Plain data."""
         case, chosen = self.case, self.chosen
         return {
             "num_images": case.num_images,
             "num_classes": case.num_classes,
             "images_per_class": case.images_per_class,
-            "num_train": self.num_train,
+            "streams": asdict(self.streams),
             "domain": {"kind": case.domain.word, **asdict(case.domain), "far_from": FAR_FROM},
             "backbone": self.backbone,
             "strategy": chosen.strategy,
@@ -84,36 +105,58 @@ class Advice:
             "augment": {"kind": chosen.augment, "flip": self.flip and chosen.augment != "none"},
             "batch_size": self.batch_size,
             "epochs": self.epochs,
-            "chosen": {"table": chosen.table, "row": chosen.text, "why": self.why},
+            "chosen": {
+                "table": chosen.table,
+                "row": chosen.text,
+                "why": self.why,
+                "shortened": self.shortened,
+            },
             "tables": [asdict(fired) for fired in self.tables],
             "findings": [asdict(finding) for finding in self.findings],
             "changes": list(self.changes),
         }
 
 
-def recommend(case: Case, backbone: str) -> Advice:
-    """Pure: the same case, the same advice."""
-    table, chosen = next((t, row) for t in TRUSTED if (row := t.fired(case)))
-    tables = tuple(_fired(table, case, chosen) for table in TRUSTED)
-    num_val = round(case.num_images * HELD_OUT)
-    num_train = max(case.num_images - 2 * num_val, 1)
-    size = training_size(num_train)
-    trainable = _trainable(chosen, backbone, case.num_classes or ASSUMED_CLASSES)
+def recommend(
+    case: Case,
+    layer_map: LayerMap,
+    streams: Streams | None = None,
+    less: Row | None = None,
+    shortened: str | None = None,
+) -> Advice:
+    """Pure: the same case, the same advice. `layer_map` is of the backbone with a head for the classes.
+
+    `less` is followed instead of the winner of the tables where there is too little time for that: `shortened`.
+    """
+    table, winner = next((t, row) for t in TRUSTED if (row := t.fired(case)))
+    tables = tuple(_fired(table, case, winner) for table in TRUSTED)
+    chosen = _within(less or winner, layer_map)
+    streams = streams or streams_of(case.num_images)
+    size = training_size(streams.train)
+    trainable = _trainable(chosen, layer_map)
     return Advice(
         case=case,
-        backbone=backbone,
+        layer_map=layer_map,
         chosen=chosen,
         why=_why(table, tables),
         tables=tables,
-        num_train=num_train,
+        streams=streams,
         trainable=trainable,
-        norm=_norm(case, chosen, num_train, size.batch_size),
+        norm=_norm(case, chosen, streams.train, size.batch_size),
         batch_size=size.batch_size,
         epochs=size.epochs * _EPOCHS_FACTOR.get(chosen.strategy, 1),
         head_epochs=size.head_epochs,
-        findings=tuple(cautions(case, num_train, num_val, trainable)),
+        findings=tuple(cautions(case, streams.train, streams.val, trainable)),
         changes=tuple(changes(case)),
+        shortened=shortened,
     )
+
+
+def _within(row: Row, layer_map: LayerMap) -> Row:
+    """No more stages than the backbone has."""
+    if row.last_stages is None:
+        return row
+    return replace(row, last_stages=min(row.last_stages, len(layer_map.backbone_stages)))
 
 
 def _fired(table: Table, case: Case, chosen: Row) -> Fired:
@@ -131,12 +174,11 @@ def _why(chosen: Table, tables: tuple[Fired, ...]) -> str:
     return f"{' and '.join(others)} {verb}; table {chosen.letter} wins, for it {_GROUNDS[chosen.letter]}"
 
 
-def _trainable(row: Row, backbone: str, num_classes: int) -> int | None:
-    size = SIZES.get(backbone)
-    if size is None:
-        return None
-    stages = {"feature_extraction": 0, "partial": row.last_stages or 1}.get(row.strategy, len(size.stages))
-    return size.trainable(stages, num_classes)
+def _trainable(row: Row, layer_map: LayerMap) -> int:
+    stages = layer_map.backbone_stages
+    upper = {"feature_extraction": 0, "partial": row.last_stages or 1}.get(row.strategy, len(stages))
+    trained = (HEAD, *stages[max(len(stages) - upper, 0) :])
+    return layer_map.numel(parameter.name for parameter in layer_map.in_stages(trained))
 
 
 def _norm(case: Case, row: Row, num_train: int, batch_size: int) -> NormPolicy:

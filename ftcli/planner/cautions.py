@@ -28,12 +28,12 @@ _BY_SCENARIO = {
 }
 
 
-def cautions(case: Case, num_train: int, num_val: int, trainable: int | None) -> Iterator[Finding]:
-    """`trainable`: parameters that train, None where that is not known."""
+def cautions(case: Case, num_train: int, num_val: int, trainable: int) -> Iterator[Finding]:
+    """`trainable`: parameters that train."""
     if case.num_classes is None:
         message = "the number of classes is not given, so table B is silent"
         yield Finding("info", "--classes", message, "images per class say more than totals: give it")
-    if trainable is not None and (warning := overfitting(num_train, trainable)):
+    if warning := overfitting(num_train, trainable):
         yield warning
     if num_val < FEWEST_VALIDATION:
         step = 100 / max(num_val, 1)

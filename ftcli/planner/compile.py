@@ -123,6 +123,7 @@ def compile_plan(
         sampler=recipe.train.sampler,
         depthwise=depthwise.value,
         fold_bn=fold_bn.value,
+        on_non_finite=recipe.train.on_non_finite,
     )
     _check_batch(plan)
     return plan.with_findings(findings_of(recipe, plan))

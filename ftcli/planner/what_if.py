@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from ftcli.planner.domain import DISTANCES, Domain
+from ftcli.planner.domain import DISTANCES, FAR_FROM, Domain
 from ftcli.planner.table_rows import Case
 from ftcli.planner.tables import TRUSTED, winning_row
 
@@ -19,12 +19,19 @@ def changes(case: Case) -> Iterator[str]:
     for words, neighbours in (
         ("with {:,} images or more", larger),
         ("with {:,} images or fewer", smaller),
-        (f"with a {other.domain.word} domain", [other]),
+        (_other_domain(case.domain), [other]),
     ):
         found = next((n for n in neighbours if winning_row(n).trains != now), None)
         if found is not None:
             row = winning_row(found)
             yield f"{words.format(found.num_images)}: {row.trains} (table {row.table})"
+
+
+def _other_domain(domain: Domain) -> str:
+    """With the bound, and how far away it lies."""
+    where = f"below {FAR_FROM:g}" if domain.is_far else f"of {FAR_FROM:g} or more"
+    word = "close" if domain.is_far else "far"
+    return f"with a {word} domain (a distance {where}, {abs(domain.distance - FAR_FROM):.2g} from here)"
 
 
 def _sizes(case: Case) -> list[int]:

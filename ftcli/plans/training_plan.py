@@ -20,6 +20,7 @@ from ftcli.plans.preprocessing import Preprocessing
 Precision = Literal["fp32", "bf16", "fp16"]
 Sampler = Literal["shuffle", "balanced", "weighted"]
 Floor = Literal["probe", "itself", "none"]
+OnNonFinite = Literal["stop", "rollback"]
 
 
 @dataclass(frozen=True)
@@ -117,6 +118,8 @@ class TrainingPlan:
     """How depthwise convolutions learn."""
     fold_bn: FoldBN = "apart"
     """How batch norms below the first layer that trains are computed."""
+    on_non_finite: OnNonFinite = "stop"
+    """What follows NaN or infinity in a loss, a gradient, a weight or a buffer."""
 
     @property
     def batches_per_epoch(self) -> int:

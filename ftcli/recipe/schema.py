@@ -65,6 +65,21 @@ class Train(Options):
     sampler: Literal["shuffle", "balanced", "weighted"] = "shuffle"
     """shuffle: every example once an epoch. balanced: drawn so that each class comes equally often. weighted: drawn by
     the examples' weights. An epoch has as many examples in each case; drawn ones may come twice or not at all."""
+    on_non_finite: Literal["stop", "rollback"] = "stop"
+    """What follows NaN or infinity in a loss, a gradient, a weight or a buffer. stop: the run ends, diagnosis.json says
+    where. rollback: the epoch begins anew at half the LR, which stays so; three times in a run, then it ends;
+    checkpoints are then of whole epochs alone."""
+
+
+class Checkpoint(Options):
+    """What is kept of a run on its way, for `--resume`: its state after every epoch, and more often where asked."""
+
+    every_steps: int | None = Field(default=None, ge=1)
+    """Within an epoch too, after so many optimizer steps; null: not by steps."""
+    every_minutes: float | None = Field(default=10.0, gt=0)
+    """Within an epoch too, when the last checkpoint is so old; null: not by time."""
+    keep: int = Field(default=2, ge=2)
+    """The last n checkpoints stay, beside the best one; a damaged one is passed over for the one before it."""
 
 
 class Cache(Options):
@@ -136,6 +151,8 @@ class Recipe(Options):
     """How the LR moves; default a tenth of warm-up, then cosine."""
     train: Train = Train()
     """The loop."""
+    checkpoint: Checkpoint = Checkpoint()
+    """What `--resume` goes on from."""
     cache: Cache = Cache()
     """What is kept instead of computed again."""
     runtime: Runtime = Runtime()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ftcli.engine.diagnose import HarmEvidence, gather_evidence
-from ftcli.engine.fit import Work
+from ftcli.engine.work import Work
 from ftcli.findings import Finding
 from ftcli.recipe.schema import Recipe
 from ftcli.workflows.prepare import open_network

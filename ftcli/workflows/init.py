@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 
 from ftcli.errors import RecipeError
+from ftcli.planner.training_size import image_size as image_size_for
 from ftcli.planner.training_size import training_size
 from ftcli.plans.data_splits import TRAIN, DataSplits
 from ftcli.recipe.check import check
@@ -66,7 +67,7 @@ def init(path: str, recipe_path: str, backbone: str | None = None) -> InitResult
     """
     look = _look_at(path)
     size = training_size(look.counts[TRAIN])
-    image_size = _image_size(look.shorter_side)
+    image_size = image_size_for(look.shorter_side)
     backbone, why = (backbone, "chosen with --backbone") if backbone else default_backbone()
     commands = tuple(f"ftcli {command} {shlex.quote(recipe_path)}" for command in ("plan", "train"))
     text = _TEXT.substitute(
@@ -122,15 +123,6 @@ def _look_at(path: str) -> Look:
 def _range(numbers: Iterable[int]) -> tuple[int, int]:
     every = list(numbers)
     return min(every), max(every)
-
-
-def _image_size(shorter_side: int) -> int | None:
-    """Images below 49 pixels are enlarged about fourfold, in steps of 32; others have the weights' own size.
-
-    Filters pretrained at 224 pixels see little of 28, and an image at 224 costs three times one at 128.
-    """
-    enlarged = max(64, -(-4 * shorter_side // 32) * 32)
-    return enlarged if enlarged < 224 else None
 
 
 def _facts(look: Look) -> dict[str, str]:

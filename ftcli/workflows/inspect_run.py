@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from ftcli.engine.run_folder import RunFolder, open_run_folder
-from ftcli.engine.weights_file import dtypes_in, read_card
+from ftcli.engine.weights_file import ModelCard, dtypes_in, read_card
+from ftcli.engine.whole_checkpoint import best_model
 from ftcli.errors import MachineError
 from ftcli.findings import Finding
 from ftcli.plans.freeze_facts import FreezeFacts
@@ -21,16 +22,16 @@ from ftcli.workflows.saved_model import load_saved
 def inspect_path(path: Path) -> Inspected:
     """A run folder, a checkpoint in one, or a model file on its own. Raises MachineError for anything else."""
     if path.is_dir():
-        return _of_run(open_run_folder(path))
+        return _of_run(open_run_folder(_run_around(path)))
     run = RunFolder(path.parent)
-    if path.is_file() and path.name in (run.best.name, run.last.name) and run.recipe.is_file():
+    if path.is_file() and path.name == run.best.name and run.recipe.is_file():
         return _of_run(run)
     return _of_model_file(path)
 
 
 def _of_run(run: RunFolder) -> Inspected:
     kept = _read(run.plan)
-    card = read_card(run.best) if run.best.exists() else None
+    card, dtypes = _saved(run)
     counts = kept.get("class_counts")
     known = tuple(kept["classes"]), _num_train(kept), tuple(counts) if counts else None
     multi_label = kept.get("objective", {}).get("multi_label", False)
@@ -38,7 +39,7 @@ def _of_run(run: RunFolder) -> Inspected:
     plan = plan_for(load_recipe(run.recipe), *known, card, precision, multi_label=multi_label)
     inspected = inspect_plan(plan)
     findings = (*inspected.findings, *_differs(run, plan, kept), *_outcome(run))
-    phases = tuple(_with_dtypes(facts, run.best) for facts in inspected.phases)
+    phases = tuple(_with_dtypes(facts, dtypes) for facts in inspected.phases)
     return replace(inspected, subject=str(run.path), phases=phases, findings=findings, notes=_notes(run))
 
 
@@ -55,11 +56,25 @@ def _num_train(kept: dict[str, Any]) -> int | None:
     return int(kept["num_train"]) if kept.get("data_known", True) else None
 
 
-def _with_dtypes(facts: FreezeFacts, weights: Path) -> FreezeFacts:
-    """The dtypes that the saved tensors really have."""
-    if not weights.exists():
-        return facts
-    dtypes = dtypes_in(weights)
+def _run_around(path: Path) -> Path:
+    """The run itself, its folder of checkpoints or one of these given."""
+    return next(
+        (p.parent for p in (path, path.parent) if p.name == RunFolder(p.parent).checkpoints.name), path
+    )
+
+
+def _saved(run: RunFolder) -> tuple[ModelCard | None, dict[str, str]]:
+    """What the best weights say of themselves, and the dtypes that they really have."""
+    if run.best.exists():
+        return read_card(run.best), dtypes_in(run.best)
+    so_far = best_model(run.checkpoints)
+    if so_far is None:
+        return None, {}
+    state, card = so_far
+    return card, {name: str(tensor.dtype).removeprefix("torch.") for name, tensor in state.items()}
+
+
+def _with_dtypes(facts: FreezeFacts, dtypes: dict[str, str]) -> FreezeFacts:
     parameters = tuple(replace(p, dtype=dtypes.get(p.name, p.dtype)) for p in facts.parameters)
     return replace(facts, parameters=parameters)
 

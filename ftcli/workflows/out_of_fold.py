@@ -11,9 +11,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ftcli.engine.fit import Work
 from ftcli.engine.metrics import balanced_accuracy, intervals
 from ftcli.engine.run_folder import RunFolder
+from ftcli.engine.work import Work
 from ftcli.plans.data_splits import VAL
 
 

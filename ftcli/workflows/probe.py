@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from ftcli.engine.fit import Work, fit
+from ftcli.engine.fit import fit
 from ftcli.engine.progress import Compared, Progress, compared_by
+from ftcli.engine.work import Work
 from ftcli.events import Event, Noticed, Scores, StepDone, Working
 from ftcli.planner.compile import DataFacts, compile_plan
 from ftcli.recipe.schema import Recipe, Train

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ftcli.engine.ceiling import matmul_flops
-from ftcli.engine.fit import Work
 from ftcli.engine.prefix_cost import forward_flops
 from ftcli.engine.stopwatch import running
+from ftcli.engine.work import Work
 from ftcli.plans.phase import Phase
 from ftcli.plans.profile import Compute, Part, Profile
 

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from ftcli.engine import run_lock
 from ftcli.engine.run_folder import RUNS, RunFolder
 from ftcli.errors import MachineError
 from ftcli.events import Scores
@@ -53,4 +54,5 @@ def _result_of(values: dict[str, Any]) -> TrainResult:
 
 def _is_run_of(path: Path, name: str) -> bool:
     suffix = path.name.removeprefix(name)
-    return (path / "recipe.yaml").is_file() and (not suffix or suffix.removeprefix("-").isdigit())
+    begun = any((path / file).is_file() for file in ("recipe.yaml", run_lock.NAME))
+    return begun and (not suffix or suffix.removeprefix("-").isdigit())

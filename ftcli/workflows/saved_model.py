@@ -17,6 +17,7 @@ from ftcli.engine.network import Network
 from ftcli.engine.placement import find_machine, place, place_images
 from ftcli.engine.run_folder import RunFolder
 from ftcli.engine.weights_file import ModelCard, load_model
+from ftcli.engine.whole_checkpoint import best_model
 from ftcli.errors import MachineError, ModelError
 from ftcli.plans.preprocessing import Preprocessing
 from ftcli.registry import kinds
@@ -61,9 +62,8 @@ class SavedModel:
 
 
 def load_saved(run: Path, device: Literal["auto", "cpu", "cuda"] = "auto") -> SavedModel:
-    """The best model of a run folder, or of a .safetensors file that ftcli wrote; in eval mode."""
-    path = _model_file(run)
-    state, card = load_model(path)
+    """The best model of a run folder, complete or not, or of a .safetensors file that ftcli wrote; in eval mode."""
+    path, (state, card) = _best_of(run)
     network = build_network(
         card.backbone,
         "none",
@@ -80,15 +80,22 @@ def load_saved(run: Path, device: Literal["auto", "cpu", "cuda"] = "auto") -> Sa
     return SavedModel(card, network, found)
 
 
-def _model_file(run: Path) -> Path:
-    """The run's best.safetensors, or the file itself. Raises MachineError when there is neither."""
-    path = RunFolder(run).best if run.is_dir() else run
+def _best_of(run: Path) -> tuple[Path, tuple[dict[str, Tensor], ModelCard]]:
+    """Where it is, and what is there: best.safetensors, or the best so far; or the file itself.
+
+    Raises MachineError when there is none.
+    """
+    folder = RunFolder(run)
+    path = folder.best if run.is_dir() else run
     if path.exists():
-        return path
+        return path, load_model(path)
+    so_far = best_model(folder.checkpoints)
+    if so_far is not None:
+        return folder.checkpoints, so_far
     if not run.is_dir():
         what = "there is no such run folder or model file"
-    elif RunFolder(run).recipe.is_file():
-        what = "the run has no best.safetensors yet: it has not finished an epoch"
+    elif folder.recipe.is_file():
+        what = "the run has no weights yet: it has not finished an epoch"
     else:
         what = "this is not a run folder: it has neither best.safetensors nor recipe.yaml"
     raise MachineError(what, where=str(run), remedy="give the folder that `ftcli train` named at its end")

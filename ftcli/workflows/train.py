@@ -4,26 +4,30 @@ from __future__ import annotations
 
 import shlex
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-import torch
+from torch import Tensor
 
 from ftcli.components.data.image import to_rgb
+from ftcli.engine.cadence import Cadence
 from ftcli.engine.evaluate import scores_of
 from ftcli.engine.feed import predict_stream
-from ftcli.engine.fit import Work, fit
+from ftcli.engine.fit import fit
 from ftcli.engine.forecast import forecast
 from ftcli.engine.keep import RunKeeper
-from ftcli.engine.keep import resume as resume_from
 from ftcli.engine.metrics import report_of
+from ftcli.engine.micro_batch import is_out_of_memory, out_of_memory
 from ftcli.engine.prefix_cache import Ledger
 from ftcli.engine.preload import preload
 from ftcli.engine.progress import Progress, compared_by
 from ftcli.engine.run_folder import RunFolder, claimed_run_folder
+from ftcli.engine.run_lock import held
 from ftcli.engine.stopwatch import span
-from ftcli.engine.weights_file import load_model
-from ftcli.errors import FrozenTensorChanged, MachineError, StoppedBySystem, StoppedByUser
+from ftcli.engine.weights_file import save_model
+from ftcli.engine.whole_checkpoint import best_model
+from ftcli.engine.work import Work
+from ftcli.errors import FrozenTensorChanged, NonFiniteError, StoppedBySystem, StoppedByUser
 from ftcli.events import Listener, Noticed, PlanReady, Scores, Working
 from ftcli.findings import Finding
 from ftcli.plans.audit import AuditReport
@@ -44,6 +48,7 @@ from ftcli.workflows.probe import probe
 from ftcli.workflows.profile import profile_of
 from ftcli.workflows.result import Proof, Reuse, TrainResult
 from ftcli.workflows.resume import find_run, saved_result
+from ftcli.workflows.same_plan import refuse_another_plan
 from ftcli.workflows.verdict import verdict_of
 
 
@@ -77,27 +82,34 @@ def train(
     if run is None:
         with claimed_run_folder(out, recipe.name) as run:
             return _stoppable(recipe, run, listener, decoded)
-    if run.summary.exists():
-        listener(Noticed(_complete(run)))
-        return saved_result(run)
-    return _stoppable(recipe, run, listener, decoded)
+    if not run.summary.exists():
+        with held(run.path):
+            return _stoppable(recipe, run, listener, decoded)
+    run.tidy()
+    listener(Noticed(_complete(run)))
+    return saved_result(run)
 
 
 def _stoppable(recipe: Recipe, run: RunFolder, listener: Listener, decoded: Decoded | None) -> TrainResult:
     """Raises StoppedByUser for Ctrl-C or SIGTERM; its `where` is the folder to go on with, None when there is none.
 
-    Raises MachineError when the GPU has too little memory.
+    Raises OutOfMemory where no batch could be made smaller. What is known of a loss that is no number is kept.
     """
     try:
         return _train(recipe, run, listener, decoded)
-    except torch.OutOfMemoryError as error:
-        remedy = "lower train.batch_size (and raise train.accumulation as much), or data.image_size"
-        raise MachineError("out of memory on the GPU", where="train.batch_size", remedy=remedy) from error
+    except NonFiniteError as error:
+        if error.diagnosis and run.recipe.exists():
+            run.write_diagnosis(error.diagnosis)
+        raise
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise out_of_memory(error) from error
     except KeyboardInterrupt as stop:
         stopped = StoppedBySystem if isinstance(stop, Terminated) else StoppedByUser
         if not run.recipe.exists():
             raise stopped("stopped before anything was trained") from stop
-        kept = "what is finished is kept" if run.last.exists() else "no epoch was finished"
+        kept = "what is finished is kept" if run.checkpoints.exists() else "nothing was kept yet"
         raise stopped(f"stopped; {kept}", where=str(run.path), remedy="go on with --resume") from stop
 
 
@@ -108,16 +120,21 @@ def _train(recipe: Recipe, run: RunFolder, listener: Listener, decoded: Decoded 
         prepared = prepare(
             recipe, lambda done, total: listener(Working("reading images", done, total)), recorded
         )
-    resumed = resume_from(run.last, prepared.plan.fingerprint(), prepared.network)
+    refuse_another_plan(run, recipe, prepared)
+    keeper = _keeper(recipe, prepared, run)
+    resumed = keeper.resume(prepared.network)
     tell = _Findings(listener, list(prepared.plan.findings))
     with span("forecast"):
         expected = forecast(prepared.plan, prepared.network, len(prepared.splits.streams[VAL]))
     tell(PlanReady(prepared.plan, str(run.path), prepared.notes, expected))
+    for finding in keeper.noticed:
+        tell(Noticed(finding))
     started = time.perf_counter()
     with span("audit"):
         audit = gate(recipe, prepared.splits, tell)
     with span("reading images", len(prepared.splits.examples)):
         batches = image_batches(recipe, prepared, lambda d, n: tell(Working("reading images", d, n)), decoded)
+    batches = replace(batches, tell=tell)
     batches.store.listen(lambda finding: tell(Noticed(finding)))
     if batches.store.in_memory:  # else loaders fork processes, which must not inherit an import half done
         preload()
@@ -126,10 +143,10 @@ def _train(recipe: Recipe, run: RunFolder, listener: Listener, decoded: Decoded 
     shelf = feature_shelf(recipe, prepared, batches.store)
     if shelf is not None:
         shelf.store.listen(lambda finding: tell(Noticed(finding)))
-    work = Work(prepared.plan, prepared.network, batches, prepared.augment, tell, shelf=shelf)
+    work = Work(prepared.plan, prepared.network, batches, prepared.augment, tell, keeper, shelf)
+    work.cadence = Cadence(recipe.checkpoint.every_steps, recipe.checkpoint.every_minutes)
     result = _perform(recipe, prepared, run, work, resumed, audit, tell.seen, started)
-    run.write_summary(result.to_dict())
-    run.last.unlink(missing_ok=True)
+    run.complete(result.to_dict())
     if result.frozen.changed:
         raise FrozenTensorChanged(
             f"{result.frozen.changed} of {result.frozen.checked} frozen tensors moved",
@@ -154,7 +171,6 @@ def _perform(
     if progress.floor is None and plan.floor == "probe":
         with span("floor"):
             progress.floor = probe(recipe, prepared, work)
-    work.keeper = RunKeeper(run, model_card(recipe, prepared), plan.fingerprint())
     fit(work, progress)
     floor, ceiling = _floor_and_ceiling(plan, progress)
     val_counts = list(prepared.splits.count_per_class("val").values())
@@ -163,7 +179,7 @@ def _perform(
     if kind == "below_floor":
         with span("explaining"):
             work.tell(Noticed(explain_harm(recipe, work)))
-    network.model.load_state_dict(load_model(run.best)[0])
+    network.model.load_state_dict(_best_written(run))
     best = progress.best
     assert best is not None
     work.tell(Working("testing", 0))
@@ -203,6 +219,20 @@ def _perform(
         test_without_leaks=scores_without_leaks(logits, labels, work.batches.store.splits, audit),
         profile=profile_of(work),
     )
+
+
+def _keeper(recipe: Recipe, prepared: Prepared, run: RunFolder) -> RunKeeper:
+    card, fingerprint = model_card(recipe, prepared), prepared.plan.fingerprint()
+    return RunKeeper(run, card, fingerprint, recipe.checkpoint.keep)
+
+
+def _best_written(run: RunFolder) -> dict[str, Tensor]:
+    """The best weights, which become best.safetensors."""
+    with span("checkpoint"):
+        found = best_model(run.checkpoints)
+        assert found is not None, "a plan has an epoch"
+        save_model(run.best, *found)
+    return found[0]
 
 
 def _complete(run: RunFolder) -> Finding:

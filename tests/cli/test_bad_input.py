@@ -237,7 +237,7 @@ def test_too_little_memory_on_the_gpu(refused, place, monkeypatch):
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
 
     monkeypatch.setattr("ftcli.workflows.train.probe", full)
-    refused(3, ["out of memory on the GPU", "lower train.batch_size"], "train", "toy.yaml")
+    refused(21, ["out of memory: CUDA out of memory", "lower train.batch_size"], "train", "toy.yaml")
 
 
 def test_what_is_no_run(refused, toy, place):
@@ -529,13 +529,18 @@ def test_a_model_file_that_is_not_ours(refused, toy, place):
         refused(5, [told, "model.safetensors"], "predict", place / "model.safetensors", image)
 
 
-def test_a_damaged_state_to_resume_from(refused, toy, place):
+def test_checkpoints_of_which_none_is_whole(refused, toy, place):
+    """The command says so, and leaves them for whoever wants to look."""
     run = shutil.copytree(toy.run, place / "run")
-    (run / "summary.json").unlink()
-    (run / "last.safetensors").write_bytes(b"rubbish")
-    told = ["cannot read the weights", "run/last.safetensors"]
+    for name in ("summary.json", "best.safetensors"):
+        (run / name).unlink()
+    damaged = run / "checkpoints" / "000001"
+    damaged.mkdir(parents=True)
+    (damaged / "manifest.json").write_bytes(b"rubbish")
+    told = ["none of the run's checkpoints is whole", "run/checkpoints", "another --out"]
     refused(5, told, "train", "toy.yaml", "--out", "run", "--resume")
-    assert (run / "best.safetensors").exists()
+    refused(5, ["a checkpoint is damaged", "--resume"], "predict", run, toy.images("test")[0])
+    assert damaged.exists()
 
 
 def test_a_loss_that_is_not_finite(ftcli, place):

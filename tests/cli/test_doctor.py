@@ -19,6 +19,11 @@ NO_TORCH = 'raise ModuleNotFoundError("No module named \'torch\'", name="torch")
 QUICKSTART = str(find_example("quickstart").path)
 
 
+@pytest.fixture(autouse=True)
+def measured_in_no_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ftcli.workflows.doctor.speed.SECONDS", 0.01)
+
+
 def beside(folder: Path, broken: str, content: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     """ftcli in a process that finds this package instead of the one that is installed."""
     (folder / broken).mkdir(exist_ok=True)

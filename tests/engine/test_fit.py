@@ -5,7 +5,7 @@ import json
 import pytest
 from safetensors.torch import load_file
 
-from ftcli.engine.fit import Work
+from ftcli.engine.work import Work
 from ftcli.errors import FrozenTensorChanged
 from ftcli.events import EpochDone, PhaseProved, PhaseStarted
 from ftcli.workflows.evaluate import evaluate
@@ -86,7 +86,7 @@ def test_group_norm_replaces_batch_norm_and_is_read_back(digits, tmp_path):
 
 
 def test_the_test_set_is_measured_with_the_best_weights_not_the_last(digits, tmp_path, monkeypatch):
-    monkeypatch.setattr("ftcli.engine.fit._beats", lambda plan, scores, record: record is None)
+    monkeypatch.setattr("ftcli.engine.records.beats", lambda plan, scores, record: record is None)
     result = run(recipe(digits, train={"epochs": 4, "batch_size": 8}), tmp_path / "run")
     assert (result.best_epoch, result.epochs_run) == (0, 4)
     assert result.test.loss == pytest.approx(evaluate(tmp_path / "run")["loss"], rel=1e-5)
@@ -99,9 +99,9 @@ def test_probes_see_images_without_augmentation(digits, tmp_path, monkeypatch):
     epochs: list[int] = []
     drawn = ImageBatches.training
 
-    def counted(self, epoch, augment, order=None, view=None):
+    def counted(self, epoch, augment, *arguments):
         epochs.append(epoch)
-        return drawn(self, epoch, augment, order, view)
+        return drawn(self, epoch, augment, *arguments)
 
     monkeypatch.setattr(ImageBatches, "training", counted)
     pretrained = {"backbone": "timm/test_resnet", "weights": started.weights}

@@ -5,8 +5,9 @@ import json
 import pytest
 import torch
 
-from ftcli.engine.fit import Work, fit
+from ftcli.engine.fit import fit
 from ftcli.engine.progress import Progress
+from ftcli.engine.work import Work
 from ftcli.planner.compile import DataFacts, compile_plan
 from ftcli.workflows.prepare import image_batches, prepare
 from tests.numerics.runs import run

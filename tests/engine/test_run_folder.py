@@ -44,3 +44,13 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path):
         replace_file(path, fail)
     assert path.read_text() == "old"
     assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
+
+
+def test_what_a_complete_run_leaves(tmp_path):
+    """Neither checkpoints nor what a killed process had begun; what is the user's stays."""
+    run = new_run_folder(tmp_path / "run", "toy")
+    (run.checkpoints / "000001").mkdir(parents=True)
+    for name in (".summary.json.4194305.00c0ffee.tmp", ".mine.tmp"):
+        (run.path / name).touch()
+    run.complete({"epochs_run": 1})
+    assert {path.name for path in run.path.iterdir()} == {"summary.json", ".mine.tmp"}

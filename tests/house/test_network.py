@@ -78,7 +78,7 @@ def watched(folder: Path, code: str, *arguments: str, **environment: str) -> Wat
         pytest.param("import ftcli; [getattr(ftcli, n) for n in ftcli.__all__]", [], marks=pytest.mark.slow),
         (FTCLI, ["--help"]),
         (FTCLI, ["validate", QUICKSTART]),
-        (FTCLI, ["plan", QUICKSTART]),
+        pytest.param(FTCLI, ["plan", QUICKSTART], marks=pytest.mark.slow),  # training plans too
     ],
     ids=["import", "import of everything", "help", "validate", "plan"],
 )

@@ -24,6 +24,18 @@ def test_same_seed_same_bits(strategy, digits, tmp_path):
     assert metrics(tmp_path / "a") == metrics(tmp_path / "b")
 
 
+@pytest.mark.fault(17)
+@pytest.mark.parametrize("workers", [2, *(pytest.param(n, marks=pytest.mark.slow) for n in (0, 4))])
+@pytest.mark.parametrize("strategy", STRATEGIES, ids=lambda s: s["kind"])
+def test_workers_do_not_change_a_bit_of_any_strategy(strategy, workers, digits, tmp_path):
+    made = {"strategy": strategy, "augment": "strong", "train": {"epochs": 2, "batch_size": 14}}
+    run(recipe(digits, **made), tmp_path / "memory")
+    streamed = {"device": "cpu", "image_memory_gb": 0, "workers": workers}
+    run(recipe(digits, **made, runtime=streamed), tmp_path / "streamed")
+    assert same_bits(tmp_path / "memory", tmp_path / "streamed")
+    assert metrics(tmp_path / "memory") == metrics(tmp_path / "streamed")
+
+
 def test_another_seed_another_model(digits, tmp_path):
     run(recipe(digits), tmp_path / "a")
     run(recipe(digits, seed=1), tmp_path / "b")

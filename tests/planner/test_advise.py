@@ -7,22 +7,31 @@ import json
 import pytest
 import yaml
 
-from ftcli.planner.advice_recipe import recipe_text
-from ftcli.planner.advise import Advice, recommend
-from ftcli.planner.backbone_sizes import SIZES
+from ftcli.planner.advice_recipe import Source, recipe_text
+from ftcli.planner.advise import Advice, Streams, recommend
 from ftcli.planner.cautions import overfitting
+from ftcli.planner.compute import cheaper
 from ftcli.planner.domain import DISTANCES, parse_domain
 from ftcli.planner.table_rows import Case
+from ftcli.plans.layer_map import LayerMap
 from ftcli.recipe.check import check
 from ftcli.recipe.schema import Recipe
+from tests.maps import RESNET18_STAGES, chain
 
-RESNET18 = "torchvision/resnet18"
+
+def resnet() -> LayerMap:
+    return chain(*RESNET18_STAGES, blocks=2, backbone="torchvision/resnet18")
+
+
+def transformer() -> LayerMap:
+    names = ("stem", *(f"blocks.{i}" for i in range(12)), "head")
+    return chain(*names, batch_norm=False, backbone="timm/vit_small_patch16_224")
 
 
 def advice(
-    images: int, domain: str = "close", classes: int | None = None, backbone: str = RESNET18
+    images: int, domain: str = "close", classes: int | None = None, layer_map: LayerMap | None = None
 ) -> Advice:
-    return recommend(Case(images, parse_domain(domain), classes), backbone)
+    return recommend(Case(images, parse_domain(domain), classes), layer_map or resnet())
 
 
 def recipe(told: Advice) -> Recipe:
@@ -94,17 +103,28 @@ def test_many_parameters_to_an_example_are_warned_of(num_train: int, trainable: 
 
 
 @pytest.mark.parametrize(
-    ("images", "domain", "classes", "trainable"),
+    ("images", "domain", "classes", "stages"),
     [
-        (500, "close", 10, 5_130),
-        (500, "close", 5, 2_565),
-        (5_000, "close", None, 2_099_712 + 8_393_728 + 5_130),
-        (5_000, "far", 10, 11_176_512 + 5_130),
+        (500, "close", 10, ["head"]),
+        (5_000, "close", None, ["layer3", "layer4", "head"]),
+        (5_000, "far", 10, ["stem", "layer1", "layer2", "layer3", "layer4", "head"]),
     ],
 )
-def test_what_trains_is_counted(images: int, domain: str, classes: int | None, trainable: int) -> None:
-    assert advice(images, domain, classes).trainable == trainable
-    assert advice(images, domain, classes, "timm/unheard_of").trainable is None
+def test_what_trains_is_counted(images: int, domain: str, classes: int | None, stages: list[str]) -> None:
+    expected = sum(parameter.numel for parameter in resnet().in_stages(stages))
+    assert advice(images, domain, classes).trainable == expected
+
+
+def test_no_more_stages_train_than_there_are() -> None:
+    told = advice(5_000, "close", None, chain("stem", "head"))
+    assert told.chosen.last_stages == 1
+    assert told.trainable == chain("stem", "head").numel()
+
+
+def test_the_streams_of_the_data_count_where_they_are_known() -> None:
+    told = recommend(Case(9_000, parse_domain("close")), resnet(), Streams(8_000, 500, 500))
+    assert (told.streams.train, told.epochs, told.norm.kind) == (8_000, 10, "train")
+    assert advice(9_000).streams == Streams(6_300, 1_350, 1_350)
 
 
 def test_a_small_validation_set_and_a_missing_number_of_classes_are_told() -> None:
@@ -119,16 +139,16 @@ def test_what_would_change_the_answer() -> None:
     )
     assert advice(5_000, "pets", 10).changes == (
         "with 10,000 images or more: the head and the last 2 stages (table B)",
-        "with a far domain: everything (table B)",
+        "with a far domain (a distance of 0.5 or more, 0.4 from here): everything (table B)",
     )
 
 
-@pytest.mark.parametrize("backbone", [RESNET18, "torchvision/resnet50", "timm/vit_small_patch16_224"])
+@pytest.mark.parametrize("layer_map", [resnet(), transformer()], ids=["resnet", "transformer"])
 @pytest.mark.parametrize("domain", DISTANCES)
 @pytest.mark.parametrize("images", [50, 900, 5_000, 50_000, 3_000_000])
-def test_every_advice_is_a_valid_recipe(images: int, domain: str, backbone: str) -> None:
+def test_every_advice_is_a_valid_recipe(images: int, domain: str, layer_map: LayerMap) -> None:
     for classes in (None, 2, 25):
-        told = advice(images, domain, classes, backbone)
+        told = advice(images, domain, classes, layer_map)
         written = recipe(told)
         assert written.strategy.kind == told.chosen.strategy
         assert written.optimizer.lr == told.chosen.rates.head
@@ -146,20 +166,26 @@ def test_a_recipe_cites_its_rule_and_carries_the_numbers() -> None:
     assert (written.augment.kind, written.augment.flip) == ("standard", False)
     assert written.norm.domain == "far"
     assert recipe(advice(5_000, "close")).layer_lr.backbone_divisor == 10.0
-    assert recipe(advice(5_000, "far", 2, "timm/vit_small_patch16_224")).layer_lr.lowest == 1e-5
+    assert recipe(advice(5_000, "far", 2, transformer())).layer_lr.lowest == 1e-5
 
 
-def test_the_sizes_are_those_of_the_networks() -> None:
-    import torch
-    from torchvision.models import get_model
+def test_less_than_the_tables_say_is_told_with_its_reason() -> None:
+    less = next(cheaper(advice(5_000, "far", 2).chosen))
+    told = recommend(Case(5_000, parse_domain("far"), 2), resnet(), None, less, "it would take too long")
+    assert (told.chosen.strategy, told.chosen.last_stages) == ("partial", 2)
+    assert "# It would take too long." in recipe_text(told)
+    assert recipe(told).strategy.last_stages == 2
 
-    for name, size in SIZES.items():
-        with torch.device("meta"):
-            network = get_model(name.removeprefix("torchvision/"))
-        counted = {stage: 0 for stage, _ in size.stages}
-        for parameter, tensor in network.named_parameters():
-            prefix = parameter.split(".")[0]
-            if prefix != "fc":
-                counted[prefix if prefix in counted else "stem"] += tensor.numel()
-        assert tuple(counted.items()) == size.stages
-        assert network.fc.in_features == size.num_features
+
+def test_a_source_becomes_the_data_section() -> None:
+    source = Source(
+        "csv", 'odd: "name" #1.csv', image_size=64, bad_images=3, remarks=("Seen.",), device="cpu"
+    )
+    text = recipe_text(advice(500), source)
+    found, problems = check(yaml.safe_load(text))
+    assert not problems
+    assert found is not None
+    assert (found.data.kind, found.data.path, found.data.image_size) == ("csv", 'odd: "name" #1.csv', 64)
+    assert found.data.on_bad_image == "skip"
+    assert found.runtime.device == "cpu"
+    assert "# Seen." in text.splitlines()

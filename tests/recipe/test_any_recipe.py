@@ -153,7 +153,7 @@ def is_recipe(line: str) -> bool:
 @pytest.mark.fault(12)
 def test_any_recipe_on_the_command_line(path: Path, fault_count: Callable[[int, int], None]) -> None:
     drawn = {"text": texts, "overrides": st.lists(override, max_size=2)}
-    fuzz(100, lambda text, overrides: check_command(path, text, overrides), fault_count, **drawn)
+    fuzz(50, lambda text, overrides: check_command(path, text, overrides), fault_count, **drawn)
 
 
 @st.composite

@@ -13,7 +13,6 @@ import pytest
 from rich.console import Console
 
 from ftcli.events import (
-    CheckpointSaved,
     EpochDone,
     Event,
     Noticed,
@@ -48,7 +47,6 @@ def a_run() -> Iterator[Event]:
         for epoch in range(phase.start_epoch, phase.end_epoch):
             yield StepDone(epoch, 1, 1, 0.5)
             yield epoch_done(epoch, best=epoch == 4)
-            yield CheckpointSaved("runs/digits/last.safetensors", epoch)
         yield PhaseProved(phase.name, 122, ("layer1.0.bn1.running_mean",) if index else ())
     yield Noticed(Finding("warning", "[red]layer4[/red]", "validation got worse", "lower the LR"))
 

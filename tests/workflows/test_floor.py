@@ -55,7 +55,7 @@ def test_a_destroying_lr_is_named_with_evidence(digits, pretrained, tmp_path):
 
 def test_drifted_batch_norm_is_named_with_evidence(digits, pretrained, tmp_path):
     from ftcli.engine.diagnose import gather_evidence
-    from ftcli.engine.fit import Work
+    from ftcli.engine.work import Work
     from ftcli.workflows.harm import explain_harm
     from ftcli.workflows.prepare import image_batches, prepare
 
@@ -152,7 +152,7 @@ def test_a_run_that_is_chosen_by_macro_f1_is_judged_by_it(digits, pretrained, tm
 
 def test_evidence_of_harm_is_in_the_score_that_was_compared(digits, pretrained):
     from ftcli.engine.diagnose import gather_evidence
-    from ftcli.engine.fit import Work
+    from ftcli.engine.work import Work
     from ftcli.workflows.prepare import image_batches, prepare
 
     made = recipe(

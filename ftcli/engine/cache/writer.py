@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
-from errno import EDQUOT, EEXIST, EFBIG, ENOSPC, ENOTEMPTY
+from errno import EEXIST, ENOTEMPTY
 from math import prod
 from pathlib import Path
 from secrets import token_hex
@@ -23,11 +23,11 @@ from ftcli.engine.cache.manifest import DATA, ROWS, Manifest, write_manifest
 from ftcli.engine.cache.mapping import dtype_named, name_of, raw_bytes
 from ftcli.engine.cache.ragged import ROW, checksum_of
 from ftcli.engine.files import flush
+from ftcli.errors import DISK_FULL
 from ftcli.findings import Finding
 
 ASIDE = ".tmp-"
 """How the names of folders begin that are being filled, or removed."""
-FULL = (ENOSPC, EDQUOT, EFBIG)
 
 Room = Callable[[int, int], bool]
 """Makes room for so many bytes, of which so many are written; or says that there is none."""
@@ -131,7 +131,7 @@ class _Filling:
 
     def _failed(self, error: OSError) -> None:
         self._drop()
-        if error.errno in FULL:
+        if error.errno in DISK_FULL:
             self._refused(error.strerror or "")
             return
         message = f"nothing is kept for the next run: {error.strerror or error}"

@@ -181,9 +181,14 @@ def test_a_digest_is_of_the_pixels() -> None:
     assert fingerprint(touched).digest != fingerprint(image).digest
 
 
+@pytest.mark.slow
 def test_300_images_a_second() -> None:
+    """The best of several turns: a busy machine slows down some of them."""
     image = photos()[0].resize((500, 375))
-    started = time.perf_counter()
-    for _ in range(60):
-        fingerprint(image)
-    assert 60 / (time.perf_counter() - started) > 150, "half of what is promised, for a busy machine"
+    seconds = []
+    for _ in range(10):
+        started = time.process_time()
+        for _ in range(20):
+            fingerprint(image)
+        seconds.append((time.process_time() - started) / 20)
+    assert 1 / min(seconds) > 300

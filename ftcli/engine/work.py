@@ -1,0 +1,91 @@
+"""What a run works with: its plan, the network, where batches come from, and where its state is kept."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from torch import Tensor, nn
+
+from ftcli.engine.batches import ImageBatches
+from ftcli.engine.cache.features import FeatureShelf
+from ftcli.engine.cadence import Cadence
+from ftcli.engine.evaluate import predict_logits, scores_of
+from ftcli.engine.freeze import enter_eval_mode
+from ftcli.engine.images import normalise
+from ftcli.engine.micro_batch import MicroBatch
+from ftcli.engine.network import Network
+from ftcli.engine.optimize import Moments, moments
+from ftcli.engine.placement import place_images
+from ftcli.engine.prefix_cache import PrefixCache
+from ftcli.engine.progress import Progress
+from ftcli.engine.step import Stepper
+from ftcli.engine.stopwatch import span
+from ftcli.events import Listener, Scores
+from ftcli.plans.training_plan import TrainingPlan
+
+
+class Keeper(Protocol):
+    """What happens to a run's state: after each epoch, and within one when it is time or a signal came."""
+
+    def save(self, progress: Progress, model: nn.Module, remembered: Moments, *, best: bool) -> None: ...
+
+
+@dataclass
+class Work:
+    """A plan and all that is needed to perform it. `augment` are the resolved options of that section."""
+
+    plan: TrainingPlan
+    network: Network
+    batches: ImageBatches
+    augment: Any
+    tell: Listener
+    keeper: Keeper | None = None
+    shelf: FeatureShelf | None = None
+    prefixes: PrefixCache = field(init=False)
+    steps: MicroBatch = field(init=False)
+    passes: MicroBatch = field(init=False)
+    """How many examples fit into memory, in training and where no gradient is asked for."""
+    remembered: Moments = field(default_factory=dict)
+    cadence: Cadence = field(default_factory=Cadence)
+
+    def __post_init__(self) -> None:
+        plan = self.plan
+        memory = self.batches.store.memory_bytes
+        self.steps, self.passes = MicroBatch(self.tell), MicroBatch(self.tell)
+        self.prefixes = PrefixCache(
+            self.device, plan.precision, self.forward, memory, self.shelf, self.passes
+        )
+
+    @property
+    def device(self) -> str:
+        return self.plan.machine.device
+
+    def forward(self, images_BCHW: Tensor) -> Tensor:
+        """uint8 images (B, 3, S, S) -> logits (B, C)."""
+        images = place_images(images_BCHW, self.device)
+        logits: Tensor = self.network.model(normalise(images, self.plan.preprocessing))
+        return logits
+
+    def evaluate(self, stream: str) -> Scores:
+        """Scores of the network as it is."""
+        return scores_of(*self.predict(stream))
+
+    def predict(self, stream: str) -> tuple[Tensor, Tensor]:
+        """Logits (N, C) and labels (N,) of a stream, through the whole network."""
+        enter_eval_mode(self.network)
+        batches = self.batches.evaluation(stream)
+        return predict_logits(self.forward, batches, self.device, self.plan.precision, self.passes)
+
+    @property
+    def keeps_steps(self) -> bool:
+        """Whether the state is kept within an epoch too: not where a rollback may need the one at its start."""
+        return self.plan.on_non_finite == "stop"
+
+    def keep(self, progress: Progress, stepper: Stepper, *, best: bool = False) -> None:
+        """The state as it is between two steps."""
+        if self.keeper is not None:
+            progress.scaler = stepper.scaler.state_dict()
+            with span("checkpoint"):
+                self.keeper.save(progress, self.network.model, moments(stepper.optimizer), best=best)
+        self.cadence.restart()

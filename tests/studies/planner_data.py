@@ -1,0 +1,86 @@
+"""The data of the planner's study: labelled pictures from several sources, written as the folders that users have."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+NUM_TEST = 400
+"""At most; the same for every size and seed of a source."""
+_HELD_OUT = 0.25
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """`load(index)` gives a picture, `labels` all of their classes."""
+
+    labels: Sequence[str]
+    load: Callable[[int], Image.Image]
+
+
+def digits() -> Pictures:
+    """scikit-learn's handwritten digits, 8 pixels wide."""
+    from sklearn.datasets import load_digits
+
+    found = load_digits()
+    pixels = (found.images * 255 / 16).astype(np.uint8)
+    return Pictures([str(label) for label in found.target], lambda index: Image.fromarray(pixels[index]))
+
+
+def fashion(folder: Path) -> Pictures:
+    """Of a folder with the four files of Fashion-MNIST, the training images."""
+    pixels = _idx(folder / "train-images-idx3-ubyte.gz", 16).reshape(-1, 28, 28)
+    labels = _idx(folder / "train-labels-idx1-ubyte.gz", 8)
+    return Pictures([str(label) for label in labels], lambda index: Image.fromarray(pixels[index]))
+
+
+def emoji(package: Path) -> Pictures:
+    """Of an unpacked emoji-datasource package: a drawing's category, where that has 100 or more."""
+    folder = next((package / "img").glob("*/64"))
+    listed = json.loads((package / "emoji.json").read_text(encoding="utf-8"))
+    drawn = [entry for entry in listed if (folder / entry["image"]).is_file()]
+    counts = {entry["category"]: 0 for entry in drawn}
+    for entry in drawn:
+        counts[entry["category"]] += 1
+    kept = [entry for entry in drawn if counts[entry["category"]] >= 100]
+    return Pictures(
+        [entry["category"].replace(" & ", " and ") for entry in kept],
+        lambda index: _on_white(folder / kept[index]["image"]),
+    )
+
+
+def write_cell(pictures: Pictures, size: int, seed: int, folder: Path) -> None:
+    """train/CLASS with `size` pictures drawn by `seed`, and test/CLASS with others, the same for every cell.
+
+    Every class has two training pictures or more. Raises ValueError where there are too few pictures.
+    """
+    order = np.random.default_rng(0).permutation(len(pictures.labels))
+    num_test = min(NUM_TEST, int(_HELD_OUT * len(order)))
+    test, rest = order[:num_test], np.random.default_rng(1 + seed).permutation(order[num_test:])
+    if size > len(rest):
+        raise ValueError(f"{size} training pictures of {len(rest)}")
+    labels = np.array(pictures.labels)
+    first = np.concatenate([rest[labels[rest] == label][:2] for label in sorted(set(pictures.labels))])
+    others = rest[~np.isin(rest, first)]
+    train = np.concatenate([first, others])[: max(size, len(first))]
+    for stream, indices in (("train", train), ("test", test)):
+        for index in indices:
+            target = folder / stream / pictures.labels[index] / f"{index:05}.png"
+            target.parent.mkdir(parents=True, exist_ok=True)
+            pictures.load(int(index)).save(target)
+
+
+def _idx(file: Path, header: int) -> np.ndarray:
+    with gzip.open(file) as packed:
+        return np.frombuffer(packed.read(), np.uint8, offset=header)
+
+
+def _on_white(file: Path) -> Image.Image:
+    drawing = Image.open(file).convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", drawing.size, "white"), drawing).convert("RGB")
