@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from typing import Any
 
@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ftcli.components.backbone import is_below
+from ftcli.engine.folded import UNFOLDED, Fold
 from ftcli.engine.frozen_calls import (
     Expected,
     FrozenCall,
@@ -50,6 +51,8 @@ class Cut:
 
     It owns its argument: activations above the cut may overwrite it, so it gets a batch of its own each time.
     """
+    rounding: str = ""
+    """What makes the parts round otherwise than the network's own code does, by a name that goes with its bits."""
 
 
 class _Reached(Exception):
@@ -77,20 +80,26 @@ def proved(cut: Cut, forward: Forward, images_BCHW: Tensor) -> bool:
         return False
 
 
-def highest_cut(network: Network, forward: Forward, boundary: int, images_BCHW: Tensor) -> Cut | None:
+def highest_cut(
+    network: Network, forward: Forward, boundary: int, images_BCHW: Tensor, fold: Fold = UNFOLDED
+) -> Cut | None:
     """The highest proved cut at or below the layer `boundary`; None when no useful one is found.
 
+    `fold` is that of the layers below `boundary`: the parts are proved equal to the whole that is folded so.
     A cut is useful when a layer lies below it, as each has parameters. Below the boundary itself only the first
     layers of stages are tried, and of these the highest few.
     """
     layers = network.layer_map.layers
     starts = [layer.index for layer in layers[1:] if layer.stage != layers[layer.index - 1].stage]
     lower = sorted((index for index in starts if index < boundary), reverse=True)
+    whole = fold.applied(forward)
     with evaluating(network):
         for index in [boundary, *lower][:_TRIES]:
-            for cut in _cuts(network, forward, index):
-                if proved(cut, forward, images_BCHW):
-                    return cut
+            for cut in _cuts(network, whole, index):
+                if index < boundary:  # frozen layers are above it too
+                    cut = replace(cut, suffix=fold.applied(cut.suffix))
+                if proved(cut, whole, images_BCHW):
+                    return replace(cut, rounding=fold.name)
     return None
 
 

@@ -12,6 +12,7 @@ from ftcli.components import augment
 from ftcli.engine.batches import Batch
 from ftcli.engine.cut import Cut
 from ftcli.engine.evaluate import predict_logits
+from ftcli.engine.folded import UNFOLDED, Fold
 from ftcli.engine.freeze import enter_eval_mode
 from ftcli.engine.mixing import mixing_of
 from ftcli.engine.prefix_cache import Kept, KeptBatches, Pass
@@ -21,6 +22,7 @@ from ftcli.engine.work import Work
 from ftcli.events import Noticed, Working
 from ftcli.findings import Finding
 from ftcli.plans.data_splits import TRAIN, VAL
+from ftcli.plans.folding import frozen_below
 from ftcli.plans.phase import Phase
 
 PROOF_IMAGES = 4
@@ -42,13 +44,14 @@ def feed_of(work: Work, phase: Phase) -> Feed:
     Both give the same batches in the same order: in fp32 the same bits come of it.
     """
     order = order_of(work.plan.sampler, work.batches.store.splits, work.plan.seed)
-    cut = _cut(work, phase) if phase.prefix.kept else None
+    fold = _fold(work, phase)
+    cut = _cut(work, phase, fold) if phase.prefix.kept else None
     kept = kept_batches(work, cut, {TRAIN: phase.prefix.views, VAL: 1}) if cut else None
     if cut and kept:
         train, val = kept
         return Feed(cut.suffix, lambda epoch, first: train.training(epoch, order, first), val.evaluation)
     return Feed(
-        forward=work.forward,
+        forward=fold.applied(work.forward),
         training=mixing_of(
             augment.mixing(work.augment, len(work.plan.classes)),
             lambda epoch, first: work.batches.training(
@@ -62,7 +65,7 @@ def feed_of(work: Work, phase: Phase) -> Feed:
 
 def predict_stream(work: Work, phase: Phase, stream: str) -> tuple[Tensor, Tensor]:
     """Logits (N, C) and labels of a stream, from what is kept of what `phase` froze, as far as it is."""
-    cut = _cut(work, phase) if phase.prefix.kept else None
+    cut = _cut(work, phase, _fold(work, phase)) if phase.prefix.kept else None
     kept = kept_batches(work, cut, {stream: 1}) if cut else None
     if cut is None or kept is None:
         return work.predict(stream)
@@ -72,7 +75,7 @@ def predict_stream(work: Work, phase: Phase, stream: str) -> tuple[Tensor, Tenso
 
 def kept_batches(work: Work, cut: Cut, views: Mapping[str, int]) -> list[KeptBatches] | None:
     """Streams, so many views of each, from below the cut; None, and a finding, where that is too much to keep."""
-    stage = work.network.layer_map.layers[cut.boundary].stage
+    stage = _stage(work, cut.boundary)
     passes = {stream: _passes(work, stream, count) for stream, count in views.items()}
     what = f"frozen part below {stage}"
     with span("prefix"):
@@ -113,16 +116,46 @@ def _view(phase: Phase, epoch: int) -> int | None:
     return epoch % phase.prefix.views if phase.prefix.kept else None
 
 
-def _cut(work: Work, phase: Phase) -> Cut | None:
-    cut = work.prefixes.cut(work.network, phase.prefix.boundary, lambda: _first_images(work))
+def _fold(work: Work, phase: Phase) -> Fold:
+    """The frozen batch norms, where the plan folds them and the proof holds."""
+    boundary = phase.prefix.boundary
+    if work.plan.fold_bn == "apart" or not frozen_below(work.plan.layer_map, [phase]):
+        return UNFOLDED
+    fold = work.prefixes.fold(work.network, boundary, lambda: _first_images(work))
+    if not fold.convolutions:
+        work.tell(Noticed(_not_folded(_stage(work, boundary), fold.error)))
+    return fold
+
+
+def _cut(work: Work, phase: Phase, fold: Fold) -> Cut | None:
+    cut = work.prefixes.cut(work.network, phase.prefix.boundary, lambda: _first_images(work), fold)
     if cut is None:
-        work.tell(Noticed(_not_cut(work.network.layer_map.layers[phase.prefix.boundary].stage)))
+        work.tell(Noticed(_not_cut(_stage(work, phase.prefix.boundary))))
     return cut
 
 
 def _first_images(work: Work) -> Tensor:
     """A few: the proof that a cut is right needs the whole network twice."""
     return next(iter(work.batches.evaluation(TRAIN))).inputs[:PROOF_IMAGES]
+
+
+def _stage(work: Work, boundary: int) -> str:
+    return work.network.layer_map.layers[boundary].stage
+
+
+def _not_folded(stage: str, error: float) -> Finding:
+    why = (
+        "none follows a convolution that nothing else uses"
+        if error == 0
+        else f"it would move the features by {error:.1e} of their norm"
+    )
+    return Finding(
+        "info",
+        stage,
+        f"the batch norms below {stage} are not folded into convolutions: {why}",
+        "nothing to do; the run only takes longer",
+        "batch-norm-not-folded",
+    )
 
 
 def _not_cut(stage: str) -> Finding:

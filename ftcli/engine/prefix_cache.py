@@ -14,6 +14,7 @@ from torch import Tensor
 from ftcli.engine.batches import Batch
 from ftcli.engine.cache.features import FeatureShelf
 from ftcli.engine.cut import Cut, highest_cut
+from ftcli.engine.folded import UNFOLDED, Fold, fold_below
 from ftcli.engine.freeze import enter_eval_mode
 from ftcli.engine.micro_batch import MicroBatch
 from ftcli.engine.network import Network
@@ -28,7 +29,7 @@ from ftcli.stopping import safe_point
 Forward = Callable[[Tensor], Tensor]
 Progress = Callable[[int, int], None]
 Key = tuple[str, int, str]
-"""A digest of what lies below, the boundary, and the name of the pass."""
+"""A digest of what lies below and how it rounds, the boundary, and the name of the pass."""
 
 
 @dataclass(frozen=True)
@@ -89,15 +90,26 @@ class PrefixCache:
     micro: MicroBatch = field(default_factory=MicroBatch)
     ledger: Ledger = field(default_factory=Ledger)
     _kept: dict[Key, Kept] = field(default_factory=dict)
-    _cuts: dict[int, Cut | None] = field(default_factory=dict)
+    _cuts: dict[int, tuple[Fold, Cut | None]] = field(default_factory=dict)
+    _folds: dict[int, Fold] = field(default_factory=dict)
 
-    def cut(self, network: Network, boundary: int, images: Callable[[], Tensor]) -> Cut | None:
+    def fold(self, network: Network, boundary: int, images: Callable[[], Tensor]) -> Fold:
+        """The batch norms below `boundary`, proved on `images`; made anew where what lies below has changed."""
+        below = prefix_digest(network, boundary)
+        if boundary not in self._folds or self._folds[boundary].below != below:
+            with span("prefix"):
+                self._folds[boundary] = fold_below(network, self.forward, boundary, images(), below)
+        return self._folds[boundary]
+
+    def cut(
+        self, network: Network, boundary: int, images: Callable[[], Tensor], fold: Fold = UNFOLDED
+    ) -> Cut | None:
         """The network in two parts at `boundary` or below; None where none is proved equal to the whole on `images`."""
-        if boundary not in self._cuts:
+        if boundary not in self._cuts or self._cuts[boundary][0] is not fold:
             enter_eval_mode(network)
             with span("prefix"), autocast(self.precision, self.device):
-                self._cuts[boundary] = highest_cut(network, self.forward, boundary, images())
-        return self._cuts[boundary]
+                self._cuts[boundary] = fold, highest_cut(network, self.forward, boundary, images(), fold)
+        return self._cuts[boundary][1]
 
     def get(
         self,
@@ -107,7 +119,7 @@ class PrefixCache:
         progress: Progress = lambda done, total: None,
     ) -> tuple[Kept, ...] | None:
         """What is kept of each pass, computed where it is not there yet; None where it is too much to keep."""
-        below = prefix_digest(network, cut.boundary)
+        below = f"{prefix_digest(network, cut.boundary)} {cut.rounding}".rstrip()
         keys = [(below, cut.boundary, each.name) for each in passes]
         total, done = sum(each.count for each in passes), 0
         for key, each in zip(keys, passes, strict=True):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ftcli.plans.depthwise import COLUMNS
-from ftcli.plans.layer_map import Parameter
+from ftcli.plans.layer_map import BatchNorm, Parameter
 from ftcli.plans.training_plan import Bf16Effect, Decision, Machine, Precision
 from ftcli.recipe.schema import Recipe
 from ftcli.registry import kinds
@@ -134,3 +134,18 @@ def choose_depthwise(recipe: Recipe, machine: Machine, wide: tuple[Parameter, ..
         f"gradients of {sizes} kernels, {COLUMNS} columns at a time: faster on a CPU, equal but for rounding"
     )
     return Chosen("in_pieces", Decision("depthwise", "in_pieces", why))
+
+
+def choose_fold_bn(
+    recipe: Recipe, machine: Machine, precision: Precision, frozen: tuple[BatchNorm, ...]
+) -> Chosen:
+    """apart or folded. `frozen`: the batch norms that a phase never changes; none leave nothing to decide.
+
+    Below fp32 a folded weight is rounded otherwise by far more than the last bits.
+    """
+    if machine.device != "cpu" or precision != "fp32" or recipe.runtime.fold_bn == "off" or not frozen:
+        return Chosen("apart", None)
+    if recipe.runtime.exact:
+        return Chosen("apart", Decision("fold_bn", "apart", "runtime.exact"))
+    why = f"{len(frozen)} frozen batch norms in the convolutions before them: faster, equal but for rounding"
+    return Chosen("folded", Decision("fold_bn", "folded", why))

@@ -14,6 +14,7 @@ from ftcli.planner.choose import (
     choose_checkpoint_metric,
     choose_depthwise,
     choose_deterministic,
+    choose_fold_bn,
     choose_layer_lr,
     choose_precision,
 )
@@ -21,6 +22,7 @@ from ftcli.planner.notice import findings_of
 from ftcli.planner.phases import compile_phases
 from ftcli.planner.prefix import Images
 from ftcli.plans.depthwise import wide_depthwise
+from ftcli.plans.folding import frozen_below
 from ftcli.plans.layer_map import LayerMap
 from ftcli.plans.norm_policy import NormPolicy
 from ftcli.plans.phase import Plateau
@@ -81,7 +83,8 @@ def compile_plan(
     )
     depthwise = choose_depthwise(recipe, machine, wide_depthwise(layer_map, phases))
     deterministic = choose_deterministic(recipe, machine)
-    choices = (layer_lr, augment, precision, metric, depthwise, deterministic)
+    fold_bn = choose_fold_bn(recipe, machine, precision.value, frozen_below(layer_map, phases))
+    choices = (layer_lr, augment, precision, metric, depthwise, fold_bn, deterministic)
     plan = TrainingPlan(
         layer_map=layer_map,
         classes=facts.classes,
@@ -122,6 +125,7 @@ def compile_plan(
         sampler=recipe.train.sampler,
         depthwise=depthwise.value,
         deterministic=deterministic.value,
+        fold_bn=fold_bn.value,
         on_non_finite=recipe.train.on_non_finite,
     )
     _check_batch(plan)

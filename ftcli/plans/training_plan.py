@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from ftcli.findings import Finding
 from ftcli.plans.depthwise import Depthwise
+from ftcli.plans.folding import FoldBN
 from ftcli.plans.layer_map import LayerMap
 from ftcli.plans.norm_policy import NormPolicy
 from ftcli.plans.phase import Phase, Plateau
@@ -117,6 +118,8 @@ class TrainingPlan:
     """How depthwise convolutions learn."""
     deterministic: bool = False
     """Whether CUDA is held to kernels that give the same bits each time."""
+    fold_bn: FoldBN = "apart"
+    """How batch norms below the first layer that trains are computed."""
     on_non_finite: OnNonFinite = "stop"
     """What follows NaN or infinity in a loss, a gradient, a weight or a buffer."""
 

@@ -106,13 +106,16 @@ class Runtime(Options):
     """Decoded images are kept in memory up to this many GiB; beyond it they are decoded in every epoch."""
     exact: bool = False
     """Leave out all that makes a run faster by changing its numbers: repeated views, bf16 where nobody asked for it,
-    gradients in pieces."""
+    gradients in pieces, folded batch norms."""
     depthwise: Literal["auto", "off"] = "auto"
     """auto: on a CPU the weight gradient of depthwise kernels wider than three columns is computed in pieces, which is
     faster and rounds otherwise in the last bits. off: as torch does it."""
     deterministic: bool = False
     """On CUDA: kernels that give the same bits each time, which are slower; what has none is told. A CPU gives the same
     bits anyway."""
+    fold_bn: Literal["auto", "off"] = "auto"
+    """auto: on a CPU in fp32 the batch norms below the first layer that trains are folded into the convolutions before
+    them, which is faster and rounds otherwise in the last bits. off: as the network does it."""
 
 
 def _section(name: str, default: Any = None) -> Any:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from ftcli.engine.fit import fit
 from ftcli.engine.progress import Compared, Progress, compared_by
 from ftcli.engine.work import Work
@@ -26,16 +24,14 @@ def probe(recipe: Recipe, prepared: Prepared, work: Work) -> Scores:
     facts = DataFacts(
         plan.classes, plan.num_train, plan.preprocessing, plan.class_counts, plan.objective.multi_label
     )
-    probe_plan = compile_plan(probe_recipe, plan.layer_map, facts, plan.machine)
+    probe_plan = compile_plan(probe_recipe, plan.layer_map, facts, plan.machine, plan.precision)
     none = kinds("augment")["none"](kind="none")
     before = {
         name: tensor.clone()
         for name, tensor in work.network.model.state_dict().items()
         if name in _head(work)
     }
-    probing = Work(
-        replace(probe_plan, precision=plan.precision), work.network, work.batches, none, _quiet(work, epochs)
-    )
+    probing = Work(probe_plan, work.network, work.batches, none, _quiet(work, epochs))
     probing.prefixes = work.prefixes
     progress = Progress()
     fit(probing, progress)

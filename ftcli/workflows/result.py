@@ -8,6 +8,7 @@ from typing import Any, Literal
 from ftcli.events import Scores
 from ftcli.findings import Finding
 from ftcli.plans.depthwise import Depthwise
+from ftcli.plans.folding import FoldBN
 from ftcli.plans.profile import Profile
 
 VerdictKind = Literal["gain", "no_clear_gain", "below_floor", "probe_only", "scratch"]
@@ -75,6 +76,8 @@ class TrainResult:
     """Where the time went; None where nobody asked."""
     depthwise: Depthwise = "whole"
     """How depthwise convolutions learned: in pieces the last bits are others."""
+    fold_bn: FoldBN = "apart"
+    """How frozen batch norms were computed: folded, the last bits are others; a finding tells where they were not."""
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)

@@ -227,6 +227,7 @@ def _perform(
         test_report=report,
         reuse=_reuse(work.prefixes.ledger),
         depthwise=plan.depthwise,
+        fold_bn=plan.fold_bn,
         test_without_leaks=scores_without_leaks(logits, labels, work.batches.store.splits, audit),
         profile=profile_of(work),
     )

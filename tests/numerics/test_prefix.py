@@ -6,7 +6,7 @@ import pytest
 
 from ftcli.workflows.prepare import prepare
 from tests.numerics.runs import Stop, metrics, run, same_bits, stop_after
-from tests.toys import EFFICIENTNET, VIT, recipe, recorder, write_digits
+from tests.toys import VIT, recipe, recorder, write_digits
 
 OFF = {"prefix": "off"}
 
@@ -59,7 +59,11 @@ def test_kept_and_computed_anew_are_the_same_bits(case, digits, tmp_path):
     assert scores(tmp_path / "kept") == scores(tmp_path / "anew")
 
 
-@pytest.mark.parametrize("backbone", [EFFICIENTNET, VIT])
+MOBILENET = "timm/mobilenetv2_035"
+"""Without SiLU in a squeeze-and-excitation: torch rounds it otherwise at the end of a batch, kept or not."""
+
+
+@pytest.mark.parametrize("backbone", [MOBILENET, VIT])
 def test_so_they_are_for_other_networks(backbone, digits, tmp_path):
     data = {"kind": "folder", "path": str(digits), "image_size": 160 if backbone == VIT else 32}
     made = pretrained(

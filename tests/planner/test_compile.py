@@ -198,6 +198,26 @@ def test_a_run_goes_on_only_as_its_depthwise_kernels_learned():
     assert plans[0].fingerprint() == plans[1].fingerprint() != plans[2].fingerprint()
 
 
+@pytest.mark.parametrize(
+    ("sections", "device", "made", "why"),
+    [
+        ({}, "cpu", "folded", "frozen batch norms in the convolutions before them"),
+        ({"runtime": {"exact": True}}, "cpu", "apart", "runtime.exact"),
+        ({"runtime": {"fold_bn": "off"}}, "cpu", "apart", None),
+        ({"train": {"precision": "bf16"}}, "cpu", "apart", None),
+        ({"strategy": "full"}, "cpu", "apart", None),
+        ({}, "cuda", "apart", None),
+    ],
+)
+def test_how_frozen_batch_norms_are_computed(sections, device, made, why):
+    facts = DataFacts(("a", "b"), 1000, IMAGENET)
+    asked = recipe(**{"strategy": "feature_extraction", **sections})
+    plan = compile_plan(asked, resnet(), facts, Machine(device))
+    reasons = [decision.why for decision in plan.decisions if decision.what == "fold_bn"]
+    assert plan.fold_bn == made
+    assert [why in reason for reason in reasons] == ([True] if why else [])
+
+
 def test_asking_for_what_the_machine_has_not():
     with pytest.raises(MachineError) as caught:
         check_device(recipe(runtime={"device": "cuda"}), cuda_available=False)
