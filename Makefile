@@ -21,8 +21,11 @@ setup: $(READY) ## make a virtual environment in .venv and install ftcli into it
 demo: $(READY) ## fine-tune a pretrained network on handwritten digits, offline
 	$(BIN)/ftcli train recipes/vision/quickstart.yaml
 
+# Two processes of one thread each: small tensors gain nothing by threads.
+TESTERS ?= 2
+
 test: $(READY) ## run the tests (the quick ones; see test-slow)
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(TESTERS) --dist loadfile
 
 test-slow: $(READY) ## run every test that this machine can, the slow ones too
 	$(BIN)/python -m pytest -m 'not network'

@@ -57,7 +57,7 @@ def test_ls_as_json(ftcli: Callable, store: Store, monkeypatch: pytest.MonkeyPat
 
 def test_nothing_is_kept(ftcli: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert ftcli("cache", "ls").out.startswith("0 B in ")
+    assert ftcli("cache", "ls").out.startswith("0 B in")  # the folder may begin a line of its own
     assert ftcli("cache", "clear", "--yes").out == "removed 0 entries, 0 B\n"
     monkeypatch.setenv("FTCLI_CACHE_GB", "0")
     assert "off: FTCLI_CACHE_GB is 0" in ftcli("cache", "ls").out.replace("\n", " ")

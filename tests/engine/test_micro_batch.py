@@ -82,7 +82,7 @@ def filled(monkeypatch):
     from ftcli.engine import fit
 
     def fill(place, room):
-        own = fit._stepper
+        own = fit.stepper_of
 
         def stepper(work, phase, feed, optimizer):
             if place == "step":
@@ -91,7 +91,7 @@ def filled(monkeypatch):
                 {"forward": fill_forward, "backward": fill_backward}[place](work.network.model, room)
             return own(work, phase, feed, optimizer)
 
-        monkeypatch.setattr(fit, "_stepper", stepper)
+        monkeypatch.setattr(fit, "stepper_of", stepper)
 
     return fill
 

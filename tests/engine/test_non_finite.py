@@ -87,14 +87,14 @@ class Fault:
 def attached(monkeypatch):
     from ftcli.engine import fit
 
-    own = fit._stepper
+    own = fit.stepper_of
 
     def attach(fault):
         def stepper(work, phase, feed, optimizer):
             fault.attach(work.network.model)
             return own(work, phase, feed, optimizer)
 
-        monkeypatch.setattr(fit, "_stepper", stepper)
+        monkeypatch.setattr(fit, "stepper_of", stepper)
         return fault
 
     return attach
