@@ -148,7 +148,8 @@ def _cut_before_head(network: Network, forward: Forward, boundary: int) -> Cut:
         return features
 
     def suffix(features: Tensor) -> Tensor:
-        logits: Tensor = tail(_trainable(features))
+        # A copy: heads may drop out in place, and a step that ran out of memory is made again from the same features.
+        logits: Tensor = tail(features.clone())
         return logits
 
     return Cut(boundary, prefix, suffix)

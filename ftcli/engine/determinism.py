@@ -1,4 +1,4 @@
-"""The same bits again on CUDA: deterministic kernels where there are some, and a word where there are none.
+"""Arithmetic on CUDA that is what it is called: fp32 without shortcuts; the same bits again where that is asked for.
 
 On a CPU nothing is to be done: every kernel that is used adds in the same order.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import torch
@@ -20,6 +20,13 @@ WORKSPACE, TWO_BUFFERS = "CUBLAS_WORKSPACE_CONFIG", ":4096:8"
 """cuBLAS keeps to one order of adding only with a workspace of fixed size, which is read when it is first used."""
 _UNFIT = "does not have a deterministic implementation"
 """What torch warns of."""
+
+
+@contextmanager
+def arithmetic(device: str, tell: Listener, *, repeatable: bool) -> Iterator[None]:
+    """What a run computes with on `device`; `repeatable`: with the same bits each time."""
+    with plain_fp32(device), deterministic(device, tell) if repeatable else nullcontext():
+        yield
 
 
 @contextmanager
@@ -45,6 +52,19 @@ def deterministic(device: str, tell: Listener) -> Iterator[None]:
     finally:
         torch.use_deterministic_algorithms(before[0], warn_only=before[1])
         torch.backends.cudnn.benchmark = tuned
+
+
+@contextmanager
+def plain_fp32(device: str) -> Iterator[None]:
+    """Work in which fp32 is fp32: by its defaults cuDNN convolves in TF32, of 10 bits of mantissa, and says nothing."""
+    before = torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32
+    if device == "cuda":
+        torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
+    try:
+        yield
+    finally:
+        if device == "cuda":
+            torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32 = before
 
 
 @contextmanager

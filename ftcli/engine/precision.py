@@ -30,23 +30,28 @@ def loss_scaler(precision: Precision, device: str) -> GradScaler:
 
 
 @torch.no_grad()
-def effect_of_bf16(network: Network, images_BCHW: Tensor, device: str) -> Bf16Effect:
+def effect_of_bf16(network: Network, images_BCHW: Tensor, device: str, at_once: int) -> Bf16Effect:
     """Both ways through the network in eval mode with the weights it has; its modes are as before afterwards.
 
-    Images are uint8 (B, 3, S, S). The features are compared and not the logits, for the head is new and random.
+    Images are uint8 (B, 3, S, S), of which `at_once` go through together. The features are compared and not the
+    logits, for the head is new and random.
     """
     training = {module: module.training for module in network.model.modules()}
     enter_eval_mode(network)
-    images = normalise(place_images(images_BCHW, device), network.preprocessing)
-    exact, low = (_features(network, images, precision, device) for precision in ("fp32", "bf16"))
+    parts = images_BCHW.split(at_once)
+    exact, low = (
+        torch.cat([_features(network, part, precision, device) for part in parts])
+        for precision in ("fp32", "bf16")
+    )
     for module, mode in training.items():
         module.training = mode
     error = ((low - exact).norm() / exact.norm()).item()
     return Bf16Effect(error, len(images_BCHW), bool(exact.isfinite().all()))
 
 
-def _features(network: Network, images: Tensor, precision: Precision, device: str) -> Tensor:
+def _features(network: Network, images_BCHW: Tensor, precision: Precision, device: str) -> Tensor:
     """What enters the heads, in one long double vector."""
+    images = normalise(place_images(images_BCHW, device), network.preprocessing)
     seen: list[Tensor] = []
 
     def capture(module: nn.Module, arguments: tuple[Tensor, ...]) -> None:

@@ -121,6 +121,7 @@ class PrefixCache:
         """What is kept of each pass, computed where it is not there yet; None where it is too much to keep."""
         below = f"{prefix_digest(network, cut.boundary)} {cut.rounding}".rstrip()
         keys = [(below, cut.boundary, each.name) for each in passes]
+        self._let_go(keys)
         total, done = sum(each.count for each in passes), 0
         for key, each in zip(keys, passes, strict=True):
             if key not in self._kept:
@@ -130,6 +131,11 @@ class PrefixCache:
                 self._kept[key] = found
             done += each.count
         return tuple(self._kept[key] for key in keys)
+
+    def _let_go(self, needed: Sequence[Key]) -> None:
+        """What is mapped from the disk and not needed now: while it is in use, the disk cannot make room for others."""
+        for key in [key for key, kept in self._kept.items() if kept.on_disk and key not in needed]:
+            del self._kept[key]
 
     def _found(
         self,
@@ -184,12 +190,18 @@ class PrefixCache:
         together: Sequence[Key],
     ) -> Kept | None:
         watch = _Watch(self.ledger)
-        parts: list[Tensor] = []
+        kept, done = None, 0
         for part in self._computed(network, cut, each, progress):
-            parts.append(part)
-            if not self._has_room(parts[0], each.count, together):
-                return None
-        return Kept(torch.cat(parts), watch.stop(each.count))
+            if kept is None:
+                if not self._has_room(part, each.count, together):
+                    return None
+                kept = part.new_empty(
+                    (each.count, *part.shape[1:])
+                )  # once: parts and their sum would be twice
+            kept[done : done + len(part)] = part
+            done += len(part)
+        assert kept is not None, "a stream has examples"
+        return Kept(kept, watch.stop(each.count))
 
     def _computed(
         self, network: Network, cut: Cut, each: Pass, progress: Callable[[int], None]

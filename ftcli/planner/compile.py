@@ -83,7 +83,8 @@ def compile_plan(
     )
     depthwise = choose_depthwise(recipe, machine, wide_depthwise(layer_map, phases))
     deterministic = choose_deterministic(recipe, machine)
-    fold_bn = choose_fold_bn(recipe, machine, precision.value, frozen_below(layer_map, phases))
+    frozen = frozen_below(layer_map, phases, probed=_floor(recipe) == "probe")
+    fold_bn = choose_fold_bn(recipe, machine, precision.value, frozen)
     choices = (layer_lr, augment, precision, metric, depthwise, fold_bn, deterministic)
     plan = TrainingPlan(
         layer_map=layer_map,

@@ -87,7 +87,8 @@ class Cache(Options):
 
     prefix: Literal["auto", "off"] = "auto"
     """What the frozen part of the network makes of each image. auto: kept where images come again and it is a tenth of
-    the work or more; the numbers are the same, bit for bit in fp32."""
+    the work or more; the numbers are the same, in fp32 bit for bit. (Kernels that round by an image's place in its
+    batch, as SiLU within squeeze-and-excitation does, may differ in a last bit.)"""
     views: Literal["auto", "fresh"] | Annotated[int, Field(ge=1, le=1000)] = "auto"
     """How many augmented variants of each image are put through the frozen part; epoch e then sees those of epoch e
     modulo views. auto: 4 in phases of 8 epochs or more. fresh: as many as epochs, and nothing is kept of them."""

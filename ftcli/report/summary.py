@@ -58,6 +58,8 @@ def summary_view(result: TrainResult) -> RenderableType:
 def _reuse(reuse: Reuse | None) -> list[Text]:
     if reuse is None:
         return []
+    if not reuse.computed:
+        return [plain(f"frozen part: kept by an earlier run, used for {reuse.read:,} images")]
     took, instead = numbers.duration(reuse.seconds), numbers.duration(reuse.instead)
     told = f"frozen part: computed for {reuse.computed:,} images, used for {reuse.read:,}: {took} instead of {instead}"
     return [plain(told)]

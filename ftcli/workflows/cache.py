@@ -88,6 +88,7 @@ def feature_shelf(recipe: Recipe, prepared: Prepared, images: ImageStore) -> Fea
         "config": json.dumps(prepared.network.config, sort_keys=True, default=str),
         "group_norm": plan.norm.to_group_norm,
         "image_size": plan.preprocessing.image_size,
+        "deterministic": plan.deterministic,
     }
     what = f"{Path(images.splits.source).name}: {plan.layer_map.backbone.rpartition('/')[2]}"
     return FeatureShelf(

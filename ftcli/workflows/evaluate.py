@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ftcli.engine.batches import ImageBatches
 from ftcli.engine.calibrate import fit_temperature
+from ftcli.engine.determinism import plain_fp32
 from ftcli.engine.evaluate import predict_logits, scores_of
 from ftcli.engine.images import ImageStore
 from ftcli.engine.metrics import calibration_error, report_of
@@ -49,10 +50,11 @@ def evaluate(path: Path, stream: str = "test", *, calibrate: bool = False) -> di
     streams = (stream, VAL) if calibrate else (stream,)
     batches = _batches(recipe, splits, streams, model)
     precision = _precision(run, recipe)
-    predicted = {
-        name: predict_logits(model.forward, batches.evaluation(name), model.device, precision)
-        for name in streams
-    }
+    with plain_fp32(model.device):
+        predicted = {
+            name: predict_logits(model.forward, batches.evaluation(name), model.device, precision)
+            for name in streams
+        }
     logits, labels = predicted[stream]
     result = {
         "run": str(path),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from ftcli.engine.determinism import arithmetic
 from ftcli.engine.feed import Feed, feed_of
 from ftcli.engine.fit import fit
 from ftcli.engine.lr_range import sweep
@@ -20,7 +21,7 @@ from ftcli.plans.phase import Phase
 from ftcli.plans.training_plan import TrainingPlan
 from ftcli.recipe.schema import Recipe
 from ftcli.workflows.cache import feature_shelf
-from ftcli.workflows.prepare import image_batches, prepare
+from ftcli.workflows.prepare import image_batches, machine_for, prepare
 
 
 @dataclass(frozen=True)
@@ -76,9 +77,10 @@ def lr_find(recipe: Recipe, *, phase: str | None, per_stage: bool, steps: int, l
     Raises UsageError where there is no such phase; otherwise as `train` does.
     """
     try:
-        work = _work_of(recipe, listener)
-        asked = _phases_asked_for(work.plan, phase)
-        sweeps = tuple(_sweeps(work, asked, sweep_lrs(steps), per_stage))
+        with arithmetic(machine_for(recipe).device, listener, repeatable=recipe.runtime.deterministic):
+            work = _work_of(recipe, listener)
+            asked = _phases_asked_for(work.plan, phase)
+            sweeps = tuple(_sweeps(work, asked, sweep_lrs(steps), per_stage))
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise

@@ -120,7 +120,9 @@ def _bf16_evidence(
     for index in stream[:: max(len(stream) // EVIDENCE_IMAGES, 1)][:EVIDENCE_IMAGES]:
         with suppress(DataError):
             images.append(center_crop(store[index], store.preprocessing.image_size))
-    return effect_of_bf16(network, torch.stack(images), machine.device) if images else None
+    if not images:
+        return None
+    return effect_of_bf16(network, torch.stack(images), machine.device, recipe.train.batch_size)
 
 
 def _not_finite(evidence: Bf16Effect | Precision | None) -> tuple[Finding, ...]:

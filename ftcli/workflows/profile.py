@@ -18,7 +18,10 @@ def profile_of(work: Work) -> Profile | None:
     if watch is None:
         return None
     profile = watch.profile()
-    return replace(profile, compute=_compute(work, profile))
+    try:
+        return replace(profile, compute=_compute(work, profile))
+    except (RuntimeError, MemoryError):  # too little memory to measure with: no reason to lose the run
+        return profile
 
 
 def _compute(work: Work, profile: Profile) -> Compute | None:

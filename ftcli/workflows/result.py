@@ -10,6 +10,7 @@ from ftcli.findings import Finding
 from ftcli.plans.depthwise import Depthwise
 from ftcli.plans.folding import FoldBN
 from ftcli.plans.profile import Profile
+from ftcli.plans.training_plan import Precision
 
 VerdictKind = Literal["gain", "no_clear_gain", "below_floor", "probe_only", "scratch"]
 
@@ -74,6 +75,10 @@ class TrainResult:
     """None where nothing was kept, and in runs from before there was a cache."""
     profile: Profile | None = None
     """Where the time went; None where nobody asked."""
+    precision: Precision | None = None
+    """In which training and evaluation computed; None in runs from before it was kept here."""
+    views: int = 0
+    """How many augmented views of each image came again and again, at most in a phase; 0: none, each was new."""
     depthwise: Depthwise = "whole"
     """How depthwise convolutions learned: in pieces the last bits are others."""
     fold_bn: FoldBN = "apart"

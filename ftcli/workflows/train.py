@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 import time
-from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from torch import Tensor
 
 from ftcli.components.data.image import to_rgb
 from ftcli.engine.cadence import Cadence
-from ftcli.engine.determinism import deterministic
+from ftcli.engine.determinism import arithmetic
 from ftcli.engine.evaluate import scores_of
 from ftcli.engine.feed import predict_stream
 from ftcli.engine.fit import fit
@@ -107,9 +106,7 @@ def _stoppable(recipe: Recipe, run: RunFolder, listener: Listener, decoded: Deco
     """
     try:
         tell = _Findings(listener, [])
-        with (
-            deterministic(machine_for(recipe).device, tell) if recipe.runtime.deterministic else nullcontext()
-        ):
+        with arithmetic(machine_for(recipe).device, tell, repeatable=recipe.runtime.deterministic):
             return _train(recipe, run, tell, decoded)
     except NonFiniteError as error:
         if error.diagnosis and run.recipe.exists():
@@ -226,6 +223,8 @@ def _perform(
         seconds=time.perf_counter() - started,
         test_report=report,
         reuse=_reuse(work.prefixes.ledger),
+        precision=plan.precision,
+        views=max(phase.prefix.views if phase.prefix.kept else 0 for phase in plan.phases),
         depthwise=plan.depthwise,
         fold_bn=plan.fold_bn,
         test_without_leaks=scores_without_leaks(logits, labels, work.batches.store.splits, audit),

@@ -8,7 +8,7 @@ import warnings
 import pytest
 import torch
 
-from ftcli.engine.determinism import TWO_BUFFERS, WORKSPACE, deterministic
+from ftcli.engine.determinism import TWO_BUFFERS, WORKSPACE, deterministic, plain_fp32
 from ftcli.events import Event, Noticed
 
 
@@ -52,3 +52,14 @@ def test_what_has_no_deterministic_kernel_is_told_once() -> None:
 def test_other_warnings_are_what_they_were() -> None:
     with pytest.warns(UserWarning, match="another"), deterministic("cuda", pytest.fail):
         warnings.warn("another", UserWarning, stacklevel=1)
+
+
+def test_fp32_is_fp32_for_the_time_of_the_work() -> None:
+    cudnn = torch.backends.cudnn
+    before = cudnn.allow_tf32
+    with plain_fp32("cuda"):
+        assert not cudnn.allow_tf32
+        assert not torch.backends.cuda.matmul.allow_tf32
+    assert cudnn.allow_tf32 == before
+    with plain_fp32("cpu"):
+        assert cudnn.allow_tf32 == before

@@ -31,7 +31,7 @@ def images(count: int = 4, size: int = 64) -> torch.Tensor:
 @pytest.mark.parametrize("backbone", ["timm/test_resnet", "timm/test_vit", "torchvision/resnet18"])
 def test_random_networks_lie_below_the_bound(backbone):
     network = build_network(backbone, "none", Linear(), 3, image_size=64, seed=0)
-    effect = effect_of_bf16(network, images(), "cpu")
+    effect = effect_of_bf16(network, images(), "cpu", 8)
     assert 1e-4 < effect.error < 0.01
     assert (effect.num_images, effect.finite) == (4, True)
 
@@ -42,7 +42,7 @@ def test_the_network_is_left_as_it_was():
     modes = [module.training for module in network.model.modules()]
     state = {name: tensor.clone() for name, tensor in network.model.state_dict().items()}
     drawn = torch.get_rng_state()
-    one, other = effect_of_bf16(network, images(), "cpu"), effect_of_bf16(network, images(), "cpu")
+    one, other = effect_of_bf16(network, images(), "cpu", 8), effect_of_bf16(network, images(), "cpu", 8)
     assert one == other
     assert modes == [module.training for module in network.model.modules()]
     assert all(torch.equal(state[name], tensor) for name, tensor in network.model.state_dict().items())
@@ -59,7 +59,7 @@ def test_features_that_are_not_finite_are_told(fp32):
         return (arguments[0] * float("nan"),) if broken else None
 
     network.model.layer1.register_forward_pre_hook(overflow)
-    effect = effect_of_bf16(network, images(), "cpu")
+    effect = effect_of_bf16(network, images(), "cpu", 8)
     assert not effect.finite
     assert effect.finite_in_fp32 is fp32
 

@@ -79,7 +79,7 @@ def test_default_lr_is_a_tenth_for_a_pretrained_backbone():
     assert peak_lrs(made.phases[0], made.optimizer) == pytest.approx(
         {"stem": 1e-4, "layer1": 1e-4, "layer2": 1e-4, "layer3": 1e-4, "layer4": 1e-4, "head": 1e-3}
     )
-    assert [d.what for d in made.decisions] == ["norm", "layer_lr", "augment", "precision"]
+    assert [d.what for d in made.decisions] == ["norm", "layer_lr", "augment", "precision", "fold_bn"]
     scratch = plan(strategy="scratch")
     assert set(peak_lrs(scratch.phases[0], scratch.optimizer).values()) == {1e-3}
     assert scratch.norm.kind == "train"
@@ -205,7 +205,8 @@ def test_a_run_goes_on_only_as_its_depthwise_kernels_learned():
         ({"runtime": {"exact": True}}, "cpu", "apart", "runtime.exact"),
         ({"runtime": {"fold_bn": "off"}}, "cpu", "apart", None),
         ({"train": {"precision": "bf16"}}, "cpu", "apart", None),
-        ({"strategy": "full"}, "cpu", "apart", None),
+        ({"strategy": "full"}, "cpu", "folded", "frozen batch norms"),  # of the linear probe
+        ({"strategy": "scratch"}, "cpu", "apart", None),
         ({}, "cuda", "apart", None),
     ],
 )

@@ -26,7 +26,7 @@ def refused(monkeypatch):
     """A measurement that speaks against bf16, and how often it was made."""
     seen = []
 
-    def effect(network, images, device):
+    def effect(network, images, device, at_once):
         seen.append(len(images))
         return Bf16Effect(0.05, len(images))
 
