@@ -22,7 +22,7 @@ from ftcli.engine.seed import seed_step
 from ftcli.engine.step import Stepper
 from ftcli.engine.stopwatch import span
 from ftcli.engine.work import Work
-from ftcli.errors import NonFiniteError
+from ftcli.errors import LoaderError, NonFiniteError
 from ftcli.events import EpochDone, Scores, StepDone
 from ftcli.plans.data_splits import VAL
 from ftcli.plans.phase import Phase
@@ -113,10 +113,11 @@ def _validate(work: Work, progress: Progress, phase: Phase, feed: Feed, stepper:
 
 @contextmanager
 def _changing_nothing(work: Work, progress: Progress, stepper: Stepper) -> Iterator[None]:
-    """What comes between two steps: where a signal breaks it off, what is done until then is kept."""
+    """What comes between two steps: where a signal or dying loaders break it off, what is done is kept."""
     try:
         yield
-    except KeyboardInterrupt:
-        if stop_asked() and work.cadence.steps and work.keeps_steps:
+    except (KeyboardInterrupt, LoaderError) as error:
+        whole = stop_asked() or isinstance(error, LoaderError)
+        if whole and work.cadence.steps and work.keeps_steps:
             work.keep(progress, stepper)
         raise
