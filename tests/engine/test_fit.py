@@ -12,7 +12,7 @@ from ftcli.engine.work import Work
 from ftcli.errors import FrozenTensorChanged, LoaderError, StoppedByUser
 from ftcli.events import EpochDone, PhaseProved, PhaseStarted
 from ftcli.workflows.evaluate import evaluate
-from tests.numerics.runs import run
+from tests.numerics.runs import Stop, run, stop_after
 from tests.toys import recipe, recorder
 
 
@@ -153,3 +153,31 @@ def test_what_a_stopped_run_says_is_kept_where_it_may_roll_back(digits, tmp_path
     found = newest_whole(RunFolder(tmp_path / "run").checkpoints, print)
     assert found is not None
     assert (found[0].progress["epoch"], found[0].progress["so_far"]["step"]) == (1, 0)
+
+
+def test_how_many_examples_fit_is_known_to_a_resumed_run(digits, tmp_path):
+    """Or it would run out of memory once more."""
+    made = recipe(digits, train={"epochs": 2, "batch_size": 8})
+    sizes = []
+
+    def fit_with(size):
+        own = Work.__post_init__
+
+        def made_small(work):
+            own(work)
+            work.steps.size = size
+
+        return made_small
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Work, "__post_init__", fit_with(3))
+        with pytest.raises(Stop):
+            run(made, tmp_path / "run", stop_after(1))
+    keep = Work.keep
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            Work, "keep", lambda work, *a, **k: (sizes.append(work.steps.size), keep(work, *a, **k))
+        )
+        run(made, tmp_path / "run", resume=True)
+    assert sizes
+    assert set(sizes) == {3}
