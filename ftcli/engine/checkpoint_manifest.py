@@ -62,7 +62,7 @@ def read_manifest(folder: Path) -> Manifest:
         raise Damaged("its manifest is missing") from error
     except OSError as error:
         raise Damaged(f"its manifest cannot be read: {error.strerror}") from error
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise Damaged("its manifest cannot be read") from error
     if manifest.name != folder.name:
         raise Damaged("its manifest is another checkpoint's")

@@ -21,7 +21,16 @@ from ftcli.engine.checkpoint_manifest import (
     read_checked,
     read_manifest,
 )
-from ftcli.engine.files import Written, digest_of, discard, flush, write_json, write_proved, written_aside
+from ftcli.engine.files import (
+    Written,
+    digest_of,
+    discard,
+    flush,
+    write_bytes,
+    write_json,
+    write_proved,
+    written_aside,
+)
 from ftcli.engine.tensor_bytes import tensor_bytes
 
 LATEST = "latest.json"
@@ -66,6 +75,11 @@ def write_checkpoint(
         os.rename(aside, folder / name)
         flush(folder)
     _point_to(folder, name, manifest.sha256)
+
+
+def rewrite_manifest(folder: Path, manifest: Manifest) -> None:
+    """What a checkpoint says of itself is now this; `latest` has to be pointed to it anew. Raises MachineError."""
+    write_bytes(folder / manifest.name / MANIFEST, manifest_bytes(manifest))
 
 
 def read_checkpoint(folder: Path, name: str) -> tuple[Manifest, dict[str, Tensor]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -12,7 +13,7 @@ from ftcli.engine.batches import Batch
 from ftcli.engine.diagnosis import diagnosing
 from ftcli.engine.evaluate import predict_logits, scores_of
 from ftcli.engine.feed import Feed
-from ftcli.engine.finite import refuse_non_finite_model
+from ftcli.engine.finite import REMEDY, refuse_non_finite_model
 from ftcli.engine.freeze import enter_eval_mode, enter_train_mode
 from ftcli.engine.optimize import set_lr
 from ftcli.engine.progress import Progress
@@ -21,6 +22,7 @@ from ftcli.engine.seed import seed_step
 from ftcli.engine.step import Stepper
 from ftcli.engine.stopwatch import span
 from ftcli.engine.work import Work
+from ftcli.errors import LoaderError, NonFiniteError
 from ftcli.events import EpochDone, Scores, StepDone
 from ftcli.plans.data_splits import VAL
 from ftcli.plans.phase import Phase
@@ -32,7 +34,7 @@ def perform_epoch(work: Work, progress: Progress, phase: Phase, feed: Feed, step
     """What is left of it: some of its steps, or the evaluation alone. Raises NonFiniteError."""
     _train(work, progress, phase, feed, stepper)
     started = time.perf_counter()
-    scores = _validate(work, progress, feed, stepper)
+    scores = _validate(work, progress, phase, feed, stepper)
     so_far = progress.so_far
     lr_lowest, lr_head = _last_lrs(work.plan, progress, phase)
     row = EpochDone(
@@ -93,21 +95,29 @@ def _last_lrs(plan: TrainingPlan, progress: Progress, phase: Phase) -> tuple[flo
     return plan.optimizer.lr * lowest.lr_scale * factor, plan.optimizer.lr * head.lr_scale * factor
 
 
-def _validate(work: Work, progress: Progress, feed: Feed, stepper: Stepper) -> Scores:
+def _validate(work: Work, progress: Progress, phase: Phase, feed: Feed, stepper: Stepper) -> Scores:
+    """After the epoch's last step. A loss that is no number is none to compare: it would be the best for good."""
     enter_eval_mode(work.network)
     count, precision = len(work.batches.store.splits.streams[VAL]), work.plan.precision
-    with _changing_nothing(work, progress, stepper), span("evaluation", count):
-        return scores_of(
-            *predict_logits(feed.forward, feed.validation(), work.device, precision, work.passes)
-        )
+    with diagnosing(work, phase, stepper.optimizer, progress.epoch) as place:
+        place.step = work.plan.steps_per_epoch - 1
+        with _changing_nothing(work, progress, stepper), span("evaluation", count):
+            logits, labels = predict_logits(
+                feed.forward, feed.validation(), work.device, precision, work.passes
+            )
+            scores = scores_of(logits, labels)
+        if not math.isfinite(scores.loss):
+            raise NonFiniteError(f"the loss on validation is {scores.loss}", remedy=REMEDY)
+    return scores
 
 
 @contextmanager
 def _changing_nothing(work: Work, progress: Progress, stepper: Stepper) -> Iterator[None]:
-    """What comes between two steps: where a signal breaks it off, what is done until then is kept."""
+    """What comes between two steps: where a signal or dying loaders break it off, what is done is kept."""
     try:
         yield
-    except KeyboardInterrupt:
-        if stop_asked() and work.cadence.steps and work.keeps_steps:
+    except (KeyboardInterrupt, LoaderError) as error:
+        whole = stop_asked() or isinstance(error, LoaderError)
+        if whole and work.cadence.steps and work.keeps_steps:
             work.keep(progress, stepper)
         raise

@@ -34,6 +34,7 @@ def fit(work: Work, progress: Progress) -> None:
     on record in `progress.proofs`.
     """
     work.cadence.restart()
+    work.steps.size = progress.micro or work.steps.size
     keep_freed_memory()
     cuda = [torch.cuda.current_device()] if work.device == "cuda" else []
     with torch.random.fork_rng(devices=cuda):

@@ -13,6 +13,7 @@ from ftcli.engine.checkpoints import (
     next_name,
     read_checkpoint,
     retain,
+    rewrite_manifest,
     write_base,
     write_checkpoint,
 )
@@ -99,6 +100,10 @@ class RunKeeper:
         progress = self._with_best(manifest, Progress.from_dict(dict(manifest.progress)))
         state = {n.removeprefix(MODEL): t for n, t in tensors.items() if n.startswith(MODEL)}
         network.model.load_state_dict(state)
+        if (
+            self._best != manifest.best
+        ):  # where no epoch follows, the best weights are looked up in what is written
+            rewrite_manifest(folder, replace(manifest, best=self._best, progress=progress.to_dict()))
         drop_after(folder, manifest.name)
         self.run.write_metrics(progress.rows)
         return progress, _moments(tensors)

@@ -50,6 +50,8 @@ class Progress:
     """Of that epoch."""
     scaler: dict[str, Any] = field(default_factory=dict)
     """State of the phase's loss scaler; empty at the phase's start, and where the loss is not scaled."""
+    micro: int | None = None
+    """Examples at a time in training, where memory ran out with more; None: batches as they come."""
     finished: bool = False
     floor: Scores | None = None
     """The linear probe, once it has been measured."""

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from ftcli.errors import MachineError, RunLockedError
+from ftcli.engine.files import cannot_write
+from ftcli.errors import DISK_FULL, MachineError, RunLockedError
 
 try:
     import fcntl
@@ -23,10 +24,15 @@ NAME = "run.lock"
 
 @contextmanager
 def held(folder: Path) -> Iterator[None]:
-    """The folder is made where it is not there. Raises RunLockedError, which names the holder, and MachineError."""
+    """The folder is made where it is not there. Raises RunLockedError, which names the holder, and MachineError;
+
+    DiskFullError where there is no room for the lock itself.
+    """
     try:
         descriptor = _taken(folder / NAME)
     except OSError as error:
+        if error.errno in DISK_FULL:
+            raise cannot_write(folder / NAME, error) from error
         what = f"cannot write to the run folder: {error.strerror}"
         raise MachineError(what, where=str(folder), remedy="give another --out") from error
     _held.add(descriptor)
@@ -63,9 +69,13 @@ def _taken(path: Path) -> int:
         if not _lock(descriptor):
             os.close(descriptor)
             raise _locked(path)
-        if _is_still(descriptor, path):
-            _sign(descriptor)
-            return descriptor
+        try:
+            if _is_still(descriptor, path):
+                _sign(descriptor)
+                return descriptor
+        except OSError:
+            os.close(descriptor)  # what nobody signed, nobody holds
+            raise
         os.close(descriptor)
 
 

@@ -75,7 +75,7 @@ def _check_pointer(folder: Path, tell: Callable[[Finding], None]) -> None:
     except FileNotFoundError:
         if len(here) > 1:
             tell(damaged(folder / LATEST, "it is missing", "the newest whole checkpoint"))
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         tell(damaged(folder / LATEST, str(error), "the newest whole checkpoint"))
 
 

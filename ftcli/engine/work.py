@@ -86,6 +86,7 @@ class Work:
         """The state as it is between two steps."""
         if self.keeper is not None:
             progress.scaler = stepper.scaler.state_dict()
+            progress.micro = self.steps.size
             with span("checkpoint"):
                 self.keeper.save(progress, self.network.model, moments(stepper.optimizer), best=best)
         self.cadence.restart()

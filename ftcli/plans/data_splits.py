@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from hashlib import sha256
@@ -122,13 +122,15 @@ def without(splits: DataSplits, reasons: Mapping[int, str]) -> DataSplits:
 def split_record(splits: DataSplits) -> dict[str, Any]:
     """What split.json holds: source, classes, keys and counts by stream, and a sha256 over these.
 
-    How it came about and what was left out stand there where there is something to say.
+    `examples` is a sha256 over what is learned of each: key, classes and weight, in the streams' order. How the split
+    came about and what was left out stand there where there is something to say.
     """
     record = {
         "source": splits.source,
         "classes": list(splits.classes),
         "counts": {stream: len(indices) for stream, indices in splits.streams.items()},
         "streams": {s: [splits.examples[i].key for i in indices] for s, indices in splits.streams.items()},
+        "examples": _digest({s: _learned(splits, indices) for s, indices in splits.streams.items()}),
     }
     said = {"how": splits.how, "left_out": dict(splits.left_out)}
     record |= {name: value for name, value in said.items() if value}
@@ -157,6 +159,11 @@ def apply_split_record(
         how=record.get("how", ""),
         left_out=record.get("left_out", {}),
     )
+
+
+def _learned(splits: DataSplits, indices: Sequence[int]) -> list[tuple[Any, ...]]:
+    examples = (splits.examples[i] for i in indices)
+    return [(example.key, example.label, example.weight) for example in examples]
 
 
 def _check_record(record: Mapping[str, Any], where: str) -> None:

@@ -51,12 +51,18 @@ def _recipe_differences(run: RunFolder, recipe: Recipe) -> Iterator[str]:
 def _data_differences(record: Mapping[str, Any] | None, splits: DataSplits) -> Iterator[str]:
     if record is None:
         return
-    was, now = _stream_of(record), _stream_of(split_record(splits))
+    record_now = split_record(splits)
+    was, now = _stream_of(record), _stream_of(record_now)
     new, gone = [key for key in now if key not in was], [key for key in was if key not in now]
     moved = [key for key in was if key in now and was[key] != now[key]]
     for keys, what in ((new, "are new"), (gone, "are gone"), (moved, "are in another part of the split")):
         if keys:
             yield f"the data has changed: {len(keys)} images {what}, {keys[0]!r} first"
+    if (
+        not (new or gone or moved)
+        and record.get("examples", record_now["examples"]) != record_now["examples"]
+    ):
+        yield "the data has changed: labels, weights or the order of the images are others"
 
 
 def _stream_of(record: Mapping[str, Any]) -> dict[str, str]:
@@ -91,6 +97,6 @@ def _shown(value: Any) -> str:
 def _read(path: Path) -> dict[str, Any] | None:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
     return content if isinstance(content, dict) else None

@@ -85,7 +85,7 @@ def train(
     """Run a recipe to its end, or go on with it. `decoded`: images that runs on the same data hand on.
 
     A run that is complete already is returned as it is. Raises the errors of ftcli.errors; a frozen tensor that
-    moved raises FrozenTensorChanged after the summary is written.
+    moved raises FrozenTensorChanged after the summary is written, and whenever that is read again.
     """
     run = find_run(out, recipe.name) if resume else None
     if run is None:
@@ -96,7 +96,7 @@ def train(
             return _stoppable(recipe, run, listener, decoded)
     run.tidy()
     listener(Noticed(_complete(run)))
-    return saved_result(run)
+    return _proved(saved_result(run))
 
 
 def _stoppable(recipe: Recipe, run: RunFolder, listener: Listener, decoded: Decoded | None) -> TrainResult:
@@ -120,7 +120,8 @@ def _stoppable(recipe: Recipe, run: RunFolder, listener: Listener, decoded: Deco
         stopped = StoppedBySystem if isinstance(stop, Terminated) else StoppedByUser
         if not run.recipe.exists():
             raise stopped("stopped before anything was trained") from stop
-        kept = "what is finished is kept" if run.checkpoints.exists() else "nothing was kept yet"
+        finished = "what is finished" if recipe.train.on_non_finite == "stop" else "every finished epoch"
+        kept = f"{finished} is kept" if run.checkpoints.exists() else "nothing was kept yet"
         raise stopped(f"stopped; {kept}", where=str(run.path), remedy="go on with --resume") from stop
 
 
@@ -156,6 +157,11 @@ def _train(recipe: Recipe, run: RunFolder, tell: _Findings, decoded: Decoded | N
     work.cadence = Cadence(recipe.checkpoint.every_steps, recipe.checkpoint.every_minutes)
     result = _perform(recipe, prepared, run, work, resumed, audit, tell.seen, started)
     run.complete(result.to_dict())
+    return _proved(result)
+
+
+def _proved(result: TrainResult) -> TrainResult:
+    """It, as often as it is asked for: raises FrozenTensorChanged where a frozen tensor moved."""
     if result.frozen.changed:
         raise FrozenTensorChanged(
             f"{result.frozen.changed} of {result.frozen.checked} frozen tensors moved",

@@ -1,15 +1,18 @@
 """What a run says of itself, and that a frozen tensor which moves is found."""
 
 import json
+from itertools import count, islice
 
 import pytest
 from safetensors.torch import load_file
 
+from ftcli.engine.run_folder import RunFolder
+from ftcli.engine.whole_checkpoint import newest_whole
 from ftcli.engine.work import Work
-from ftcli.errors import FrozenTensorChanged
+from ftcli.errors import FrozenTensorChanged, LoaderError, StoppedByUser
 from ftcli.events import EpochDone, PhaseProved, PhaseStarted
 from ftcli.workflows.evaluate import evaluate
-from tests.numerics.runs import run
+from tests.numerics.runs import Stop, run, stop_after
 from tests.toys import recipe, recorder
 
 
@@ -56,6 +59,8 @@ def test_a_frozen_tensor_that_moves_is_named_and_ends_the_run_with_1(digits, tmp
     assert caught.value.exit_code == 1
     summary = json.loads((tmp_path / "run" / "summary.json").read_text())
     assert summary["frozen"]["changed"] == 1
+    with pytest.raises(FrozenTensorChanged, match=r"1 of \d+ frozen tensors moved"):
+        run(recipe(digits, strategy="feature_extraction", augment="light"), tmp_path / "run", resume=True)
     assert summary["frozen"]["names"] == ["layer1.0.bn1.running_mean"]
 
 
@@ -115,3 +120,64 @@ def test_probes_see_images_without_augmentation(digits, tmp_path, monkeypatch):
         tmp_path / "run",
     )
     assert epochs == [0], "only the run's own epoch draws augmented images; the probe trains on features"
+
+
+def ended_at_batch(number, error, monkeypatch):
+    """The run's loader gives so many groups of batches, then this."""
+    asked = count()
+
+    def given(batches, size):
+        if next(asked) == number:
+            raise error
+        return islice(batches, size)
+
+    monkeypatch.setattr("ftcli.engine.epoch.islice", given)
+
+
+def test_steps_before_loaders_died_are_kept(digits, tmp_path, monkeypatch):
+    ended_at_batch(3, LoaderError("workers died"), monkeypatch)
+    made = recipe(digits, train={"epochs": 1, "batch_size": 8})
+    with pytest.raises(LoaderError):
+        run(made, tmp_path / "run")
+    found = newest_whole(RunFolder(tmp_path / "run").checkpoints, print)
+    assert found is not None
+    assert found[0].progress["so_far"]["step"] == 3
+
+
+def test_what_a_stopped_run_says_is_kept_where_it_may_roll_back(digits, tmp_path, monkeypatch):
+    """A rollback may need the state at the epoch's start: that of a step would be in its place."""
+    train = {"epochs": 2, "batch_size": 8, "on_non_finite": "rollback"}
+    ended_at_batch(9, KeyboardInterrupt(), monkeypatch)
+    with pytest.raises(StoppedByUser, match="stopped; every finished epoch is kept"):
+        run(recipe(digits, train=train), tmp_path / "run")
+    found = newest_whole(RunFolder(tmp_path / "run").checkpoints, print)
+    assert found is not None
+    assert (found[0].progress["epoch"], found[0].progress["so_far"]["step"]) == (1, 0)
+
+
+def test_how_many_examples_fit_is_known_to_a_resumed_run(digits, tmp_path):
+    """Or it would run out of memory once more."""
+    made = recipe(digits, train={"epochs": 2, "batch_size": 8})
+    sizes = []
+
+    def fit_with(size):
+        own = Work.__post_init__
+
+        def made_small(work):
+            own(work)
+            work.steps.size = size
+
+        return made_small
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Work, "__post_init__", fit_with(3))
+        with pytest.raises(Stop):
+            run(made, tmp_path / "run", stop_after(1))
+    keep = Work.keep
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            Work, "keep", lambda work, *a, **k: (sizes.append(work.steps.size), keep(work, *a, **k))
+        )
+        run(made, tmp_path / "run", resume=True)
+    assert sizes
+    assert set(sizes) == {3}

@@ -83,6 +83,12 @@ def test_a_damaged_checkpoint_is_passed_over_and_the_run_goes_on(tmp_path: Path)
     assert resumed(run).keeper.noticed == []
 
 
+def test_a_manifest_of_deep_brackets_is_damaged(tmp_path: Path) -> None:
+    run = KeptRun(tmp_path / "run").epochs(0.5, 0.6)
+    (run.checkpoints / "000002" / "manifest.json").write_text("[" * 10**5)
+    assert resumed(run).progress.epoch == 1
+
+
 def test_of_two_that_are_damaged_both_are_told(tmp_path: Path) -> None:
     run = KeptRun(tmp_path / "run", keep=3).epochs(0.9, 0.5, 0.5)
     for name in ("000002", "000003"):
@@ -159,7 +165,24 @@ def test_a_run_goes_on_without_its_best_weights_and_says_so(tmp_path: Path) -> N
     assert "000001" not in names(run.checkpoints)
 
 
-@pytest.mark.parametrize("content", ["", "{}", "[]", '{"checkpoint": "000002", "sha256": "0"}', "\0"])
+def test_best_weights_that_were_replaced_stay_so_where_no_epoch_follows(tmp_path: Path) -> None:
+    """They were damaged at the run's end: it is to be resumed to its result, once and again."""
+    run = KeptRun(tmp_path / "run").epochs(0.9, 0.6, 0.7)
+    damage(run.checkpoints / "000001" / "state.safetensors")
+    resumed(run)
+    found = best_model(run.checkpoints)
+    assert found is not None
+    assert same(found[0], run.state())
+    again = resumed(run)
+    assert again.keeper.noticed == []
+    assert again.progress.best is not None
+    assert again.progress.best.epoch == 2
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["", "{}", "[]", '{"checkpoint": "000002", "sha256": "0"}', "\0", pytest.param("[" * 10**5, id="deep")],
+)
 def test_a_damaged_pointer_is_told_and_does_no_harm(content: str, tmp_path: Path) -> None:
     run = KeptRun(tmp_path / "run").epochs(0.5, 0.6)
     (run.checkpoints / LATEST).write_text(content)

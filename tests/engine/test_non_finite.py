@@ -56,6 +56,8 @@ class Fault:
         self.model = model
         if self.kind == "loss":
             model.fc.register_forward_hook(self._logits)
+        if self.kind == "validation":
+            model.fc.register_forward_hook(self._logits_without_gradient)
         if self.kind == "gradient":
             model.get_parameter(WEIGHT).register_hook(self._gradient)
         if self.kind in ("weight", "buffer"):
@@ -63,6 +65,9 @@ class Fault:
 
     def _logits(self, module: nn.Module, args: Any, logits: torch.Tensor) -> torch.Tensor:
         return logits + self.value if torch.is_grad_enabled() and self.due() else logits
+
+    def _logits_without_gradient(self, module: nn.Module, args: Any, logits: torch.Tensor) -> torch.Tensor:
+        return logits + self.value if not torch.is_grad_enabled() and self.due() else logits
 
     def _gradient(self, gradient: torch.Tensor) -> torch.Tensor:
         return torch.full_like(gradient, self.value) if self.due() else gradient
@@ -163,6 +168,24 @@ def test_statistics_that_nothing_reads_in_training_are_found_before_they_are_sav
     names = {" ".join(key): tensor for key, tensor in saved_tensors(tmp_path / "run").items()}
     assert names
     assert first_non_finite(names) is None
+
+
+def test_a_validation_whose_loss_is_no_number_stops_the_run(digits, tmp_path, attached):
+    """As in fp16, where the weights may be numbers and the logits none. It would be the best loss for good."""
+    fault = attached(Fault("validation", 2 * STEPS_PER_EPOCH))
+    with pytest.raises(NonFiniteError, match="the loss on validation is nan in phase full, epoch 1, step 7"):
+        run(made(digits), tmp_path / "run", fault.listen)
+    found = json.loads((tmp_path / "run" / "diagnosis.json").read_text())
+    assert found["first"] == {"kind": "loss", "name": None}
+    assert [event.epoch for event in fault.epochs] == [0]
+
+
+def test_a_validation_whose_loss_is_no_number_is_rolled_back(digits, tmp_path, attached):
+    fault = attached(Fault("validation", STEPS_PER_EPOCH))
+    run(made(digits, on_non_finite="rollback"), tmp_path / "run", fault.listen)
+    assert [finding.rule for finding in fault.findings].count("rolled-back") == 1
+    assert [event.epoch for event in fault.epochs] == list(range(EPOCHS))
+    assert all(math.isfinite(event.val.loss) for event in fault.epochs)
 
 
 @pytest.mark.parametrize(("kind", "step"), cases())

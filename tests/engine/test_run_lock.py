@@ -14,6 +14,7 @@ import pytest
 from ftcli.engine.run_folder import claimed_run_folder
 from ftcli.engine.run_lock import NAME, held, refuse_if_held
 from ftcli.errors import MachineError, RunLockedError
+from tests.full_disk import python_where_files_end_at
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="locks of POSIX")
 ROOT = Path(__file__).parents[2]
@@ -44,6 +45,25 @@ def test_a_second_one_is_refused_and_told_who_was_first(tmp_path: Path) -> None:
     assert f"process {os.getpid()} on " in caught.value.what
     assert " since 2" in caught.value.what
     assert caught.value.where == str(tmp_path)
+
+
+def test_a_disk_without_room_for_it_is_told_as_such(tmp_path: Path) -> None:
+    """And what could not be signed is not held: the second attempt fails for the same reason."""
+    code = """
+import sys
+from pathlib import Path
+from ftcli.engine.run_lock import held
+from ftcli.errors import FtcliError
+for _ in range(2):
+    try:
+        with held(Path(sys.argv[1])):
+            print("held")
+    except FtcliError as error:
+        print(error.exit_code, "make room" in error.remedy)
+"""
+    assert python_where_files_end_at(0, code, tmp_path).splitlines() == ["23 True", "23 True"]
+    with held(tmp_path):
+        pass
 
 
 def test_it_goes_with_its_holder(tmp_path: Path) -> None:

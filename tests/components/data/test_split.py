@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from dataclasses import replace
 
 import pytest
 from pydantic import ValidationError
@@ -11,6 +12,7 @@ from pydantic import ValidationError
 from ftcli.components.data._common import Split, complete
 from ftcli.errors import DataError
 from ftcli.plans.data_splits import TRAIN, DataSplits, Example, apply_split_record, split_record
+from ftcli.workflows.same_plan import _data_differences
 
 
 def unsplit(counts: dict[str, int], order: random.Random | None = None) -> DataSplits:
@@ -88,6 +90,19 @@ def test_the_record_rebuilds_the_split_and_leaves_out_what_came_later() -> None:
 
     assert assignment(rebuilt) == assignment(splits)
     assert split_record(rebuilt) == record
+
+
+def test_other_labels_or_weights_are_seen_when_a_run_is_gone_on_with() -> None:
+    """Their keys and streams are the same. A record from before they were on record is passed over."""
+    splits = complete(unsplit({"a": 10, "b": 10}), Split(), seed=3)
+    record = split_record(splits)
+    first, *rest = splits.examples
+    for other in (replace(first, label=1), replace(first, weight=2.0)):
+        (told,) = _data_differences(record, replace(splits, examples=(other, *rest)))
+        assert "labels, weights or the order" in told
+    assert not list(_data_differences(record, splits))
+    old = {name: value for name, value in record.items() if name != "examples"}
+    assert not list(_data_differences(old, replace(splits, examples=(replace(first, label=1), *rest))))
 
 
 def test_a_record_that_does_not_fit_is_refused() -> None:
