@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -44,9 +44,15 @@ class _Groups(list[dict[str, Any]]):
             yield group
 
     def leave_out_moved(self) -> None:
-        for group in self[: self.at]:
-            for parameter in group["params"]:
-                parameter.grad = None
+        for parameter in _parameters_of(self[: self.at]):
+            parameter.grad = None
+
+    def not_moved(self) -> list[Tensor]:
+        return _parameters_of(self[self.at :])
+
+
+def _parameters_of(groups: Iterable[dict[str, Any]]) -> list[Tensor]:
+    return [parameter for group in groups for parameter in group["params"]]
 
 
 @dataclass(frozen=True)
@@ -108,12 +114,18 @@ class Stepper:
         return [share for _, share in counting], values
 
     def _move(self, largest: int) -> None:
-        groups = _Groups(self.optimizer.param_groups)
+        groups, known = _Groups(self.optimizer.param_groups), set(self.optimizer.state)
+
+        def undo() -> None:
+            """A state that was being made may lack a tensor, and would never get it: it is made anew."""
+            groups.leave_out_moved()
+            for parameter in groups.not_moved():
+                if parameter not in known:
+                    self.optimizer.state.pop(parameter, None)
+
         self.optimizer.param_groups = groups
         try:
-            self.micro.until_it_fits(
-                lambda: self.scaler.step(self.optimizer), largest, self._least, groups.leave_out_moved
-            )
+            self.micro.until_it_fits(lambda: self.scaler.step(self.optimizer), largest, self._least, undo)
         finally:
             self.optimizer.param_groups = list(groups)
         self.scaler.update()
@@ -142,7 +154,7 @@ class Stepper:
         return self.scaler.is_enabled() and self.scaler.get_scale() >= LEAST_SCALE
 
     def _parameters(self) -> list[Tensor]:
-        return [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
+        return _parameters_of(self.optimizer.param_groups)
 
     def _present_gradients(self) -> list[Tensor]:
         return [parameter.grad for parameter in self._parameters() if parameter.grad is not None]

@@ -173,7 +173,7 @@ def test_batch_norm_in_train_mode_is_told_and_never_sees_one_image(digits, tmp_p
     assert "BatchNorm in train mode sees 4 images where it saw 8" in halvings(events)[0].message
 
 
-def small_stepper(model, room, **more):
+def small_stepper(model, room, optimizer=None, **more):
     from ftcli.components.objective import Objective
     from ftcli.engine.precision import loss_scaler
     from ftcli.engine.step import Stepper
@@ -183,7 +183,7 @@ def small_stepper(model, room, **more):
         room.ask(len(inputs))
         return logits
 
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    optimizer = optimizer or torch.optim.SGD(model.parameters(), lr=0.1)
     return Stepper(
         forward, optimizer, loss_scaler("fp32", "cpu"), "cpu", "fp32", Objective(0.0, None), None, **more
     )
@@ -211,6 +211,37 @@ def test_statistics_and_generators_are_those_of_the_step_s_start():
     refused, halved = trained(Room(at=[1]), None), trained(Room(), 4)
     assert refused["1.num_batches_tracked"] == 2
     assert all(torch.equal(refused[name], halved[name]) for name in halved)
+
+
+def adamw_steps(monkeypatch, refused):
+    """A layer after two steps, weight and bias in groups of their own; calls for room in `refused` find none."""
+    torch.manual_seed(0)
+    model, room = nn.Linear(3, 3), Room(at=refused)
+    groups = [{"params": [model.weight]}, {"params": [model.bias]}]
+    stepper = small_stepper(model, Room(), optimizer=torch.optim.AdamW(groups, lr=0.1, fused=True))
+    own = torch.zeros_like
+
+    def asking(*args, **kwargs):
+        room.ask()
+        return own(*args, **kwargs)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(torch, "zeros_like", asking)
+        for _ in range(2):
+            stepper.step([batch(8)])
+    assert room.calls >= max(refused, default=0), "the fault was injected"
+    steps = [state["step"].item() for state in stepper.optimizer.state.values()]
+    assert steps == [2, 2]
+    return model
+
+
+@pytest.mark.fault(6)
+@pytest.mark.parametrize("refused", [[1], [2], [3], [4], [2, 4], [4, 6]])
+def test_no_room_for_a_moment_of_adamw(refused, monkeypatch):
+    """Two moments for each group, asked for one by one: a state that is half made is made anew."""
+    calm, befallen = adamw_steps(monkeypatch, []), adamw_steps(monkeypatch, refused)
+    torch.testing.assert_close(befallen.weight, calm.weight, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(befallen.bias, calm.bias, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.fault(6)
