@@ -15,7 +15,7 @@ from torch import nn
 
 from ftcli.engine.batches import Batch
 from ftcli.engine.evaluate import predict_logits
-from ftcli.engine.micro_batch import MicroBatch, is_out_of_memory
+from ftcli.engine.micro_batch import MicroBatch, is_out_of_memory, out_of_memory
 from ftcli.errors import OutOfMemory
 from ftcli.events import Noticed
 from ftcli.workflows.train import train
@@ -23,6 +23,10 @@ from tests.numerics.runs import run
 from tests.toys import recipe, recorder
 
 FULL = "CUDA out of memory. Tried to allocate 2.00 GiB"
+HELD_BY_ANOTHER = torch.AcceleratorError(
+    "CUDA error: out of memory\nSearch for `cudaErrorMemoryAllocation' for more information."
+)
+"""What torch raises where another process has left no room for a context."""
 TRAIN = {"epochs": 2, "batch_size": 8, "accumulation": 2}
 EVAL_NORM = {"norm": "freeze_stats", "train": TRAIN}
 
@@ -329,12 +333,13 @@ def test_the_machine_s_own_memory_too():
 
 def test_other_errors_are_no_lack_of_memory():
     assert not is_out_of_memory(RuntimeError("mat1 and mat2 shapes cannot be multiplied"))
+    assert not is_out_of_memory(torch.AcceleratorError("CUDA error: device-side assert triggered"))
     with pytest.raises(RuntimeError, match="shapes"):
         MicroBatch().through(lambda x: x @ torch.ones(9, 9), torch.ones(2, 3))
 
 
 @pytest.mark.fault(6)
-@pytest.mark.parametrize("error", [MemoryError("no room"), torch.OutOfMemoryError(FULL)])
+@pytest.mark.parametrize("error", [MemoryError("no room"), torch.OutOfMemoryError(FULL), HELD_BY_ANOTHER])
 def test_where_there_is_no_batch_to_halve(error, digits, tmp_path, monkeypatch):
     def full(*arguments):
         raise error
@@ -343,3 +348,16 @@ def test_where_there_is_no_batch_to_halve(error, digits, tmp_path, monkeypatch):
     with pytest.raises(OutOfMemory, match="out of memory: ") as caught:
         train(recipe(digits), out=tmp_path / "run", resume=False, listener=Counter().update)
     assert caught.value.exit_code == 21
+
+
+@pytest.mark.fault(6)
+def test_a_gpu_that_is_too_full_to_be_asked(monkeypatch):
+    """The report of a lack of memory needs none itself."""
+
+    def full():
+        raise HELD_BY_ANOTHER
+
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", full)
+    error = out_of_memory(HELD_BY_ANOTHER)
+    assert (error.exit_code, error.what) == (21, "out of memory: CUDA error: out of memory")
