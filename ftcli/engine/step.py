@@ -16,7 +16,7 @@ from ftcli.components.objective import Loss
 from ftcli.engine.batches import Batch
 from ftcli.engine.finite import REMEDY
 from ftcli.engine.micro_batch import MicroBatch
-from ftcli.engine.precision import autocast
+from ftcli.engine.precision import autocast, loss_scaler
 from ftcli.engine.running_stats import RunningStats
 from ftcli.engine.stopwatch import span
 from ftcli.errors import NonFiniteError
@@ -96,6 +96,7 @@ class Stepper:
     ) -> tuple[list[float], list[float]]:
         """Leaves the clipped gradients; returns each part's share and its loss."""
         seed()
+        self._forget_attempt()
         self.optimizer.zero_grad(set_to_none=True)
         parts = [part for batch in batches for part in self.micro.parts(batch, self._least)]
         weights = [self.loss.weight(part.labels) for part in parts]
@@ -112,6 +113,11 @@ class Stepper:
             with span("optimizer"):
                 nn.utils.clip_grads_with_norm_(self._parameters(), self.clip_norm, norm, foreach=True)
         return [share for _, share in counting], values
+
+    def _forget_attempt(self) -> None:
+        """One that failed has left the scaler within a step, where it refuses to begin another."""
+        if self.scaler.is_enabled():
+            self.scaler._per_optimizer_states.clear()
 
     def _move(self, largest: int) -> None:
         groups, known = _Groups(self.optimizer.param_groups), set(self.optimizer.state)
@@ -141,11 +147,15 @@ class Stepper:
         return loss.detach()
 
     def _refuse_non_finite(self, losses: Sequence[float], norm: float) -> None:
-        """BatchNorm's statistics are as before the step then: what is found in them was not of its making."""
+        """BatchNorm's statistics are as before the step then: what is found in them was not of its making.
+
+        The scale is the one that a phase starts with: a rollback's steps need not begin with one that was halved away.
+        """
         bad = next((loss for loss in losses if not math.isfinite(loss)), None)
         if bad is None and (math.isfinite(norm) or self._scaler_will_skip()):
             return
         self.statistics.put_back()
+        self.scaler.load_state_dict(loss_scaler(self.precision, self.device).state_dict())
         what = f"the gradient's norm is {norm}" if bad is None else f"the loss is {bad}"
         raise NonFiniteError(what, remedy=REMEDY)
 
