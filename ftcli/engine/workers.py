@@ -98,11 +98,14 @@ def _raising_on_death(workers: Sequence[BaseProcess]) -> Iterator[None]:
         _refuse_dead(workers)
         yield
         return
-    before = signal.signal(signal.SIGCHLD, lambda number, frame: _refuse_dead(workers))
+    watched: list[BaseProcess] = []  # the handler raises only where it is sure to be taken away again
+    before = signal.signal(signal.SIGCHLD, lambda number, frame: _refuse_dead(watched))
     try:
+        watched.extend(workers)
         _refuse_dead(workers)
         yield
     finally:
+        watched.clear()
         signal.signal(signal.SIGCHLD, before)
 
 

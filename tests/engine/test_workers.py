@@ -8,7 +8,8 @@ import signal
 import subprocess
 import sys
 import time
-from multiprocessing import active_children
+from contextlib import suppress
+from multiprocessing import Process, active_children
 from pathlib import Path
 from threading import Thread
 
@@ -17,6 +18,7 @@ import torch
 from PIL import Image
 
 from ftcli.components.augment import Varied
+from ftcli.engine import workers
 from ftcli.engine.batches import ImageBatches
 from ftcli.engine.images import ImageStore
 from ftcli.errors import LoaderError
@@ -155,6 +157,32 @@ def test_the_fourth_death_in_an_epoch_ends_it(tmp_path, undisturbed):
     assert len(findings(events)) == 3
     assert signal.getsignal(signal.SIGCHLD) == before
     assert not active_children()
+
+
+@pytest.mark.parametrize("at", ["installed", "taken away"])
+def test_a_death_while_the_handler_changes_leaves_none(at, monkeypatch):
+    """The signal comes right after the handler is there, or right before it goes."""
+    dead = Process(target=os._exit, args=(7,))
+    dead.start()
+    dead.join()
+    own, before = signal.signal, signal.getsignal(signal.SIGCHLD)
+
+    def change(number, handler):
+        installs = handler is not before
+        if not installs and at == "taken away":
+            os.kill(os.getpid(), signal.SIGCHLD)
+        replaced = own(number, handler)
+        if installs and at == "installed":
+            os.kill(os.getpid(), signal.SIGCHLD)
+        return replaced
+
+    monkeypatch.setattr(signal, "signal", change)
+    try:
+        with suppress(workers._WorkerDied), workers._raising_on_death([dead]):
+            pass
+        assert signal.getsignal(signal.SIGCHLD) == before
+    finally:
+        own(signal.SIGCHLD, before)
 
 
 def test_an_error_of_a_worker_is_no_death(undisturbed):
