@@ -17,8 +17,9 @@ from ftcli.findings import Finding
 
 T = TypeVar("T")
 WHERE = "train.batch_size"
-OF_LIBRARIES = ("DefaultCPUAllocator", "_STATUS_ALLOC_FAILED")
-"""In the words of a RuntimeError: torch's on the CPU, and those of cuBLAS and cuDNN."""
+OF_LIBRARIES = ("DefaultCPUAllocator", "_STATUS_ALLOC_FAILED", "CUDA error: out of memory")
+"""In the words of a RuntimeError: torch's on the CPU, those of cuBLAS and cuDNN, and those of CUDA, whose own calls
+find no room where another process holds the GPU."""
 
 
 def _silent(event: Event) -> None:
@@ -137,9 +138,13 @@ def _halved(tried: int, size: int, least: int) -> Finding:
 
 
 def _of_gpu() -> str:
+    """Nothing of a GPU that is too full to be asked: its context takes memory too."""
     if not torch.cuda.is_initialized():
         return ""
-    free, total = torch.cuda.mem_get_info()
+    try:
+        free, total = torch.cuda.mem_get_info()
+    except RuntimeError:
+        return ""
     return f" (GPU of {total / 2**30:.1f} GiB, {free / 2**30:.1f} free)"
 
 

@@ -60,7 +60,10 @@ def restore_moments(optimizer: Optimizer, remembered: Moments) -> None:
 
 
 def _laid_out_as(parameter: Tensor, value: Tensor) -> Tensor:
-    """A copy with the parameter's device and strides: fused kernels walk both in the order of memory."""
+    """A copy with the parameter's device and strides: fused kernels walk both in the order of memory.
+
+    A count of steps has the device alone: a fused kernel reads and writes it there.
+    """
     if value.shape != parameter.shape:
-        return value.clone()
+        return value.to(parameter.device, copy=True)
     return torch.empty_like(parameter, dtype=value.dtype, requires_grad=False).copy_(value)

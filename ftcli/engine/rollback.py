@@ -34,7 +34,7 @@ class _State:
     def of(cls, model: nn.Module, optimizer: Optimizer, progress: Progress) -> _State:
         weights = {name: tensor.to("cpu", copy=True) for name, tensor in model.state_dict().items()}
         remembered = {
-            name: {key: _aside(tensor) for key, tensor in kept.items()}
+            name: {key: tensor.to("cpu", copy=True) for key, tensor in kept.items()}
             for name, kept in moments(optimizer).items()
         }
         return cls(weights, remembered, deepcopy(progress))
@@ -66,11 +66,6 @@ def with_rollback(work: Work, progress: Progress, optimizer: Optimizer, perform:
         progress.lr_scale *= LR_FACTOR
         state.progress.rollbacks, state.progress.lr_scale = progress.rollbacks, progress.lr_scale
         work.tell(Noticed(_rolled_back(what, progress)))
-
-
-def _aside(tensor: Tensor) -> Tensor:
-    """A count of steps stays on its device, where the optimizer's kernels look for it."""
-    return tensor.clone() if tensor.numel() == 1 else tensor.to("cpu", copy=True)
 
 
 def _rolled_back(what: str, progress: Progress) -> Finding:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,7 +16,7 @@ from ftcli.components.objective import Loss
 from ftcli.engine.batches import Batch
 from ftcli.engine.finite import REMEDY
 from ftcli.engine.micro_batch import MicroBatch
-from ftcli.engine.precision import autocast
+from ftcli.engine.precision import autocast, loss_scaler
 from ftcli.engine.running_stats import RunningStats
 from ftcli.engine.stopwatch import span
 from ftcli.errors import NonFiniteError
@@ -44,9 +44,15 @@ class _Groups(list[dict[str, Any]]):
             yield group
 
     def leave_out_moved(self) -> None:
-        for group in self[: self.at]:
-            for parameter in group["params"]:
-                parameter.grad = None
+        for parameter in _parameters_of(self[: self.at]):
+            parameter.grad = None
+
+    def not_moved(self) -> list[Tensor]:
+        return _parameters_of(self[self.at :])
+
+
+def _parameters_of(groups: Iterable[dict[str, Any]]) -> list[Tensor]:
+    return [parameter for group in groups for parameter in group["params"]]
 
 
 @dataclass(frozen=True)
@@ -90,6 +96,7 @@ class Stepper:
     ) -> tuple[list[float], list[float]]:
         """Leaves the clipped gradients; returns each part's share and its loss."""
         seed()
+        self._forget_attempt()
         self.optimizer.zero_grad(set_to_none=True)
         parts = [part for batch in batches for part in self.micro.parts(batch, self._least)]
         weights = [self.loss.weight(part.labels) for part in parts]
@@ -107,13 +114,24 @@ class Stepper:
                 nn.utils.clip_grads_with_norm_(self._parameters(), self.clip_norm, norm, foreach=True)
         return [share for _, share in counting], values
 
+    def _forget_attempt(self) -> None:
+        """One that failed has left the scaler within a step, where it refuses to begin another."""
+        if self.scaler.is_enabled():
+            self.scaler._per_optimizer_states.clear()
+
     def _move(self, largest: int) -> None:
-        groups = _Groups(self.optimizer.param_groups)
+        groups, known = _Groups(self.optimizer.param_groups), set(self.optimizer.state)
+
+        def undo() -> None:
+            """A state that was being made may lack a tensor, and would never get it: it is made anew."""
+            groups.leave_out_moved()
+            for parameter in groups.not_moved():
+                if parameter not in known:
+                    self.optimizer.state.pop(parameter, None)
+
         self.optimizer.param_groups = groups
         try:
-            self.micro.until_it_fits(
-                lambda: self.scaler.step(self.optimizer), largest, self._least, groups.leave_out_moved
-            )
+            self.micro.until_it_fits(lambda: self.scaler.step(self.optimizer), largest, self._least, undo)
         finally:
             self.optimizer.param_groups = list(groups)
         self.scaler.update()
@@ -129,11 +147,15 @@ class Stepper:
         return loss.detach()
 
     def _refuse_non_finite(self, losses: Sequence[float], norm: float) -> None:
-        """BatchNorm's statistics are as before the step then: what is found in them was not of its making."""
+        """BatchNorm's statistics are as before the step then: what is found in them was not of its making.
+
+        The scale is the one that a phase starts with: a rollback's steps need not begin with one that was halved away.
+        """
         bad = next((loss for loss in losses if not math.isfinite(loss)), None)
         if bad is None and (math.isfinite(norm) or self._scaler_will_skip()):
             return
         self.statistics.put_back()
+        self.scaler.load_state_dict(loss_scaler(self.precision, self.device).state_dict())
         what = f"the gradient's norm is {norm}" if bad is None else f"the loss is {bad}"
         raise NonFiniteError(what, remedy=REMEDY)
 
@@ -142,7 +164,7 @@ class Stepper:
         return self.scaler.is_enabled() and self.scaler.get_scale() >= LEAST_SCALE
 
     def _parameters(self) -> list[Tensor]:
-        return [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
+        return _parameters_of(self.optimizer.param_groups)
 
     def _present_gradients(self) -> list[Tensor]:
         return [parameter.grad for parameter in self._parameters() if parameter.grad is not None]

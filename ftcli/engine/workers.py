@@ -27,6 +27,9 @@ RESTARTS = 3
 GRACE_SECONDS = 1.0
 """A worker's pipes close a moment before it can be seen to be dead; that ends the wait."""
 REMEDY = "lower runtime.workers (0: none); SIGKILL is mostly the system's, short of memory: see its log"
+NO_SHARED_MEMORY = ("unable to allocate shared memory", "unable to resize file </torch_")
+"""In the words of a worker's RuntimeError: batches come through /dev/shm, of which a container has 64 MB."""
+ROOM_REMEDY = "set runtime.workers: 0, or give the container more shared memory (--shm-size=2g or --ipc=host)"
 
 
 class _WorkerDied(Exception):
@@ -36,7 +39,7 @@ class _WorkerDied(Exception):
 def batches_of(load: Callable[[int], DataLoader[Any]], tell: Listener) -> Iterator[Any]:
     """What `load(start)` gives, from batch 0 on; `load(k)` must begin with the k-th batch of `load(0)`.
 
-    Raises LoaderError when workers die again and again.
+    Raises LoaderError when workers die again and again, or have no room for a batch.
     """
     done = 0
     for restarts in range(RESTARTS + 1):
@@ -75,10 +78,17 @@ def _next(iterator: Iterator[Any], workers: Sequence[BaseProcess], nothing: obje
     with _raising_on_death(workers):
         try:
             return next(iterator, nothing)
-        except (RuntimeError, OSError, EOFError):  # as from a queue whose other end is gone
+        except (RuntimeError, OSError, EOFError) as error:  # as from a queue whose other end is gone
+            _refuse_no_room(error)
             time.sleep(GRACE_SECONDS)
             _refuse_dead(workers)
             raise
+
+
+def _refuse_no_room(error: Exception) -> None:
+    if any(words in str(error) for words in NO_SHARED_MEMORY):
+        what = "no room in shared memory (/dev/shm) for a batch of images"
+        raise LoaderError(what, where="runtime.workers", remedy=ROOM_REMEDY) from error
 
 
 @contextmanager
@@ -88,11 +98,14 @@ def _raising_on_death(workers: Sequence[BaseProcess]) -> Iterator[None]:
         _refuse_dead(workers)
         yield
         return
-    before = signal.signal(signal.SIGCHLD, lambda number, frame: _refuse_dead(workers))
+    watched: list[BaseProcess] = []  # the handler raises only where it is sure to be taken away again
+    before = signal.signal(signal.SIGCHLD, lambda number, frame: _refuse_dead(watched))
     try:
+        watched.extend(workers)
         _refuse_dead(workers)
         yield
     finally:
+        watched.clear()
         signal.signal(signal.SIGCHLD, before)
 
 

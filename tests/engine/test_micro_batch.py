@@ -15,7 +15,7 @@ from torch import nn
 
 from ftcli.engine.batches import Batch
 from ftcli.engine.evaluate import predict_logits
-from ftcli.engine.micro_batch import MicroBatch, is_out_of_memory
+from ftcli.engine.micro_batch import MicroBatch, is_out_of_memory, out_of_memory
 from ftcli.errors import OutOfMemory
 from ftcli.events import Noticed
 from ftcli.workflows.train import train
@@ -23,6 +23,10 @@ from tests.numerics.runs import run
 from tests.toys import recipe, recorder
 
 FULL = "CUDA out of memory. Tried to allocate 2.00 GiB"
+HELD_BY_ANOTHER = torch.AcceleratorError(
+    "CUDA error: out of memory\nSearch for `cudaErrorMemoryAllocation' for more information."
+)
+"""What torch raises where another process has left no room for a context."""
 TRAIN = {"epochs": 2, "batch_size": 8, "accumulation": 2}
 EVAL_NORM = {"norm": "freeze_stats", "train": TRAIN}
 
@@ -173,7 +177,7 @@ def test_batch_norm_in_train_mode_is_told_and_never_sees_one_image(digits, tmp_p
     assert "BatchNorm in train mode sees 4 images where it saw 8" in halvings(events)[0].message
 
 
-def small_stepper(model, room, **more):
+def small_stepper(model, room, optimizer=None, **more):
     from ftcli.components.objective import Objective
     from ftcli.engine.precision import loss_scaler
     from ftcli.engine.step import Stepper
@@ -183,7 +187,7 @@ def small_stepper(model, room, **more):
         room.ask(len(inputs))
         return logits
 
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    optimizer = optimizer or torch.optim.SGD(model.parameters(), lr=0.1)
     return Stepper(
         forward, optimizer, loss_scaler("fp32", "cpu"), "cpu", "fp32", Objective(0.0, None), None, **more
     )
@@ -211,6 +215,37 @@ def test_statistics_and_generators_are_those_of_the_step_s_start():
     refused, halved = trained(Room(at=[1]), None), trained(Room(), 4)
     assert refused["1.num_batches_tracked"] == 2
     assert all(torch.equal(refused[name], halved[name]) for name in halved)
+
+
+def adamw_steps(monkeypatch, refused):
+    """A layer after two steps, weight and bias in groups of their own; calls for room in `refused` find none."""
+    torch.manual_seed(0)
+    model, room = nn.Linear(3, 3), Room(at=refused)
+    groups = [{"params": [model.weight]}, {"params": [model.bias]}]
+    stepper = small_stepper(model, Room(), optimizer=torch.optim.AdamW(groups, lr=0.1, fused=True))
+    own = torch.zeros_like
+
+    def asking(*args, **kwargs):
+        room.ask()
+        return own(*args, **kwargs)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(torch, "zeros_like", asking)
+        for _ in range(2):
+            stepper.step([batch(8)])
+    assert room.calls >= max(refused, default=0), "the fault was injected"
+    steps = [state["step"].item() for state in stepper.optimizer.state.values()]
+    assert steps == [2, 2]
+    return model
+
+
+@pytest.mark.fault(6)
+@pytest.mark.parametrize("refused", [[1], [2], [3], [4], [2, 4], [4, 6]])
+def test_no_room_for_a_moment_of_adamw(refused, monkeypatch):
+    """Two moments for each group, asked for one by one: a state that is half made is made anew."""
+    calm, befallen = adamw_steps(monkeypatch, []), adamw_steps(monkeypatch, refused)
+    torch.testing.assert_close(befallen.weight, calm.weight, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(befallen.bias, calm.bias, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.fault(6)
@@ -298,12 +333,13 @@ def test_the_machine_s_own_memory_too():
 
 def test_other_errors_are_no_lack_of_memory():
     assert not is_out_of_memory(RuntimeError("mat1 and mat2 shapes cannot be multiplied"))
+    assert not is_out_of_memory(torch.AcceleratorError("CUDA error: device-side assert triggered"))
     with pytest.raises(RuntimeError, match="shapes"):
         MicroBatch().through(lambda x: x @ torch.ones(9, 9), torch.ones(2, 3))
 
 
 @pytest.mark.fault(6)
-@pytest.mark.parametrize("error", [MemoryError("no room"), torch.OutOfMemoryError(FULL)])
+@pytest.mark.parametrize("error", [MemoryError("no room"), torch.OutOfMemoryError(FULL), HELD_BY_ANOTHER])
 def test_where_there_is_no_batch_to_halve(error, digits, tmp_path, monkeypatch):
     def full(*arguments):
         raise error
@@ -312,3 +348,16 @@ def test_where_there_is_no_batch_to_halve(error, digits, tmp_path, monkeypatch):
     with pytest.raises(OutOfMemory, match="out of memory: ") as caught:
         train(recipe(digits), out=tmp_path / "run", resume=False, listener=Counter().update)
     assert caught.value.exit_code == 21
+
+
+@pytest.mark.fault(6)
+def test_a_gpu_that_is_too_full_to_be_asked(monkeypatch):
+    """The report of a lack of memory needs none itself."""
+
+    def full():
+        raise HELD_BY_ANOTHER
+
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", full)
+    error = out_of_memory(HELD_BY_ANOTHER)
+    assert (error.exit_code, error.what) == (21, "out of memory: CUDA error: out of memory")

@@ -74,6 +74,28 @@ def test_restored_moments_have_the_parameter_s_strides():
         assert state["exp_avg"].stride() == parameter.stride()
 
 
+def test_restored_moments_are_on_the_parameter_s_device():
+    # A file's tensors are on the CPU; a fused kernel looks for all of them, the count of steps too, on the parameter's.
+    network, plan = network_and_plan("timm/test_resnet", strategy="full")
+    kept = moments(stepped(network, plan.phases[0], plan.optimizer))
+    network.model.to("meta")
+    again = build_optimizer(network.model, plan.phases[0], plan.optimizer)
+    restore_moments(again, kept)
+    found = moments(again)
+    assert found.keys() == kept.keys()
+    assert {tensor.device.type for state in found.values() for tensor in state.values()} == {"meta"}
+
+
+def test_restored_moments_are_copies():
+    network, plan = network_and_plan("timm/test_resnet", strategy="feature_extraction")
+    optimizer = stepped(network, plan.phases[0], plan.optimizer)
+    kept = {n: {k: t.clone() for k, t in state.items()} for n, state in moments(optimizer).items()}
+    restore_moments(optimizer, kept)
+    optimizer.step()
+    assert all(state["step"] == 1 for state in kept.values())
+    assert all(state["step"] == 2 for state in moments(optimizer).values())
+
+
 def test_lr_is_peak_times_factor():
     network, plan = network_and_plan("timm/test_resnet", strategy="full")
     optimizer = build_optimizer(network.model, plan.phases[0], plan.optimizer)

@@ -9,10 +9,10 @@ from ftcli.engine.step import Stepper
 from ftcli.errors import NonFiniteError
 
 
-def stepper(model, clip_norm=None, label_smoothing=0.0, lr=1.0, gamma=0.0, weights=None):
+def stepper(model, clip_norm=None, label_smoothing=0.0, lr=1.0, gamma=0.0, weights=None, precision="fp32"):
     optimizer = torch.optim.SGD(model.parameters(), lr=lr)
     loss = Objective(gamma, weights, label_smoothing)
-    return Stepper(model, optimizer, loss_scaler("fp32", "cpu"), "cpu", "fp32", loss, clip_norm)
+    return Stepper(model, optimizer, loss_scaler(precision, "cpu"), "cpu", precision, loss, clip_norm)
 
 
 def batch(inputs, labels):
@@ -102,3 +102,58 @@ def test_a_batch_in_which_nothing_counts_adds_nothing():
     nothing = Batch(inputs[:2], labels[:2], (0, 1))
     assert stepper(both, weights=weights).step([nothing, counted]) == expected
     assert torch.equal(alone.weight, both.weight)
+
+
+FOUR = torch.tensor([0, 1, 0, 1])
+
+
+def fp16_steps(before=lambda stepper: None):
+    """A model after a step in fp16, to which something has happened `before`; and its stepper."""
+    torch.manual_seed(0)
+    model = nn.Linear(3, 2)
+    made = stepper(model, precision="fp16")
+    before(made)
+    made.step([Batch(torch.randn(4, 3, generator=torch.Generator().manual_seed(1)), FOUR, (0, 1, 2, 3))])
+    return model, made
+
+
+def test_fp16_goes_on_after_a_loss_that_is_no_number():
+    """As after a rollback: the step and the scale are those of a run that nothing befell."""
+
+    def befall(made):
+        with pytest.raises(NonFiniteError, match="the loss is nan"):
+            made.step([batch([[float("nan"), 0.0, 0.0]], [0])])
+
+    (calm, _), (befallen, made) = fp16_steps(), fp16_steps(befall)
+    assert torch.equal(befallen.weight, calm.weight)
+    assert made.scaler.state_dict() == {**loss_scaler("fp16", "cpu").state_dict(), "_growth_tracker": 1}
+
+
+def test_fp16_goes_on_with_a_scale_that_was_not_halved_away():
+    def befall(made):
+        made.scaler.load_state_dict({**made.scaler.state_dict(), "scale": 0.5})
+        made.forward.weight.register_hook(lambda gradient: gradient * (float("inf") if not refused else 1.0))
+        with pytest.raises(NonFiniteError, match="the gradient's norm is inf"):
+            made.step([batch([[1.0, 2.0, 3.0]], [0])])
+        refused.append(True)
+
+    refused: list[bool] = []
+    _, made = fp16_steps(befall)
+    assert made.scaler.get_scale() == loss_scaler("fp16", "cpu").get_scale()
+
+
+def test_fp16_goes_on_where_memory_ends_after_the_gradients_are_unscaled(monkeypatch):
+    own, refused = nn.utils.get_total_norm, []
+
+    def full_once(*args, **kwargs):
+        if not refused:
+            refused.append(True)
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return own(*args, **kwargs)
+
+    calm, _ = fp16_steps()
+    monkeypatch.setattr(nn.utils, "get_total_norm", full_once)
+    befallen, made = fp16_steps()
+    assert refused
+    assert made.micro.size == 2
+    torch.testing.assert_close(befallen.weight, calm.weight, rtol=1e-3, atol=1e-3)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import re
 import signal
+import subprocess
 import sys
 import time
-from multiprocessing import active_children
+from contextlib import suppress
+from multiprocessing import Process, active_children
 from pathlib import Path
 from threading import Thread
 
@@ -16,12 +18,14 @@ import torch
 from PIL import Image
 
 from ftcli.components.augment import Varied
+from ftcli.engine import workers
 from ftcli.engine.batches import ImageBatches
 from ftcli.engine.images import ImageStore
 from ftcli.errors import LoaderError
 from ftcli.events import Noticed
 from ftcli.plans.data_splits import DataSplits, Example
 from ftcli.plans.preprocessing import IMAGENET
+from tests.full_disk import ROOT, python_where_files_end_at
 from tests.numerics.runs import metrics, run, same_bits
 from tests.toys import recipe, recorder
 
@@ -155,6 +159,32 @@ def test_the_fourth_death_in_an_epoch_ends_it(tmp_path, undisturbed):
     assert not active_children()
 
 
+@pytest.mark.parametrize("at", ["installed", "taken away"])
+def test_a_death_while_the_handler_changes_leaves_none(at, monkeypatch):
+    """The signal comes right after the handler is there, or right before it goes."""
+    dead = Process(target=os._exit, args=(7,))
+    dead.start()
+    dead.join()
+    own, before = signal.signal, signal.getsignal(signal.SIGCHLD)
+
+    def change(number, handler):
+        installs = handler is not before
+        if not installs and at == "taken away":
+            os.kill(os.getpid(), signal.SIGCHLD)
+        replaced = own(number, handler)
+        if installs and at == "installed":
+            os.kill(os.getpid(), signal.SIGCHLD)
+        return replaced
+
+    monkeypatch.setattr(signal, "signal", change)
+    try:
+        with suppress(workers._WorkerDied), workers._raising_on_death([dead]):
+            pass
+        assert signal.getsignal(signal.SIGCHLD) == before
+    finally:
+        own(signal.SIGCHLD, before)
+
+
 def test_an_error_of_a_worker_is_no_death(undisturbed):
     def on_load(index):
         if index == 5:
@@ -163,6 +193,46 @@ def test_an_error_of_a_worker_is_no_death(undisturbed):
     with pytest.raises(Exception, match="no room for the image") as caught:
         epoch_of(image_batches(on_load=on_load))
     assert not isinstance(caught.value, LoaderError)
+
+
+TOO_LARGE_A_BATCH = """
+import torch
+from torch.utils.data import DataLoader
+from ftcli.engine.workers import batches_of
+from ftcli.errors import LoaderError
+
+images = [torch.zeros(3, 600, 600, dtype=torch.uint8)] * 8
+try:
+    list(batches_of(lambda start: DataLoader(images, batch_size=4, num_workers=1), print))
+except LoaderError as error:
+    print(error.exit_code, error.what, error.remedy, sep="|")
+"""
+
+
+def assert_no_room(told):
+    code, what, remedy = told.strip().split("|")
+    assert code == "25"
+    assert "shared memory" in what
+    assert "runtime.workers: 0" in remedy
+    assert "--shm-size" in remedy
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="shared memory of Linux")
+def test_no_room_in_shared_memory():
+    """A batch of 4 MB where files, those of shared memory too, end at 1 MB."""
+    assert_no_room(python_where_files_end_at(2**20, TOO_LARGE_A_BATCH))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="shared memory of Linux")
+def test_a_container_s_small_shared_memory():
+    """/dev/shm of 1 MB, in a mount namespace of the process's own."""
+    small = ["unshare", "-Urm", "sh", "-c", 'mount -t tmpfs -o size=1m tmpfs /dev/shm && exec "$@"', "sh"]
+    if subprocess.run([*small, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("no namespaces here")
+    command = [*small, sys.executable, "-c", TOO_LARGE_A_BATCH]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
+    assert_no_room(done.stdout)
 
 
 @pytest.mark.slow
