@@ -63,8 +63,11 @@ def train(
 
 
 def _one(recipe: Recipe, out: Path | None, resume: bool, listener: Listener, fold: int | None) -> Any:
+    from ftcli.engine.run_folder import check_run_folder
     from ftcli.engine.stopwatch import span
 
+    if not resume:
+        check_run_folder(out, recipe.name)
     with span("imports"):
         from ftcli.workflows.train import train as run_recipe
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -139,6 +139,19 @@ def claimed_run_folder(out: Path | None, name: str) -> Iterator[RunFolder]:
     except BaseException:
         _remove_empty([folder for folder in (path, *path.parents) if folder not in there_before])
         raise
+
+
+def check_run_folder(out: Path | None, name: str) -> None:
+    """Raises MachineError when a new run could not begin there; what is made for the trial is taken away again.
+
+    For telling so at once: what a run imports takes seconds.
+    """
+    with suppress(_Tried), claimed_run_folder(out, name):
+        raise _Tried
+
+
+class _Tried(Exception):
+    pass
 
 
 def open_run_folder(path: Path) -> RunFolder:

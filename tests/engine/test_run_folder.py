@@ -1,7 +1,7 @@
 import pytest
 
 from ftcli.engine.files import replace_file, write_text
-from ftcli.engine.run_folder import new_run_folder, open_run_folder
+from ftcli.engine.run_folder import check_run_folder, new_run_folder, open_run_folder
 from ftcli.errors import MachineError
 
 
@@ -54,3 +54,15 @@ def test_what_a_complete_run_leaves(tmp_path):
         (run.path / name).touch()
     run.complete({"epochs_run": 1})
     assert {path.name for path in run.path.iterdir()} == {"summary.json", ".mine.tmp"}
+
+
+def test_a_trial_leaves_nothing(tmp_path):
+    check_run_folder(tmp_path / "new" / "run", "run")
+    assert not list(tmp_path.iterdir())
+    (tmp_path / "empty").mkdir()
+    check_run_folder(tmp_path / "empty", "run")
+    assert not list((tmp_path / "empty").iterdir())
+    (tmp_path / "empty" / "note.txt").write_text("mine")
+    with pytest.raises(MachineError, match="not empty"):
+        check_run_folder(tmp_path / "empty", "run")
+    assert [path.name for path in (tmp_path / "empty").iterdir()] == ["note.txt"]

@@ -70,3 +70,17 @@ def test_a_list_that_is_kept_needs_no_library(tmp_path: Path, monkeypatch: pytes
     assert "torch" in first
     again = imported_by("models", "ls", "resnet18", "--source", "torchvision")
     assert not again & {*HEAVY, "transformers", "scipy"}
+
+
+def test_an_output_that_cannot_be_written_is_told_before_torch_is_imported(tmp_path: Path) -> None:
+    (tmp_path / "taken").mkdir()
+    (tmp_path / "taken" / "note.txt").write_text("mine")
+    code = "import sys\nfrom ftcli.__main__ import main\ntry:\n    main()\nfinally:\n    print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code, "train", RECIPE, "--out", str(tmp_path / "taken")],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 3, done.stderr
+    assert not set(done.stdout.split()) & set(HEAVY)
