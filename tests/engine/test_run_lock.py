@@ -31,9 +31,8 @@ import os, sys, time
 from pathlib import Path
 from ftcli.engine.run_lock import held
 with held(Path(sys.argv[1])):
-    child = os.fork()
-    if child:
-        os.write(1, b"%d\\n" % child)
+    if os.fork() == 0:
+        os.write(1, b"%d\\n" % os.getpid())  # it has begun, and let go
     time.sleep(60)
 """
 
