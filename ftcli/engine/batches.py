@@ -68,7 +68,7 @@ class _Images(Dataset[Sample | DataError]):
             return self.transform(image), label, index
 
 
-def _silent(event: Event) -> None:
+def silent(event: Event) -> None:
     """Nobody listens."""
 
 
@@ -81,7 +81,7 @@ class ImageBatches:
     seed: int
     workers: int
     pin_memory: bool = False
-    tell: Listener = _silent
+    tell: Listener = silent
 
     def evaluation(self, stream: str) -> Iterator[Batch]:
         """Every example once, in order, as evaluation sees it."""

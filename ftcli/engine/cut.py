@@ -23,6 +23,7 @@ from ftcli.engine.frozen_calls import (
     tensors,
 )
 from ftcli.engine.head_cut import cut_before_head, inputs_of
+from ftcli.engine.inputs import noise
 from ftcli.engine.network import Network
 
 _TRIES = 4
@@ -120,10 +121,7 @@ def _drops_before_head(network: Network, forward: Forward) -> bool:
     It may be a module or a function call, so features in the modes of that training are compared with settled ones.
     """
     firsts, _ = cut_before_head(network)
-    side, head = network.preprocessing.image_size, network.layer_map.layers[-1].index
-    images = torch.randint(
-        256, (2, 3, side, side), dtype=torch.uint8, generator=torch.Generator().manual_seed(0)
-    )
+    images, head = noise(network.preprocessing, 2), network.layer_map.layers[-1].index
     in_head = [name for name, layer in network.module_layers.items() if layer == head]
     with evaluating(network), torch.no_grad(), torch.random.fork_rng(devices=[]):
         settled = inputs_of(firsts, forward, images)

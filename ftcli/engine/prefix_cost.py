@@ -11,7 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from ftcli.engine.cut import cut_at
 from ftcli.engine.freeze import enter_eval_mode
-from ftcli.engine.images import normalise
+from ftcli.engine.inputs import blank, ready
 from ftcli.engine.network import Network
 from ftcli.plans.prefix import PrefixCost
 
@@ -35,10 +35,9 @@ def _on_one_image(network: Network) -> Iterator[Tensor]:
     """An empty one, where the network is; meanwhile in eval mode."""
     modes = {name: module.training for name, module in network.model.named_modules()}
     device = next(network.model.parameters()).device
-    size = network.preprocessing.image_size
     enter_eval_mode(network)
     try:
-        yield torch.zeros(1, 3, size, size, dtype=torch.uint8, device=device)
+        yield blank(network.preprocessing, 1, device)
     finally:
         _restore(network.model, modes)
 
@@ -54,7 +53,7 @@ def _cost(network: Network, boundary: int, image: Tensor, whole: int) -> PrefixC
 
 def _forward(network: Network, images_BCHW: Tensor) -> Tensor:
     images_BCHW = images_BCHW.to(next(network.model.parameters()).device)
-    logits: Tensor = network.model(normalise(images_BCHW, network.preprocessing))
+    logits: Tensor = network.model(ready(images_BCHW, network.preprocessing))
     return logits
 
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from ftcli.engine.files import replace_file, write_proved
 from ftcli.engine.tensor_bytes import DTYPES, tensor_bytes
 from ftcli.errors import ModelError
-from ftcli.plans.preprocessing import Preprocessing
+from ftcli.plans.inputs import Inputs, inputs_from_dict
 
 KEY = "ftcli"
 MODEL, MOMENT = "model/", "moment/"
@@ -29,7 +29,7 @@ class ModelCard:
     backbone: str
     head: dict[str, Any]
     classes: tuple[str, ...]
-    preprocessing: Preprocessing
+    preprocessing: Inputs
     group_norm: bool = False
     task: str = "image_classification"
     config: Mapping[str, Any] | None = None
@@ -42,7 +42,7 @@ class ModelCard:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> ModelCard:
-        preprocessing = Preprocessing.from_dict(values["preprocessing"])
+        preprocessing = inputs_from_dict(values["preprocessing"])
         return cls(**{**values, "preprocessing": preprocessing, "classes": tuple(values["classes"])})
 
 

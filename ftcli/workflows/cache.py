@@ -87,7 +87,7 @@ def feature_shelf(recipe: Recipe, prepared: Prepared, images: ImageStore) -> Fea
         "name": plan.layer_map.backbone,
         "config": json.dumps(prepared.network.config, sort_keys=True, default=str),
         "group_norm": plan.norm.to_group_norm,
-        "image_size": plan.preprocessing.image_size,
+        "image_size": prepared.network.images.image_size,
         "deterministic": plan.deterministic,
     }
     what = f"{Path(images.splits.source).name}: {plan.layer_map.backbone.rpartition('/')[2]}"

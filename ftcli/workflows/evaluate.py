@@ -140,6 +140,6 @@ def _batches(recipe: Recipe, splits: DataSplits, streams: tuple[str, ...], model
     workers = num_workers(recipe.runtime.workers)
     asked = replace(splits, streams={name: splits.streams[name] for name in streams})
     memory = int(recipe.runtime.image_memory_gb * 2**30)
-    store = ImageStore(asked, model.card.preprocessing, memory, pixel_cache(recipe))
+    store = ImageStore(asked, model.preprocessing, memory, pixel_cache(recipe))
     store.scan(workers, lambda done, total: None)
     return ImageBatches(store, recipe.train.batch_size, recipe.seed, workers)

@@ -14,7 +14,7 @@ import torch
 from ftcli.engine.batches import ImageBatches
 from ftcli.engine.build import build_network, with_group_norm
 from ftcli.engine.images import ImageStore, center_crop
-from ftcli.engine.network import Network
+from ftcli.engine.network import Network, must_be_images
 from ftcli.engine.placement import find_machine, num_workers, place
 from ftcli.engine.precision import effect_of_bf16
 from ftcli.engine.prefix_cost import prefix_costs
@@ -26,6 +26,7 @@ from ftcli.planner.choose import choose_augment
 from ftcli.planner.compile import DataFacts, check_device, compile_plan
 from ftcli.planner.data_notice import data_findings
 from ftcli.plans.data_splits import TRAIN, DataSplits
+from ftcli.plans.inputs import Inputs
 from ftcli.plans.preprocessing import Preprocessing
 from ftcli.plans.training_plan import Bf16Effect, Machine, Precision, TrainingPlan
 from ftcli.recipe.schema import Recipe
@@ -76,9 +77,9 @@ def prepare(
         must_take_images(network, machine.device)
     store = None
     if recipe.data.on_bad_image == "skip":
-        store = _scanned(recipe, splits, network.preprocessing, on_progress, skip=True)
+        store = _scanned(recipe, splits, network.images, on_progress, skip=True)
         splits = store.splits
-    images = store or ImageStore(splits, network.preprocessing, 0)
+    images = store or ImageStore(splits, network.images, 0)
     with span("precision"):
         evidence = precision or _bf16_evidence(recipe, machine, network, images)
     facts = facts_of(splits, network.preprocessing)
@@ -133,7 +134,7 @@ def _not_finite(evidence: Bf16Effect | Precision | None) -> tuple[Finding, ...]:
     return (Finding("info", "train.precision", message, remedy, "low-precision-overflows"),)
 
 
-def facts_of(splits: DataSplits, preprocessing: Preprocessing) -> DataFacts:
+def facts_of(splits: DataSplits, preprocessing: Inputs) -> DataFacts:
     """What a plan needs to know of data that is at hand."""
     counts = tuple(splits.count_per_class(TRAIN).values())
     return DataFacts(splits.classes, len(splits.streams[TRAIN]), preprocessing, counts, splits.multi_label)
@@ -176,7 +177,7 @@ def must_take_images(network: Network, device: str) -> None:
 
     Raises ModelError.
     """
-    size = network.preprocessing.image_size
+    size = network.images.image_size
     was_training = network.model.training
     network.model.eval()
     try:
@@ -222,12 +223,12 @@ def image_batches(
 
     What `decoded` holds is taken from there, and what is decoded here is left there.
     """
-    plan = prepared.plan
+    plan, preparation = prepared.plan, must_be_images(prepared.plan.preprocessing, recipe.model.backbone)
     store = prepared.store
     if store is None and decoded is not None:
-        store = decoded.of(prepared.splits, plan.preprocessing)
-    if store is None or store.preprocessing != plan.preprocessing:
-        store = _scanned(recipe, prepared.splits, plan.preprocessing, on_progress)
+        store = decoded.of(prepared.splits, preparation)
+    if store is None or store.preprocessing != preparation:
+        store = _scanned(recipe, prepared.splits, preparation, on_progress)
     if decoded is not None:
         decoded.store = store
     workers = num_workers(recipe.runtime.workers)

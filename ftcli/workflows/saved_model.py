@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from ftcli.engine.build import build_network, with_group_norm
 from ftcli.engine.images import center_crop, normalise, prepare
-from ftcli.engine.network import Network
+from ftcli.engine.network import Network, must_be_images
 from ftcli.engine.placement import find_machine, place, place_images
 from ftcli.engine.run_folder import RunFolder
 from ftcli.engine.weights_file import ModelCard, load_model
@@ -44,19 +44,19 @@ class SavedModel:
     @property
     def preprocessing(self) -> Preprocessing:
         """How an image becomes the network's input."""
-        return self.card.preprocessing
+        return must_be_images(self.card.preprocessing, self.card.backbone)
 
     def forward(self, images_BCHW: Tensor) -> Tensor:
         """uint8 images (B, 3, S, S) -> logits (B, C) in fp32."""
         images = place_images(images_BCHW, self.device)
-        logits: Tensor = self.network.model(normalise(images, self.card.preprocessing))
+        logits: Tensor = self.network.model(normalise(images, self.preprocessing))
         return logits.float()
 
     @torch.inference_mode()
     def probabilities(self, images: Sequence[Image]) -> Tensor:
         """PIL images -> (B, C), preprocessed as in training; rows add up to 1, but for a multi-label model."""
-        size = self.card.preprocessing.image_size
-        prepared = [center_crop(prepare(image, self.card.preprocessing), size) for image in images]
+        size = self.preprocessing.image_size
+        prepared = [center_crop(prepare(image, self.preprocessing), size) for image in images]
         logits_BC = self.forward(torch.stack(prepared))
         return (logits_BC.sigmoid() if self.card.multi_label else logits_BC.softmax(dim=1)).cpu()
 
@@ -69,7 +69,7 @@ def load_saved(run: Path, device: Literal["auto", "cpu", "cuda"] = "auto") -> Sa
         "none",
         _head(card, path),
         len(card.classes),
-        image_size=card.preprocessing.image_size,
+        image_size=must_be_images(card.preprocessing, card.backbone).image_size,
         seed=0,
         config=card.config,
     )

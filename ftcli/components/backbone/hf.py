@@ -8,17 +8,14 @@ no code that comes with a model is ever run.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
-
-from torch import Tensor
 
 from ftcli.errors import ModelError
 from ftcli.plans.preprocessing import Preprocessing
 
 from ._errors import no_such_model, unsupported, wrong_size
 from ._hf_depth import depth_of
-from ._hf_files import SHARDS, WEIGHTS, Files, find_files, is_path, is_repository, shards_of
+from ._hf_files import Files, find_files, is_path, is_repository
 from ._hf_images import images_of, usual_images
 from ._hf_library import library, quietly
 from ._hf_network import (
@@ -33,8 +30,8 @@ from ._hf_network import (
     plan_of,
     resize,
 )
+from ._hf_weights import find_tensors
 from ._opened import Opened
-from ._weights import is_file, read_tensors
 
 _EXCEPTIONS = {
     "dinat": "its attention needs the package natten",
@@ -96,21 +93,14 @@ def open_model(
     files, plan = _find(name, config)
     own = _images(name, files, plan)
     size = image_size or own.image_size
-    from_file = is_file(weights)
     if weights == "none" and config is None:
         resize(plan.config, size)
     _must_fit(name, plan.config, size)
-    note, tensors = "random", None
-    if from_file:
-        tensors = read_tensors(Path(weights))
-        note = f"file {Path(weights).name}: {len(tensors)} tensors"
-    elif weights == "default":
-        files = _with_weights(name, files)
-        note, tensors = files.note, None if meta else _tensors(files)
+    note, tensors = find_tensors(name, files, weights, meta=meta)
     if tensors is None or meta:
         model = construct(plan, name, meta=meta)
     else:
-        model = construct_with(plan, tensors, weights if from_file else note)
+        model = construct_with(plan, tensors, note if weights == "default" else weights)
     finish(model, plan, resample=size != _side(plan.config))
     heads = head_paths(model)
     return Opened(model, heads, depth_of(model, heads), own.at_size(size), note, config_values(plan))
@@ -159,24 +149,3 @@ def _side(config: Any) -> int | None:
     """The pixels that the config's positions are for; None for a network that takes any."""
     size = getattr(config, "image_size", None)
     return size if size is None or isinstance(size, int) else int(size[0])
-
-
-def _with_weights(name: str, files: Files | None) -> Files:
-    if files is None:
-        remedy = (
-            f"name a repository (hf/OWNER/NAME) or a folder (hf/./{name}), or weights: none for random ones"
-        )
-        raise ModelError(f"hf/{name} is an architecture without pretrained weights", remedy=remedy)
-    if files.repository is None:
-        files.fetch_weights()
-    return files
-
-
-def _tensors(files: Files) -> dict[str, Tensor]:
-    """Of one file, or of several that an index names."""
-    files.fetch_weights()
-    folder = files.folder
-    if (folder / WEIGHTS).is_file():
-        return read_tensors(folder / WEIGHTS)
-    shards = shards_of(folder / SHARDS)
-    return {name: tensor for shard in shards for name, tensor in read_tensors(folder / shard).items()}

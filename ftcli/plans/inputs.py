@@ -1,0 +1,16 @@
+"""What a network takes: images or texts, and how these become its input."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ftcli.plans.preprocessing import Preprocessing
+from ftcli.plans.tokenization import Tokenization
+
+Inputs = Preprocessing | Tokenization
+
+
+def inputs_from_dict(values: dict[str, Any]) -> Inputs:
+    """Of what `to_dict` of either gave."""
+    kind = Preprocessing if "image_size" in values else Tokenization
+    return kind.from_dict(values)
