@@ -38,7 +38,7 @@ from ftcli.plans.training_plan import TrainingPlan
 from ftcli.recipe.dump import dump_recipe
 from ftcli.recipe.schema import Recipe
 from ftcli.stopping import Terminated
-from ftcli.workflows.audit_gate import gate, scores_without_leaks
+from ftcli.workflows.audit_gate import audit_of, gate, scores_without_leaks
 from ftcli.workflows.cache import feature_shelf
 from ftcli.workflows.environment import environment
 from ftcli.workflows.harm import explain_harm
@@ -81,8 +81,11 @@ def train(
     resume: bool,
     listener: Listener,
     decoded: Decoded | None = None,
+    audit_command: str | None = None,
 ) -> TrainResult:
     """Run a recipe to its end, or go on with it. `decoded`: images that runs on the same data hand on.
+
+    `audit_command` is what a person types to audit these data; without it findings name the run's own recipe.
 
     A run that is complete already is returned as it is. Raises the errors of ftcli.errors; a frozen tensor that
     moved raises FrozenTensorChanged after the summary is written, and whenever that is read again.
@@ -90,16 +93,18 @@ def train(
     run = find_run(out, recipe.name) if resume else None
     if run is None:
         with claimed_run_folder(out, recipe.name) as run:
-            return _stoppable(recipe, run, listener, decoded)
+            return _stoppable(recipe, run, listener, decoded, audit_command)
     if not run.summary.exists():
         with held(run.path):
-            return _stoppable(recipe, run, listener, decoded)
+            return _stoppable(recipe, run, listener, decoded, audit_command)
     run.tidy()
     listener(Noticed(_complete(run)))
     return _proved(saved_result(run))
 
 
-def _stoppable(recipe: Recipe, run: RunFolder, listener: Listener, decoded: Decoded | None) -> TrainResult:
+def _stoppable(
+    recipe: Recipe, run: RunFolder, listener: Listener, decoded: Decoded | None, audit_command: str | None
+) -> TrainResult:
     """Raises StoppedByUser for Ctrl-C or SIGTERM; its `where` is the folder to go on with, None when there is none.
 
     Raises OutOfMemory where no batch could be made smaller. What is known of a loss that is no number is kept.
@@ -107,7 +112,7 @@ def _stoppable(recipe: Recipe, run: RunFolder, listener: Listener, decoded: Deco
     try:
         tell = _Findings(listener, [])
         with arithmetic(machine_for(recipe).device, tell, repeatable=recipe.runtime.deterministic):
-            return _train(recipe, run, tell, decoded)
+            return _train(recipe, run, tell, decoded, audit_command)
     except NonFiniteError as error:
         if error.diagnosis and run.recipe.exists():
             run.write_diagnosis(error.diagnosis)
@@ -125,7 +130,9 @@ def _stoppable(recipe: Recipe, run: RunFolder, listener: Listener, decoded: Deco
         raise stopped(f"stopped; {kept}", where=str(run.path), remedy="go on with --resume") from stop
 
 
-def _train(recipe: Recipe, run: RunFolder, tell: _Findings, decoded: Decoded | None) -> TrainResult:
+def _train(
+    recipe: Recipe, run: RunFolder, tell: _Findings, decoded: Decoded | None, audit_command: str | None
+) -> TrainResult:
     """Nothing is written before every image has been read: a run that cannot begin leaves nothing behind."""
     recorded = run.recorded_precision()
     with span("opening"):
@@ -141,7 +148,7 @@ def _train(recipe: Recipe, run: RunFolder, tell: _Findings, decoded: Decoded | N
         tell(Noticed(finding))
     started = time.perf_counter()
     with span("audit"):
-        audit = gate(recipe, prepared.splits, tell)
+        audit = gate(recipe, prepared.splits, tell, audit_command or audit_of(run, recipe))
     with span("reading images", len(prepared.splits.examples)):
         batches = image_batches(recipe, prepared, lambda d, n: tell(Working("reading images", d, n)), decoded)
     batches = replace(batches, tell=tell)
