@@ -213,7 +213,7 @@ def _perform(
     if labels.ndim == 1:
         for finding in last_look(logits, labels, plan.classes, train_counts):
             work.tell(Noticed(finding))
-    if recipe.data.split.folds and labels.ndim == 1:  # one class to an example
+    if recipe.data.split.folds:
         run.write_out_of_fold(out_of_fold(work))
     return TrainResult(
         run=str(run.path),

@@ -21,7 +21,7 @@ from ftcli.workflows.train import train
 DEFAULT_FOLDS = 5
 """Where the recipe does not say how many."""
 MEASURES = ("floor", "ceiling", "val", "test")
-METRICS = ("accuracy", "macro_f1", "loss")
+METRICS = ("accuracy", "macro_f1", "mean_average_precision", "loss")
 
 
 @dataclass(frozen=True)
@@ -43,9 +43,10 @@ class FoldsResult:
     """Over all examples but the test's, each predicted by the fold that it validated; None where one is missing."""
 
     def spread(self, measure: str, metric: str) -> Spread | None:
-        """Of floor, ceiling, val or test; None where a fold has no such scores."""
+        """Of floor, ceiling, val or test; None where a fold has no such score."""
         scores: list[Scores | None] = [getattr(fold, measure) for fold in self.folds]
-        values = tuple(getattr(score, metric) for score in scores if score is not None)
+        found = [getattr(score, metric) for score in scores if score is not None]
+        values = tuple(value for value in found if value is not None)
         if len(values) < len(self.folds):
             return None
         return Spread(fmean(values), stdev(values), values)
