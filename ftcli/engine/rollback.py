@@ -43,7 +43,8 @@ class _State:
         model.load_state_dict(self.weights)
         optimizer.state.clear()
         restore_moments(optimizer, self.remembered)
-        vars(progress).update(vars(deepcopy(self.progress)))
+        noticed = progress.noticed  # happened, whatever is put back
+        vars(progress).update(vars(deepcopy(self.progress)), noticed=noticed)
 
 
 def with_rollback(work: Work, progress: Progress, optimizer: Optimizer, perform: Callable[[], None]) -> None:
