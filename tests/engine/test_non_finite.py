@@ -11,6 +11,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from torch import nn
+from torch.amp.grad_scaler import GradScaler
 
 from ftcli.engine.finite import first_non_finite
 from ftcli.errors import NonFiniteError
@@ -210,6 +211,21 @@ def test_a_rollback_leaves_no_trace_but_the_lr(digits, tmp_path, attached, monke
     fault = attached(Fault("gradient", 12))
     made_again = made(digits, norm="train", on_non_finite="rollback")
     befallen = run(made_again, tmp_path / "befallen", fault.listen)
+    assert "rolled-back" in [finding.rule for finding in befallen.findings]
+    one, other = (load_file(result.weights) for result in (calm, befallen))
+    assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_a_rollback_puts_the_loss_scale_back(digits, tmp_path, attached, monkeypatch):
+    """A scale that is no power of two, and grows often, decides the last bits of every gradient."""
+    monkeypatch.setattr("ftcli.engine.rollback.LR_FACTOR", 1.0)
+    monkeypatch.setattr(
+        "ftcli.engine.fit.loss_scaler",
+        lambda precision, device: GradScaler(device, init_scale=3.0, growth_factor=1.7, growth_interval=3),
+    )
+    calm = run(made(digits), tmp_path / "calm")
+    fault = attached(Fault("loss", 12))
+    befallen = run(made(digits, on_non_finite="rollback"), tmp_path / "befallen", fault.listen)
     assert "rolled-back" in [finding.rule for finding in befallen.findings]
     one, other = (load_file(result.weights) for result in (calm, befallen))
     assert all(torch.equal(one[name], other[name]) for name in one)
