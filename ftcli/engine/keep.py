@@ -12,6 +12,7 @@ from ftcli.engine.checkpoint_base import Spare, write_base
 from ftcli.engine.checkpoint_manifest import Damaged, Manifest
 from ftcli.engine.checkpoints import (
     drop_after,
+    names,
     next_name,
     read_checkpoint,
     retain,
@@ -93,7 +94,7 @@ class RunKeeper:
         Raises UsageError when the plan is not the one the run began with, ModelError when no checkpoint is whole.
         """
         folder = self.run.checkpoints
-        for place in (self.run.path, folder):
+        for place in (self.run.path, folder, *(folder / name for name in names(folder))):
             sweep(place)
         opened = {MODEL + name: tensor for name, tensor in network.model.state_dict().items()}
         spare = Spare(opened, self._notice_base)
