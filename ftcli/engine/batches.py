@@ -97,6 +97,10 @@ class ImageBatches:
         splits = self.store.splits
         return torch.tensor([splits.target(index) for index in splits.streams[stream]])
 
+    def arranged(self, order: Order) -> Order:
+        """The order of an epoch: images are all of one size, and come as they are drawn."""
+        return order
+
     def _in_order(self, stream: str) -> list[list[Pick]]:
         picks = [(index, 0) for index in self.store.splits.streams[stream]]
         return [picks[start:end] for start, end in batch_bounds(len(picks), self.batch_size)]

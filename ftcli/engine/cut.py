@@ -25,6 +25,7 @@ from ftcli.engine.frozen_calls import (
 from ftcli.engine.head_cut import cut_before_head, inputs_of
 from ftcli.engine.inputs import noise
 from ftcli.engine.network import Network
+from ftcli.plans.tokenization import Tokenization
 
 _TRIES = 4
 """Boundaries at which `highest_cut` looks: each costs a forward pass or two."""
@@ -111,6 +112,8 @@ def _cuts(network: Network, forward: Forward, boundary: int) -> Iterator[Cut]:
     """
     if boundary == network.layer_map.layers[-1].index and not _drops_before_head(network, forward):
         yield _cut_before_head(network, forward, boundary)
+    if isinstance(network.preprocessing, Tokenization):
+        return  # between modules what crosses has the length of each batch's texts
     if boundary > 0 and (cut := _cut_between_modules(network, forward, boundary)):
         yield cut
 

@@ -17,17 +17,25 @@ from ftcli.plans.prefix import PrefixCost
 
 
 def prefix_costs(network: Network, boundaries: Iterable[int]) -> dict[int, PrefixCost]:
-    """By boundary; one that the network cannot be cut at is left out. The network keeps its modes."""
+    """By boundary; one that the network cannot be cut at is left out. The network keeps its modes.
+
+    Nothing is counted of a network on the meta device whose code looks at values (DeBERTa).
+    """
     with _on_one_image(network) as image:
-        whole = _flops(lambda: _forward(network, image))
-        costs = {boundary: _cost(network, boundary, image, whole) for boundary in set(boundaries)}
+        try:
+            whole = _flops(network, lambda: _forward(network, image))
+            costs = {boundary: _cost(network, boundary, image, whole) for boundary in set(boundaries)}
+        except RuntimeError:
+            if image.is_meta:
+                return {}
+            raise
     return {boundary: cost for boundary, cost in costs.items() if cost is not None}
 
 
 def forward_flops(network: Network) -> int:
     """Floating-point operations of one image's way through the network, which keeps its modes."""
     with _on_one_image(network) as image:
-        return _flops(lambda: _forward(network, image))
+        return _flops(network, lambda: _forward(network, image))
 
 
 @contextmanager
@@ -47,7 +55,7 @@ def _cost(network: Network, boundary: int, image: Tensor, whole: int) -> PrefixC
     if cut is None:
         return None
     seen: list[Tensor] = []
-    below = _flops(lambda: seen.append(cut.prefix(image)))
+    below = _flops(network, lambda: seen.append(cut.prefix(image)))
     return PrefixCost(below / whole if whole else 0.0, seen[0].nbytes)
 
 
@@ -57,9 +65,17 @@ def _forward(network: Network, images_BCHW: Tensor) -> Tensor:
     return logits
 
 
-def _flops(run: Callable[[], object]) -> int:
-    with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        run()
+def _flops(network: Network, run: Callable[[], object]) -> int:
+    """Meanwhile no parameter asks for a gradient: torch's counter fails where one is a module's input (DeBERTa)."""
+    asking = [parameter for parameter in network.model.parameters() if parameter.requires_grad]
+    try:
+        for parameter in asking:
+            parameter.requires_grad_(False)
+        with torch.no_grad(), FlopCounterMode(display=False) as counter:
+            run()
+    finally:
+        for parameter in asking:
+            parameter.requires_grad_(True)
     total: int = counter.get_total_flops()
     return total
 

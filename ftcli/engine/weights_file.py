@@ -36,6 +36,8 @@ class ModelCard:
     """What rebuilds the architecture where the backbone's name alone is not enough."""
     multi_label: bool = False
     """Whether an image may have several of the classes: the logits are then judged one by one."""
+    tokenizer: str | None = None
+    """Of a network that takes texts: the tokenizer's JSON."""
 
     def to_dict(self) -> dict[str, Any]:
         return {**vars(self), "preprocessing": self.preprocessing.to_dict()}

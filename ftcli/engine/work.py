@@ -20,6 +20,7 @@ from ftcli.engine.prefix_cache import PrefixCache
 from ftcli.engine.progress import Progress
 from ftcli.engine.step import Stepper
 from ftcli.engine.stopwatch import span
+from ftcli.engine.text_batches import TextBatches
 from ftcli.events import Listener, Scores
 from ftcli.plans.training_plan import TrainingPlan
 
@@ -36,7 +37,7 @@ class Work:
 
     plan: TrainingPlan
     network: Network
-    batches: ImageBatches
+    batches: ImageBatches | TextBatches
     augment: Any
     tell: Listener
     keeper: Keeper | None = None

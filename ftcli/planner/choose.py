@@ -41,6 +41,8 @@ def choose_augment(recipe: Recipe) -> Chosen:
     if recipe.augment is not None:
         return Chosen(recipe.augment, None)
     choices = kinds("augment")
+    if recipe.takes_texts:
+        return Chosen(choices["none"](kind="none"), None)
     if recipe.strategy.kind == "feature_extraction":
         why = "a frozen backbone then sees each image once"
         return Chosen(choices["none"](kind="none"), Decision("augment", "none", why))

@@ -59,6 +59,8 @@ class DataSplits:
     """Key -> why, of examples that a stream would hold if they could be read."""
     multi_label: bool = False
     """Whether an example may have several classes, or none."""
+    texts: bool = False
+    """Whether the examples are texts, or images."""
 
     @property
     def drawn(self) -> tuple[str, ...]:

@@ -10,6 +10,11 @@ from ftcli.plans.tokenization import Tokenization
 Inputs = Preprocessing | Tokenization
 
 
+def size_of(inputs: Inputs) -> int:
+    """Pixels of a side, or the most tokens."""
+    return inputs.max_length if isinstance(inputs, Tokenization) else inputs.image_size
+
+
 def inputs_from_dict(values: dict[str, Any]) -> Inputs:
     """Of what `to_dict` of either gave."""
     kind = Preprocessing if "image_size" in values else Tokenization

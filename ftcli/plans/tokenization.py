@@ -16,6 +16,8 @@ class Tokenization:
     max_length: int
     vocabulary: int
     """So many numbers the network knows: 0 is the first."""
+    most: int | None = None
+    """Tokens that the network has positions for; None where these are relative and have no end."""
     tokenizer: str = ""
     """The sha256 of the tokenizer's JSON; empty where none is known."""
 

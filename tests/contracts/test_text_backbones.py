@@ -8,6 +8,7 @@ from torch import nn
 
 from ftcli.components.backbone import is_below
 from ftcli.engine.freeze import enter_eval_mode
+from ftcli.engine.prefix_cost import prefix_costs
 from ftcli.plans.layer_map import HEAD
 from ftcli.plans.tokenization import PAD
 from tests.contracts import promises
@@ -19,6 +20,8 @@ pytest.importorskip("transformers")
 EVERY = pytest.mark.parametrize("which", TINY)
 SHARED = {"albert"}
 """Their blocks share the parameters of one."""
+LOOKS_AT_VALUES = {"deberta", "deberta-v2"}
+"""In their forward pass: on the meta device there are none."""
 WITH_POOLER = {"albert", "bert", "modernbert"}
 
 
@@ -82,6 +85,20 @@ def test_it_classifies_and_every_parameter_gets_a_gradient(which: str) -> None:
 @EVERY
 def test_meta_and_real_agree(which: str) -> None:
     promises.meta_and_real_agree(text_network(which, meta=True), text_network(which))
+
+
+@EVERY
+def test_its_work_is_counted_without_values(which: str) -> None:
+    """As `inspect-freeze` does: the part below the head is nearly all of it, and one row of features is kept."""
+    network = text_network(which, meta=True)
+    head = network.layer_map.layers[-1].index
+    costs = prefix_costs(network, [head])
+    if which in LOOKS_AT_VALUES:
+        assert costs == {}
+        costs = prefix_costs(text_network(which), [head])
+    cost = costs[head]
+    assert cost.share > 0.9
+    assert cost.bytes_per_image == 16 * 4
 
 
 @EVERY

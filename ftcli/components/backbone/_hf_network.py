@@ -18,6 +18,7 @@ from ftcli.errors import ModelError
 from ._errors import unsupported
 from ._hf_library import library, quietly
 from ._opened import build, is_below, is_classifier
+from ._text_families import FAMILIES
 
 CLASSIFIER = "classifier"
 _CLASSIFIES = ("ForImageClassification", "ForSequenceClassification")
@@ -118,7 +119,9 @@ def _class_name(model_type: str, architectures: Any, name: str) -> str:
     if model_type in FEATURES:
         return FEATURES[model_type]
     if not of_type:
-        raise unsupported(f"hf/{name}", f"transformers has no image classifier of type {model_type!r}")
+        texts = ", ".join(sorted(FAMILIES))
+        why = f"transformers has no image classifier of type {model_type!r}, and of text encoders these can be: {texts}"
+        raise unsupported(f"hf/{name}", why)
     return of_type[0]
 
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from ftcli.errors import ModelError
@@ -69,7 +70,9 @@ def open_text(
         model=model,
         heads=(CLASSIFIER,) if family.encoder else _last_linear(model, family),
         depth=depth_of(model, family),
-        preprocessing=Tokenization(length, plan.config.vocab_size, _digest(tokenizer)),
+        preprocessing=Tokenization(
+            length, plan.config.vocab_size, longest_text(plan.config), _digest(tokenizer)
+        ),
         weights=note,
         config=config_values(plan),
         tokenizer=tokenizer,
@@ -129,11 +132,15 @@ def _finish(model: Any, family: Family) -> None:
 def _tokens_as_keywords(
     model: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """RoBERTa counts its positions by where the number of the padding token stands."""
+    """RoBERTa counts its positions by where the number of the padding token stands.
+
+    Tokens without values, on the meta device, have no mask where transformers would look at its values.
+    """
     (tokens_BL,) = args
     is_text = tokens_BL != PAD
     numbers = tokens_BL.long().masked_fill(~is_text, model.config.pad_token_id or 0)
-    return (), {"input_ids": numbers, "attention_mask": is_text.long()}
+    mask = None if tokens_BL.is_meta else is_text.long()
+    return (), {"input_ids": numbers, "attention_mask": mask}
 
 
 def _first_token_alone(module: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -144,7 +151,10 @@ def _first_token_alone(module: nn.Module, args: tuple[Any, ...]) -> tuple[Any, .
 
 def _classify_mean(model: Any, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> Tensor:
     """As Sentence-T5 does (Ni et al. 2022): T5 has no token that stands for the whole text."""
-    mask_BL1 = kwargs["attention_mask"].unsqueeze(-1).to(output.last_hidden_state.dtype)
-    mean_BD = (output.last_hidden_state * mask_BL1).sum(1) / mask_BL1.sum(1).clamp(min=1)
+    hidden_BLD, mask_BL = output.last_hidden_state, kwargs["attention_mask"]
+    if mask_BL is None:
+        mask_BL = torch.ones(hidden_BLD.shape[:2], device=hidden_BLD.device)
+    mask_BL1 = mask_BL.unsqueeze(-1).to(hidden_BLD.dtype)
+    mean_BD = (hidden_BLD * mask_BL1).sum(1) / mask_BL1.sum(1).clamp(min=1)
     logits: Tensor = model.get_submodule(CLASSIFIER)(mean_BD)
     return logits

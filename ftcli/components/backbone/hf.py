@@ -1,4 +1,4 @@
-"""Backbones of transformers: its image classifiers, and the vision models whose pooled features a head can take.
+"""Backbones of transformers: image classifiers, vision models whose pooled features a head can take, text encoders.
 
 `hf/MODEL_TYPE` is an architecture with its usual config and no weights, `hf/OWNER/NAME` a repository on the
 Hugging Face hub, `hf/PATH` a folder that begins with `.`, `/` or `~`. Weights are read as safetensors alone, and
@@ -30,8 +30,10 @@ from ._hf_network import (
     plan_of,
     resize,
 )
+from ._hf_text import open_text
 from ._hf_weights import find_tensors
 from ._opened import Opened
+from ._text_families import FAMILIES
 
 _EXCEPTIONS = {
     "dinat": "its attention needs the package natten",
@@ -51,7 +53,7 @@ def names() -> list[str]:
         from transformers.models.auto.modeling_auto import (
             MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING_NAMES as classifiers,
         )
-    return sorted(({*classifiers, *FEATURES} & set(known)) - set(_EXCEPTIONS))
+    return sorted(({*classifiers, *FEATURES, *FAMILIES} & set(known)) - set(_EXCEPTIONS))
 
 
 def exceptions() -> dict[str, str]:
@@ -73,8 +75,8 @@ def default_tag(name: str) -> str | None:
 
 def preprocessing(name: str) -> Preprocessing:
     """What the processor beside the weights does; ImageNet's usual where there is none. Raises ModelError."""
-    files, plan = _find(name, None)
-    return _images(name, files, plan)
+    files, values = _find(name, None)
+    return _images(name, files, plan_of(values, name))
 
 
 def open_model(
@@ -90,7 +92,10 @@ def open_model(
     The positions of a transformer are resampled where it was trained at another size than `image_size`. `config`
     is what an `Opened` said; with it neither hub nor folder is asked.
     """
-    files, plan = _find(name, config)
+    files, values = _find(name, config)
+    if values.get("model_type") in FAMILIES:
+        return open_text(name, files, values, weights, image_size, meta=meta)
+    plan = plan_of(values, name)
     own = _images(name, files, plan)
     size = image_size or own.image_size
     if weights == "none" and config is None:
@@ -106,9 +111,10 @@ def open_model(
     return Opened(model, heads, depth_of(model, heads), own.at_size(size), note, config_values(plan))
 
 
-def _find(name: str, config: Mapping[str, Any] | None) -> tuple[Files | None, Plan]:
+def _find(name: str, config: Mapping[str, Any] | None) -> tuple[Files | None, Mapping[str, Any]]:
+    """The files, where there are any, and the content of config.json."""
     if config is not None:
-        return None, plan_of(config, name)
+        return None, config
     if is_path(name) or is_repository(name):
         files = find_files(name)
         values = files.config()
@@ -116,12 +122,12 @@ def _find(name: str, config: Mapping[str, Any] | None) -> tuple[Files | None, Pl
             raise unsupported(f"hf/{name}", _EXCEPTIONS[values["model_type"]])
         if "model_type" not in values and "architecture" in values:
             raise unsupported(f"hf/{name}", _EXCEPTIONS["timm_wrapper"])
-        return files, plan_of(values, name)
+        return files, values
     if name in _EXCEPTIONS:
         raise unsupported(f"hf/{name}", _EXCEPTIONS[name])
     if name not in names():
         raise _unknown(name)
-    return None, plan_of({"model_type": name}, name)
+    return None, {"model_type": name}
 
 
 def _unknown(name: str) -> ModelError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -22,6 +22,8 @@ LONGEST_FILE = 10_000_000
 
 class TextOptions(Choice):
     """Fields common to every source of texts."""
+
+    task: ClassVar[str] = "text_classification"
 
     max_length: int | None = Field(default=None, ge=8, le=100_000)
     """Tokens after which a text is cut; default 512, or what the network has positions for."""

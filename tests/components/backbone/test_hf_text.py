@@ -132,7 +132,7 @@ def test_no_text_is_longer_than_the_positions(which: str, most: int) -> None:
     def opened(max_length: int | None) -> Opened:
         return open_text(which, None, config_of(which), "none", max_length)
 
-    assert opened(None).preprocessing == Tokenization(most, 60)
+    assert opened(None).preprocessing == Tokenization(most, 60, most)
     with pytest.raises(ModelError, match=f"positions for {most}"):
         opened(most + 1)
     with torch.no_grad():

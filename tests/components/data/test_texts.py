@@ -7,19 +7,19 @@ from pathlib import Path
 
 import pytest
 
-from ftcli.components.data import _text_csv, _text_folder
-from ftcli.components.data._text_csv import TextTable
-from ftcli.components.data._text_folder import TextFolder
+from ftcli.components.data import text_csv, text_folder
+from ftcli.components.data.text_csv import TextTable
+from ftcli.components.data.text_folder import TextFolder
 from ftcli.errors import DataError
 from ftcli.plans.data_splits import TEST, TRAIN, VAL, DataSplits, split_record
 
 
 def table(path: Path, **options: object) -> DataSplits:
-    return _text_csv.open_splits(TextTable(kind="text_csv", path=str(path), **options), 0)  # type: ignore[arg-type]
+    return text_csv.open_splits(TextTable(kind="text_csv", path=str(path), **options), 0)  # type: ignore[arg-type]
 
 
 def folder(path: Path, **options: object) -> DataSplits:
-    return _text_folder.open_splits(TextFolder(kind="text_folder", path=str(path), **options), 0)  # type: ignore[arg-type]
+    return text_folder.open_splits(TextFolder(kind="text_folder", path=str(path), **options), 0)  # type: ignore[arg-type]
 
 
 def written(path: Path, *lines: str) -> Path:

@@ -68,6 +68,7 @@ def open_splits(options: TextTable, seed: int) -> DataSplits:
         streams={s: tuple(i for i, row in enumerate(rows) if row.stream == s) for s in streams},
         load=of_rows([row.text for row in rows]),
         multi_label=many,
+        texts=True,
     )
     return complete(splits, options.split, seed, options.kind)
 

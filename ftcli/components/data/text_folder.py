@@ -48,6 +48,7 @@ def open_splits(options: TextFolder, seed: int) -> DataSplits:
         streams={s: tuple(i for i, row in enumerate(found) if row[1] == s) for s in streams},
         load=of_files([path for *_, path in found]),
         files=tuple(path for *_, path in found),
+        texts=True,
     )
     return complete(splits, options.split, seed, options.kind)
 
