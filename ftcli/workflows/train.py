@@ -217,7 +217,8 @@ def _perform(
         report = report_of(logits, labels, plan.classes, plan.seed)
     train_counts = list(prepared.splits.count_per_class("train").values())
     if labels.ndim == 1:
-        for finding in last_look(logits, labels, plan.classes, train_counts):
+        evened = plan.objective.weighting != "none" or plan.sampler != "shuffle"
+        for finding in last_look(logits, labels, plan.classes, train_counts, evened=evened):
             work.tell(Noticed(finding))
     if recipe.data.split.folds:
         run.write_out_of_fold(out_of_fold(work))
