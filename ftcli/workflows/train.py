@@ -17,9 +17,9 @@ from ftcli.engine.feed import predict_stream
 from ftcli.engine.fit import fit
 from ftcli.engine.forecast import forecast
 from ftcli.engine.keep import RunKeeper
+from ftcli.engine.kept import Ledger
 from ftcli.engine.metrics import report_of
 from ftcli.engine.micro_batch import is_out_of_memory, out_of_memory
-from ftcli.engine.prefix_cache import Ledger
 from ftcli.engine.preload import preload
 from ftcli.engine.progress import Progress, compared_by
 from ftcli.engine.run_folder import RunFolder, claimed_run_folder
@@ -29,7 +29,7 @@ from ftcli.engine.weights_file import save_model
 from ftcli.engine.whole_checkpoint import best_model
 from ftcli.engine.work import Work
 from ftcli.errors import FrozenTensorChanged, NonFiniteError, StoppedBySystem, StoppedByUser
-from ftcli.events import Listener, Noticed, PlanReady, Scores, Working
+from ftcli.events import Listener, Noticed, PlanReady, RunDone, Scores, Working
 from ftcli.findings import Finding
 from ftcli.plans.audit import AuditReport
 from ftcli.plans.data_splits import TEST, VAL, DataSplits, split_record
@@ -44,6 +44,7 @@ from ftcli.workflows.environment import environment
 from ftcli.workflows.harm import explain_harm
 from ftcli.workflows.last_look import last_look
 from ftcli.workflows.out_of_fold import out_of_fold
+from ftcli.workflows.predictions_table import predictions_table
 from ftcli.workflows.prepare import (
     Decoded,
     Prepared,
@@ -172,6 +173,7 @@ def _train(
     work.remembered = resumed[1] if resumed else {}
     result = _perform(recipe, prepared, run, work, tell.progress, audit, started)
     run.complete(result.to_dict())
+    tell(RunDone(result.run, result.test, result.seconds))
     return _proved(result)
 
 
@@ -214,6 +216,7 @@ def _perform(
     with span("testing", len(prepared.splits.streams[TEST])):
         logits, labels = predict_stream(work, _phase_of(plan, best.phase), TEST)
     with span("report"):
+        run.write_test_predictions(predictions_table(logits, labels, work.batches.store.splits))
         report = report_of(logits, labels, plan.classes, plan.seed)
     train_counts = list(prepared.splits.count_per_class("train").values())
     if labels.ndim == 1:

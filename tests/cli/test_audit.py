@@ -66,7 +66,7 @@ def test_strict_ends_with_6(ftcli: Call, leaky: Path) -> None:
 def test_the_files(ftcli: Call, leaky: Path) -> None:
     ended = ftcli("audit", "photos", "--html", "page.html", "--fix-split", "split.json")
     assert ended.code == 0, ended.err
-    assert "data:image/jpeg;base64," in (leaky / "page.html").read_text(encoding="utf-8")
+    assert "data:image/png;base64," in (leaky / "page.html").read_text(encoding="utf-8")
     record = json.loads((leaky / "split.json").read_text())
     where = {key: stream for stream, keys in record["streams"].items() for key in keys}
     assert where["train/digit 1/003.png"] == where["test/digit 1/new.png"]
