@@ -11,7 +11,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ftcli.engine import metrics, multilabel
+from ftcli.engine import multilabel
+from ftcli.engine.bootstrap import intervals, resampled
+from ftcli.engine.metrics import balanced_accuracy
 from ftcli.engine.run_folder import RunFolder
 from ftcli.engine.work import Work
 from ftcli.plans.data_splits import VAL
@@ -79,10 +81,10 @@ def _scored(labels: list[int], predicted: list[int], num_classes: int, seed: int
     labels_N, predicted_N = torch.tensor(labels), torch.tensor(predicted)
     return Pooled(
         accuracy=(predicted_N == labels_N).double().mean().item(),
-        balanced_accuracy=metrics.balanced_accuracy(predicted_N, labels_N, num_classes),
+        balanced_accuracy=balanced_accuracy(predicted_N, labels_N, num_classes),
         macro_f1=multiclass_f1_score(predicted_N, labels_N, num_classes=num_classes, average="macro").item(),
         num_examples=len(labels_N),
-        intervals=metrics.intervals(predicted_N, labels_N, num_classes, seed),
+        intervals=intervals(resampled(predicted_N, labels_N, num_classes, seed)),
     )
 
 
