@@ -64,7 +64,7 @@ def test_hostile_names_make_no_elements(page: Path) -> None:
     assert "<script" not in dom
     outline = Outline(dom)
     assert not [key for _, attributes in outline.seen for key in attributes if key.startswith("on")]
-    assert len(outline.named("img")) == 20
+    assert len(outline.named("img")) == 24
     assert dom.count("<h2") == 10
 
 
