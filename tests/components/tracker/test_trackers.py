@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import warnings
 from pathlib import Path
 from typing import Any
@@ -75,11 +76,15 @@ def test_mlflow(run: TrackedRun) -> None:
 
 @pytest.mark.slow
 def test_wandb(run: TrackedRun) -> None:
-    """Offline: a run's file, with nobody asked for an account."""
+    """Offline: a run's file, which a process of its own writes to its end; nobody is asked for an account."""
     pytest.importorskip("wandb")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         track("wandb", run, 0, 1, mode="offline")
     (file,) = (run.path / "wandb").glob("offline-run-*/*.wandb")
     assert "0123456789abcdef" in file.name
+    for _ in range(300):
+        if b"val/accuracy" in file.read_bytes():
+            break
+        time.sleep(0.1)
     assert b"val/accuracy" in file.read_bytes()
