@@ -151,7 +151,7 @@ def test_a_complete_run_has_every_section() -> None:
     told = re.sub(r"\s+", " ", "".join(Outline(PAGES["plain"]).text))
     for words in (
         "Fine-tuning paid",
-        "80.0%95%: 70.0 to 90.0; of 60 examples",
+        "80.0%95%: 70.0 to 90.0; of 60 examples; macro F1 0.790",
         "70.0% → 84.0%",
         "0 of 62",
         "unfreezes stem, layer1, layer2, layer3, layer4",
