@@ -59,6 +59,7 @@ from ftcli.workflows.profile import profile_of
 from ftcli.workflows.result import Proof, Reuse, TrainResult
 from ftcli.workflows.resume import find_run, saved_result
 from ftcli.workflows.same_plan import refuse_another_plan
+from ftcli.workflows.tracking import tracked
 from ftcli.workflows.verdict import verdict_of
 
 
@@ -168,12 +169,13 @@ def _train(
     shelf = feature_shelf(recipe, prepared, batches.store)
     if shelf is not None:
         shelf.store.listen(lambda finding: tell(Noticed(finding)))
-    work = Work(prepared.plan, prepared.network, batches, prepared.augment, tell, keeper, shelf)
-    work.cadence = Cadence(recipe.checkpoint.every_steps, recipe.checkpoint.every_minutes)
-    work.remembered = resumed[1] if resumed else {}
-    result = _perform(recipe, prepared, run, work, tell.progress, audit, started)
-    run.complete(result.to_dict())
-    tell(RunDone(result.run, result.test, result.seconds))
+    with tracked(recipe, run.path, prepared.plan, tell) as told:
+        work = Work(prepared.plan, prepared.network, batches, prepared.augment, told, keeper, shelf)
+        work.cadence = Cadence(recipe.checkpoint.every_steps, recipe.checkpoint.every_minutes)
+        work.remembered = resumed[1] if resumed else {}
+        result = _perform(recipe, prepared, run, work, tell.progress, audit, started)
+        run.complete(result.to_dict())
+        told(RunDone(result.run, result.test, result.seconds))
     return _proved(result)
 
 
