@@ -54,7 +54,7 @@ STRATEGIES: dict[str, tuple[Strategy, int | None, Rates]] = {
 
 
 def recipes(folder: Path, backbone: str, flip: bool) -> tuple[dict[str, dict[str, Any]], dict[str, Any]]:
-    """By strategy, the planner's own last; and what the planner saw and said. It sees what is labelled, not the test."""
+    """By strategy, the planner's own last; and what the planner saw and said: it does not see the test."""
     looked = look_at_data(folder / "train", None, backbone, lambda event: None)
     num_images = looked.task.case.num_images
     streams = Streams(round((1 - VAL_SHARE) * num_images), round(VAL_SHARE * num_images), 0)

@@ -59,7 +59,8 @@ def emoji(package: Path) -> Pictures:
 def write_cell(pictures: Pictures, size: int, seed: int, folder: Path) -> None:
     """train/CLASS with `size` pictures drawn by `seed`, and test/CLASS with others, the same for every cell.
 
-    Every class has three training pictures or more: `ftcli plan --data` splits them. Raises ValueError where there are too few pictures.
+    Every class has three training pictures or more: `ftcli plan --data` splits them. Raises
+    ValueError where there are too few pictures.
     """
     order = np.random.default_rng(0).permutation(len(pictures.labels))
     test, rest = order[:NUM_TEST], np.random.default_rng(1 + seed).permutation(order[NUM_TEST:])
