@@ -37,6 +37,7 @@ from ftcli.workflows.advise import Task, advise
 from ftcli.workflows.init import default_backbone
 from ftcli.workflows.look_at_data import look_at_data
 from tests.benchmarks.speed.machine import commit, machine
+from tests.studies.bare_run import bare_run
 from tests.studies.planner_data import Pictures, digits, emoji, fashion, write_cell
 from tests.studies.planner_results import PLANNER, Cell, results, show
 
@@ -106,8 +107,8 @@ def run_cell(pictures: Pictures, cell: Cell, done: dict[str, Any], strategies: l
         for name in (name for name in strategies if name not in done):
             same = next((other for other in done if asked[other] == asked[name]), None)
             if same is None:
-                result = ftcli.train({**asked[name], "seed": seed}, out=Path(place) / name.replace(" ", "-"))
-                run = {"accuracy": result.test.accuracy, "seconds": round(result.seconds, 1)}
+                scores, seconds = bare_run(ftcli.load_recipe({**asked[name], "seed": seed}))
+                run = {"accuracy": scores.accuracy, "seconds": round(seconds, 1)}
             else:
                 run = {"accuracy": done[same]["accuracy"], "seconds": done[same]["seconds"], "same_as": same}
             done[name] = {"source": source, "size": size, "seed": seed, "strategy": name, **run, **told}
