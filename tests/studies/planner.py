@@ -38,7 +38,7 @@ from ftcli.workflows.init import default_backbone
 from ftcli.workflows.look_at_data import look_at_data
 from tests.benchmarks.speed.machine import commit, machine
 from tests.studies.bare_run import bare_run
-from tests.studies.planner_data import Pictures, digits, emoji, fashion, write_cell
+from tests.studies.planner_data import Pictures, digits, emoji, emoji_source, fashion, write_cell
 from tests.studies.planner_results import PLANNER, Cell, results, show
 
 IMAGE_SIZE = 64
@@ -153,10 +153,10 @@ def main() -> None:
 
 def sources(fashion_mnist: Path | None, packages: list[Path]) -> dict[str, Callable[[], Pictures]]:
     found: dict[str, Callable[[], Pictures]] = {"digits": digits}
-    if fashion_mnist:
+    if fashion_mnist and any(fashion_mnist.rglob("train-images-idx3-ubyte.gz")):
         found["fashion"] = lambda: fashion(fashion_mnist)
     for package in packages:
-        found[package.resolve().parent.name.removesuffix("-16.0.0")] = lambda package=package: emoji(package)
+        found[emoji_source(package)] = lambda package=package: emoji(package)
     return found
 
 

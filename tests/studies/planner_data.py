@@ -35,15 +35,21 @@ def digits() -> Pictures:
 
 
 def fashion(folder: Path) -> Pictures:
-    """Of a folder with the four files of Fashion-MNIST, the training images."""
-    pixels = _idx(folder / "train-images-idx3-ubyte.gz", 16).reshape(-1, 28, 28)
-    labels = _idx(folder / "train-labels-idx1-ubyte.gz", 8)
+    """Of a folder in which, or below which, the four files of Fashion-MNIST lie, the training images."""
+    images = next(folder.rglob("train-images-idx3-ubyte.gz"))
+    pixels = _idx(images, 16).reshape(-1, 28, 28)
+    labels = _idx(images.with_name("train-labels-idx1-ubyte.gz"), 8)
     return Pictures([str(label) for label in labels], lambda index: Image.fromarray(pixels[index]))
+
+
+def emoji_source(package: Path) -> str:
+    """emoji-datasource-google, and the like."""
+    return f"emoji-datasource-{_drawings(package).parent.name}"
 
 
 def emoji(package: Path) -> Pictures:
     """Of an unpacked emoji-datasource package: a drawing's category, where that has 100 or more."""
-    folder = next((package / "img").glob("*/64"))
+    folder = _drawings(package)
     listed = json.loads((package / "emoji.json").read_text(encoding="utf-8"))
     drawn = [entry for entry in listed if (folder / entry["image"]).is_file()]
     counts = {entry["category"]: 0 for entry in drawn}
@@ -75,6 +81,10 @@ def write_cell(pictures: Pictures, size: int, seed: int, folder: Path) -> None:
             target = folder / stream / pictures.labels[index] / f"{index:05}.png"
             target.parent.mkdir(parents=True, exist_ok=True)
             pictures.load(int(index)).save(target)
+
+
+def _drawings(package: Path) -> Path:
+    return next((package / "img").glob("*/64"))
 
 
 def _idx(file: Path, header: int) -> np.ndarray:

@@ -27,15 +27,16 @@ def results(file: Path) -> dict[Cell, dict[str, dict[str, Any]]]:
 
 
 def means(found: Mapping[Cell, Mapping[str, Mapping[str, Any]]]) -> Means:
-    """Of the strategies that were run with every seed of a cell."""
+    """Over the seeds that are through, of the strategies that all of them have."""
     seeds: dict[tuple[str, int], list[Mapping[str, Mapping[str, Any]]]] = defaultdict(list)
     for (source, size, _), runs in sorted(found.items(), key=lambda each: (each[0][1], each[0])):
-        seeds[source, size].append(runs)
+        if PLANNER in runs:  # its line is the last of a seed
+            seeds[source, size].append(runs)
     return {
         cell: {
             name: fmean(run[name]["accuracy"] for run in runs)
             for name in runs[0]
-            if all(name in r for r in runs)
+            if all(name in run for run in runs)
         }
         for cell, runs in seeds.items()
     }
