@@ -25,7 +25,8 @@ _PROBE = ".writable"
 @dataclass(frozen=True)
 class RunFolder:
     """`recipe.yaml`, `plan.json`, `split.json`, `environment.json` before the first epoch; `metrics.jsonl` and
-    `checkpoints` during it; `best.safetensors` after it; `summary.json` last: its presence says the run is complete."""
+    `checkpoints` during it; `best.safetensors` and `predictions.json` after it; `summary.json` last: its presence says
+    the run is complete."""
 
     path: Path
 
@@ -49,6 +50,11 @@ class RunFolder:
     def out_of_fold(self) -> Path:
         """What a fold of several predicted of the examples that validated it."""
         return self.path / "out_of_fold.json"
+
+    @property
+    def predictions(self) -> Path:
+        """What the best weights say of each test image, for comparing runs image by image."""
+        return self.path / "predictions.json"
 
     @property
     def best(self) -> Path:
@@ -90,6 +96,9 @@ class RunFolder:
 
     def write_split(self, record: dict[str, Any]) -> None:
         write_json(self.split, record)
+
+    def write_predictions(self, predictions: dict[str, Any]) -> None:
+        write_json(self.predictions, predictions)
 
     def write_out_of_fold(self, predictions: dict[str, Any]) -> None:
         write_json(self.out_of_fold, predictions)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from ftcli.engine.metrics import balanced_accuracy, intervals
 from ftcli.engine.run_folder import RunFolder
 from ftcli.engine.work import Work
 from ftcli.plans.data_splits import VAL
+from ftcli.workflows.predictions import predictions_of, read_predictions
 
 
 @dataclass(frozen=True)
@@ -30,19 +30,12 @@ class Pooled:
 
 def out_of_fold(work: Work) -> dict[str, Any]:
     """What the network says of its validation examples, as the run folder keeps it: classes by number."""
-    splits = work.batches.store.splits
-    logits_NC, labels_N = work.predict(VAL)
-    return {
-        "classes": list(splits.classes),
-        "keys": [splits.examples[i].key for i in splits.streams[VAL]],
-        "labels": labels_N.tolist(),
-        "predicted": logits_NC.argmax(dim=1).tolist(),
-    }
+    return predictions_of(work.batches.store.splits, VAL, *work.predict(VAL))
 
 
 def pooled(runs: Sequence[str], seed: int) -> Pooled | None:
     """None where a run left no such file (it is older), or the files do not belong together."""
-    parts = [_read(RunFolder(Path(run)).out_of_fold) for run in runs]
+    parts = [read_predictions(RunFolder(Path(run)).out_of_fold) for run in runs]
     known = [part for part in parts if part is not None]
     keys = [key for part in known for key in part["keys"]]
     classes = {tuple(part["classes"]) for part in known}
@@ -63,14 +56,3 @@ def _scored(predicted_N: Tensor, labels_N: Tensor, num_classes: int, seed: int) 
         num_examples=len(labels_N),
         intervals=intervals(predicted_N, labels_N, num_classes, seed),
     )
-
-
-def _read(path: Path) -> dict[str, Any] | None:
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    lists = ("classes", "keys", "labels", "predicted")
-    if not isinstance(found, dict) or not all(isinstance(found.get(name), list) for name in lists):
-        return None
-    return found if len(found["keys"]) == len(found["labels"]) == len(found["predicted"]) else None

@@ -197,7 +197,7 @@ def must_take_images(network: Network, device: str) -> None:
 
 @dataclass
 class Decoded:
-    """The images of the run before, for another run on the same examples: the next fold."""
+    """The images of the run before, for another run on the same examples: the next fold, another variant."""
 
     store: ImageStore | None = None
 
@@ -226,6 +226,8 @@ def image_batches(
     store = prepared.store
     if store is None and decoded is not None:
         store = decoded.of(prepared.splits, plan.preprocessing)
+        if store is not None and not store.scanned:  # this run trains on more of them
+            store.scan(num_workers(recipe.runtime.workers), on_progress)
     if store is None or store.preprocessing != plan.preprocessing:
         store = _scanned(recipe, prepared.splits, plan.preprocessing, on_progress)
     if decoded is not None:

@@ -19,6 +19,7 @@ from ftcli.engine.forecast import forecast
 from ftcli.engine.keep import RunKeeper
 from ftcli.engine.metrics import report_of
 from ftcli.engine.micro_batch import is_out_of_memory, out_of_memory
+from ftcli.engine.peak_memory import PeakMemory
 from ftcli.engine.prefix_cache import Ledger
 from ftcli.engine.preload import preload
 from ftcli.engine.progress import Progress, compared_by
@@ -44,6 +45,7 @@ from ftcli.workflows.environment import environment
 from ftcli.workflows.harm import explain_harm
 from ftcli.workflows.last_look import last_look
 from ftcli.workflows.out_of_fold import out_of_fold
+from ftcli.workflows.predictions import predictions_of
 from ftcli.workflows.prepare import (
     Decoded,
     Prepared,
@@ -127,7 +129,7 @@ def _stoppable(recipe: Recipe, run: RunFolder, listener: Listener, decoded: Deco
 
 def _train(recipe: Recipe, run: RunFolder, tell: _Findings, decoded: Decoded | None) -> TrainResult:
     """Nothing is written before every image has been read: a run that cannot begin leaves nothing behind."""
-    recorded = run.recorded_precision()
+    recorded, peak = run.recorded_precision(), PeakMemory(machine_for(recipe).device)
     with span("opening"):
         prepared = prepare(recipe, lambda done, total: tell(Working("reading images", done, total)), recorded)
     refuse_another_plan(run, recipe, prepared)
@@ -156,6 +158,7 @@ def _train(recipe: Recipe, run: RunFolder, tell: _Findings, decoded: Decoded | N
     work = Work(prepared.plan, prepared.network, batches, prepared.augment, tell, keeper, shelf)
     work.cadence = Cadence(recipe.checkpoint.every_steps, recipe.checkpoint.every_minutes)
     result = _perform(recipe, prepared, run, work, resumed, audit, tell.seen, started)
+    result = replace(result, peak_memory=peak.bytes)
     run.complete(result.to_dict())
     return _proved(result)
 
@@ -202,6 +205,7 @@ def _perform(
         logits, labels = predict_stream(work, _phase_of(plan, best.phase), TEST)
     with span("report"):
         report = report_of(logits, labels, plan.classes, plan.seed)
+    run.write_predictions(predictions_of(work.batches.store.splits, TEST, logits, labels))
     train_counts = list(prepared.splits.count_per_class("train").values())
     if labels.ndim == 1:
         for finding in last_look(logits, labels, plan.classes, train_counts):
