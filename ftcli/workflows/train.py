@@ -65,15 +65,20 @@ from ftcli.workflows.verdict import verdict_of
 
 @dataclass
 class _Findings:
-    """Everything noticed during the run, in order, told to the listener as well."""
+    """Everything noticed goes into the run's progress, and to the listener."""
 
     tell: Listener
-    seen: list[Finding]
+    progress: Progress
 
     def __call__(self, event: object) -> None:
         if isinstance(event, Noticed):
-            self.seen.append(event.finding)
+            self.progress.notice(event.finding)
         self.tell(event)  # type: ignore[arg-type]
+
+    def go_on_with(self, progress: Progress) -> None:
+        """What was noticed while a run was prepared follows what it had noticed before it was cut off."""
+        progress.notice(*self.progress.noticed)
+        self.progress = progress
 
 
 def train(
@@ -107,7 +112,7 @@ def _stoppable(recipe: Recipe, run: RunFolder, listener: Listener, decoded: Deco
     Raises OutOfMemory where no batch could be made smaller. What is known of a loss that is no number is kept.
     """
     try:
-        tell = _Findings(listener, [])
+        tell = _Findings(listener, Progress())
         with arithmetic(machine_for(recipe).device, tell, repeatable=recipe.runtime.deterministic):
             return _train(recipe, run, tell, decoded)
     except NonFiniteError as error:
@@ -135,7 +140,9 @@ def _train(recipe: Recipe, run: RunFolder, tell: _Findings, decoded: Decoded | N
     refuse_another_plan(run, recipe, prepared)
     keeper = _keeper(recipe, prepared, run)
     resumed = keeper.resume(prepared.network)
-    tell.seen.extend(prepared.plan.findings)
+    if resumed is not None:
+        tell.go_on_with(resumed[0])
+    tell.progress.notice(*prepared.plan.findings)
     with span("forecast"):
         expected = forecast(prepared.plan, prepared.network, len(prepared.splits.streams[VAL]))
     tell(PlanReady(prepared.plan, str(run.path), prepared.notes, expected))
@@ -157,7 +164,8 @@ def _train(recipe: Recipe, run: RunFolder, tell: _Findings, decoded: Decoded | N
         shelf.store.listen(lambda finding: tell(Noticed(finding)))
     work = Work(prepared.plan, prepared.network, batches, prepared.augment, tell, keeper, shelf)
     work.cadence = Cadence(recipe.checkpoint.every_steps, recipe.checkpoint.every_minutes)
-    result = _perform(recipe, prepared, run, work, resumed, audit, tell.seen, started)
+    work.remembered = resumed[1] if resumed else {}
+    result = _perform(recipe, prepared, run, work, tell.progress, audit, started)
     result = replace(result, peak_memory=peak.bytes)
     run.complete(result.to_dict())
     return _proved(result)
@@ -179,13 +187,11 @@ def _perform(
     prepared: Prepared,
     run: RunFolder,
     work: Work,
-    resumed: tuple[Progress, dict] | None,
+    progress: Progress,
     audit: AuditReport | None,
-    findings: list[Finding],
     started: float,
 ) -> TrainResult:
     plan, network = work.plan, work.network
-    progress, work.remembered = resumed or (Progress(), {})
     if progress.floor is None and plan.floor == "probe":
         with span("floor"):
             progress.floor = probe(recipe, prepared, work)
@@ -224,7 +230,7 @@ def _perform(
         verdict=verdict,
         verdict_kind=kind,
         frozen=_proof(progress),
-        findings=tuple(findings),
+        findings=tuple(progress.noticed),
         epochs_run=progress.epoch,
         best_epoch=best.epoch,
         best_phase=best.phase,
