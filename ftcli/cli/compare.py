@@ -98,6 +98,9 @@ def _study(path: Path, asked: Asked, overrides: list[str], out: Path | None, as_
 def _there_already(paths: list[Path]) -> Comparison:
     from ftcli.errors import UsageError
 
+    if (file := next((path for path in paths if path.is_file()), None)) is not None:
+        remedy = "give one recipe with --strategies, --vary, --seeds or --sizes; or run folders alone"
+        raise UsageError("this is a file among several to compare", where=str(file), remedy=remedy)
     if len(paths) > 1:
         from ftcli.workflows.compare.existing_runs import compare_runs
 

@@ -29,7 +29,7 @@ _SURE = 0.05
 
 
 def compare_view(found: Comparison) -> RenderableType:
-    """Fits 80 columns; below that costs stand in a table of their own, names are shortened."""
+    """Fits 80 columns, and by tables of fewer columns 40."""
     if not found.cells:
         return Group(Text(""), Text("no run is complete: there is nothing to compare"), *_failures(found))
     parts: list[RenderableType] = [Text(""), heading(_title(found)), Text(""), _side_by_side(found)]
@@ -37,14 +37,7 @@ def compare_view(found: Comparison) -> RenderableType:
     if found.paired or found.unpaired:
         parts += [Text(""), heading("Is the best one better?"), Text(""), *_significance(found)]
     if len(found.num_trains) > 1:
-        parts += [
-            Text(""),
-            heading("Learning curves"),
-            Text(""),
-            _curves(found),
-            Text(""),
-            curves_plot(found),
-        ]
+        parts += [Text(""), heading("Learning curves"), Text(""), _curves(found), _plot(found)]
     if found.crossover is not None:
         parts += [Text(""), plain(crossover_sentence(found.crossover, found.num_trains), STRONG)]
     return Group(*parts, *_failures(found))
@@ -70,33 +63,33 @@ def _title(found: Comparison) -> str:
 
 
 def _side_by_side(found: Comparison) -> RenderableType:
-    """At the largest size."""
+    """At the largest size, the best first."""
     cells = [found.at(name, max(found.num_trains)) for name in found.variants]
     here = sorted((cell for cell in cells if cell is not None), key=lambda cell: -cell.mean)
-    whole = [(*_first(cell), *_costs(cell)) for cell in here]
-    headers = [("variant", "<"), ("test", ">"), ("spread", ">")]
-    costs = [("trains", ">"), ("images", ">"), ("FLOPs", ">"), ("time", ">"), ("memory", ">")]
-    narrow = Group(
-        _table(headers, [_first(cell) for cell in here], found.best),
-        Text(""),
-        _table([headers[0], *costs], [(cell.variant, *_costs(cell)) for cell in here], found.best),
-    )
-    return FirstThatFits(_table([*headers, *costs], whole, found.best), narrow)
+    headers = ["variant", "test", "spread", "trains", "images", "FLOPs", "time", "memory"]
+    rows = [(cell.variant, *_scores(cell), *_costs(cell)) for cell in here]
+    return _that_fits(headers, [(row, STRONG if row[0] == found.best else "") for row in rows])
 
 
-def _table(
-    headers: Sequence[tuple[str, str]], rows: Sequence[Sequence[str]], best: str | None
-) -> RenderableType:
-    made = table()
-    add_columns(made, headers)
-    for name, *rest in rows:
-        style = STRONG if name == best else ""
-        made.add_row(plain(shorten(name, _LONGEST_NAME)), *(Text(cell) for cell in rest), style=style)
-    return made
+def _that_fits(headers: Sequence[str], rows: Sequence[tuple[Sequence[str], str]]) -> FirstThatFits:
+    """Cells and style of each row: in one table, or in several of three or two columns beside the names."""
+    return FirstThatFits(*(_tables(headers, rows, each) for each in (len(headers), 3, 2)))
 
 
-def _first(cell: Cell) -> tuple[str, ...]:
-    return cell.variant, numbers.accuracy(cell.mean), _spread(cell)
+def _tables(headers: Sequence[str], rows: Sequence[tuple[Sequence[str], str]], each: int) -> Group:
+    parts: list[RenderableType] = []
+    for start in range(1, len(headers), each):
+        made = table()
+        add_columns(made, [(headers[0], "<"), *((header, ">") for header in headers[start : start + each])])
+        for (name, *cells), style in rows:
+            shown = (Text(cell) for cell in cells[start - 1 : start - 1 + each])
+            made.add_row(plain(shorten(name, _LONGEST_NAME)), *shown, style=style)
+        parts += [Text(""), made] if parts else [made]
+    return Group(*parts)
+
+
+def _scores(cell: Cell) -> tuple[str, ...]:
+    return numbers.accuracy(cell.mean), "-" if cell.std is None else f"{100 * cell.std:.1f}"
 
 
 def _costs(cell: Cell) -> tuple[str, ...]:
@@ -109,15 +102,11 @@ def _costs(cell: Cell) -> tuple[str, ...]:
     )
 
 
-def _spread(cell: Cell) -> str:
-    return "-" if cell.std is None else f"{100 * cell.std:.1f}"
-
-
 def _short(value: float | None) -> str:
     """3383818 -> "3.38M"."""
     if value is None:
         return "-"
-    for unit, size in (("E", 1e18), ("P", 1e15), ("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e4)):
+    for unit, size in (("E", 1e18), ("P", 1e15), ("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e5)):
         if value >= size:
             return f"{value / (1e3 if unit == 'k' else size):.3g}{unit}"
     return f"{value:,.0f}"
@@ -134,34 +123,15 @@ def _note(found: Comparison) -> str:
 
 
 def _significance(found: Comparison) -> Iterator[RenderableType]:
-    rows = table()
-    add_columns(
-        rows,
-        [
-            ("against", "<"),
-            ("points", ">"),
-            ("95%", ">"),
-            ("only it", ">"),
-            ("only the other", ">"),
-            ("p", ">"),
-        ],
-    )
-    for pair in found.paired:
-        style = "" if pair.p_holm < _SURE else QUIET
-        rows.add_row(plain(shorten(pair.other, _LONGEST_NAME)), *(Text(t) for t in _pair(pair)), style=style)
     if found.paired:
-        yield rows
+        headers = ["against", "points", "95%", "only it", "only the other", "p"]
+        rows = [((pair.other, *_pair(pair)), "" if pair.p_holm < _SURE else QUIET) for pair in found.paired]
+        yield _that_fits(headers, rows)
         yield Text("")
-        seeds = (
-            "; with several seeds images, not runs, are what is counted"
-            if found.paired[0].num_pairs > 1
-            else ""
-        )
-        yield plain(
-            f"{found.best} against the others, on the same {pair.num_images:,} test images: accuracy, McNemar's exact "
-            f"test, p after Holm{seeds}",
-            QUIET,
-        )
+        pair = found.paired[0]
+        seeds = "; images, not runs, are what is counted" if pair.num_pairs > 1 else ""
+        told = f"{found.best} against the others, on the same {pair.num_images:,} test images: accuracy, McNemar's"
+        yield plain(f"{told} exact test, p after Holm{seeds}", QUIET)
     if found.unpaired:
         reason = "no seed in common, or other test images (or none on record)"
         yield plain(f"not compared image by image: {', '.join(found.unpaired)}; {reason}", QUIET)
@@ -178,6 +148,11 @@ def _pair(pair: Paired) -> Iterator[str]:
 def _curves(found: Comparison) -> RenderableType:
     """Side by side where it fits, else a line for each variant and size."""
     return FirstThatFits(_wide_curves(found), _long_curves(found))
+
+
+def _plot(found: Comparison) -> RenderableType:
+    """Left out where it would be broken: the table has the same numbers."""
+    return FirstThatFits(Group(Text(""), curves_plot(found)), Group())
 
 
 def _wide_curves(found: Comparison) -> RenderableType:

@@ -9,7 +9,8 @@ import pytest
 from ftcli.errors import UsageError
 from ftcli.planner.variants import Asked, study_of
 from ftcli.plans.study import Study
-from ftcli.recipe.load import recipe_from
+from ftcli.recipe.examples import examples
+from ftcli.recipe.load import load_recipe, recipe_from
 
 CONTENT = {
     "name": "toy",
@@ -87,6 +88,19 @@ def test_names_that_would_be_one() -> None:
     assert made.variants[0].name == "a.kind=x, b.kind=x"
     alike = study(vary=["train.epochs=+5,5"])
     assert [variant.slug for variant in alike.variants] == ["epochs-5", "epochs-5-2"]
+
+
+def test_the_commands_of_the_example_studies() -> None:
+    """What the header of an example tells to call makes a study of it."""
+    commands = [(e, line) for e in examples() for line in e.text.splitlines() if "ftcli compare" in line]
+    assert commands
+    for example, line in commands:
+        _, _, name, *options = line.lstrip("# ").split()
+        assert name == f"recipes/{example.name}.yaml"
+        given = dict(zip(options[::2], options[1::2], strict=True))
+        recipe = load_recipe(example.path)
+        asked = Asked(given.get("--strategies"), (), given.get("--seeds"), given.get("--sizes"))
+        assert len(study_of(recipe, {}, asked).trials) > 2
 
 
 @pytest.mark.parametrize(
