@@ -131,6 +131,15 @@ class Noticed:
     finding: Finding
 
 
+@dataclass(frozen=True)
+class RunDone:
+    """The run is complete, and everything it leaves is in the folder `run`."""
+
+    run: str
+    test: Scores
+    seconds: float
+
+
 Event = (
     FoldStarted
     | TrialStarted
@@ -142,5 +151,6 @@ Event = (
     | EpochDone
     | PhaseProved
     | Noticed
+    | RunDone
 )
 Listener = Callable[[Event], None]

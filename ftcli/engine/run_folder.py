@@ -25,8 +25,8 @@ _PROBE = ".writable"
 @dataclass(frozen=True)
 class RunFolder:
     """`recipe.yaml`, `plan.json`, `split.json`, `environment.json` before the first epoch; `metrics.jsonl` and
-    `checkpoints` during it; `best.safetensors` and `predictions.json` after it; `summary.json` last: its presence says
-    the run is complete."""
+    `checkpoints` during it; `best.safetensors` and `test_predictions.csv` after it; `summary.json` last: its presence
+    says the run is complete. `report.html` shows all of it."""
 
     path: Path
 
@@ -52,9 +52,18 @@ class RunFolder:
         return self.path / "out_of_fold.json"
 
     @property
-    def predictions(self) -> Path:
-        """What the best weights say of each test image, for comparing runs image by image."""
-        return self.path / "predictions.json"
+    def test_predictions(self) -> Path:
+        """What the best weights say of every test example, a line each."""
+        return self.path / "test_predictions.csv"
+
+    @property
+    def environment(self) -> Path:
+        return self.path / "environment.json"
+
+    @property
+    def report(self) -> Path:
+        """All of it as one page; made anew by `ftcli report`."""
+        return self.path / "report.html"
 
     @property
     def best(self) -> Path:
@@ -89,7 +98,7 @@ class RunFolder:
         write_json(self.diagnosis, diagnosis)
 
     def write_environment(self, environment: dict[str, Any]) -> None:
-        write_json(self.path / "environment.json", environment)
+        write_json(self.environment, environment)
 
     def write_recipe(self, text: str) -> None:
         write_text(self.recipe, text)
@@ -97,11 +106,11 @@ class RunFolder:
     def write_split(self, record: dict[str, Any]) -> None:
         write_json(self.split, record)
 
-    def write_predictions(self, predictions: dict[str, Any]) -> None:
-        write_json(self.predictions, predictions)
-
     def write_out_of_fold(self, predictions: dict[str, Any]) -> None:
         write_json(self.out_of_fold, predictions)
+
+    def write_test_predictions(self, table: str) -> None:
+        write_text(self.test_predictions, table)
 
     def complete(self, summary: dict[str, Any]) -> None:
         """Nothing is left to go on from, nor what a killed process left aside."""

@@ -113,6 +113,11 @@ class Outcome:
         """Of its own metric, on the test images."""
         return self.scored(self.metric)
 
+    @property
+    def is_multi_label(self) -> bool:
+        """Average precision is measured of such data alone."""
+        return self.test.get("mean_average_precision") is not None
+
     def scored(self, metric: str) -> float:
         """Accuracy where the run has no such score."""
         found = self.test.get(metric)

@@ -12,7 +12,7 @@ from typing import Any
 from ftcli.engine.run_folder import RunFolder
 from ftcli.plans.study import Finished, Outcome
 from ftcli.workflows.compare.paired import Paired, Right, compare_pair, with_holm
-from ftcli.workflows.predictions import read_predictions
+from ftcli.workflows.predictions_table import read_predictions
 
 SCRATCH = "scratch"
 FEWEST_SIZES = 2
@@ -206,9 +206,10 @@ def _pairs(best: str, outcomes: Mapping[str, Sequence[Outcome]]) -> Iterator[Pai
 
 
 def _right(outcome: Outcome) -> Right | None:
-    """None of a run that kept no predictions."""
-    kept = read_predictions(RunFolder(Path(outcome.run)).predictions)
-    if kept is None:
+    """None of a run that kept no predictions, or has damaged ones."""
+    table = RunFolder(Path(outcome.run)).test_predictions
+    try:
+        answers = read_predictions(table, multi_label=outcome.is_multi_label)
+    except (OSError, ValueError):
         return None
-    triples = zip(kept["keys"], kept["labels"], kept["predicted"], strict=True)
-    return {key: label == predicted for key, label, predicted in triples}
+    return {line.name: set(line.labels) == set(line.predicted) for line in answers.lines}

@@ -138,11 +138,10 @@ def test_failed_runs_leave_a_gap_and_are_there() -> None:
 def kept(folder: Path, right: str) -> str:
     """A run folder whose predictions are right where there is a `+`."""
     folder.mkdir()
-    labels = [0] * len(right)
-    predicted = [0 if letter == "+" else 1 for letter in right]
-    keys = [f"{number}" for number in range(len(right))]
-    content = {"classes": ["a", "b"], "keys": keys, "labels": labels, "predicted": predicted}
-    (folder / "predictions.json").write_text(json.dumps(content))
+    lines = [f"{number},a,{'a' if letter == '+' else 'b'},0.9" for number, letter in enumerate(right)]
+    (folder / "test_predictions.csv").write_text(
+        "\n".join(["name,label,predicted,confidence", *lines]) + "\n"
+    )
     return str(folder)
 
 
