@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -91,8 +90,18 @@ def _study(path: Path, asked: Asked, overrides: list[str], out: Path | None, as_
                 listener,
             )
         except StoppedByUser as stop:
-            command = shlex.join(["ftcli", *sys.argv[1:]])
-            raise type(stop)(stop.what, where=stop.where, remedy=f"to go on: {command}") from stop
+            raise type(stop)(
+                stop.what, where=stop.where, remedy=f"to go on: {_command(path, asked, overrides, out)}"
+            ) from stop
+
+
+def _command(path: Path, asked: Asked, overrides: list[str], out: Path | None) -> str:
+    """The same again."""
+    lists = {"--strategies": asked.strategies, "--seeds": asked.seeds, "--sizes": asked.sizes}
+    options = [(option, text) for option, text in lists.items() if text is not None]
+    options += [("--vary", text) for text in asked.vary] + [("--set", text) for text in overrides]
+    options += [("--out", str(out))] if out is not None else []
+    return shlex.join(["ftcli", "compare", str(path), *(part for option in options for part in option)])
 
 
 def _there_already(paths: list[Path]) -> Comparison:

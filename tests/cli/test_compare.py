@@ -83,3 +83,28 @@ def test_what_cannot_be(ftcli, place: Path, arguments: tuple[str, ...], message:
     assert ended.code in (2, 3)
     assert message in " ".join(ended.err.split())
     assert sorted(path.name for path in place.iterdir()) == ["empty", "toy.yaml"]
+
+
+def test_a_study_that_is_stopped_says_how_to_go_on(ftcli, place: Path, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    from ftcli.errors import StoppedBySystem
+    from ftcli.workflows.compare import run_study
+
+    def stop(*_: object) -> None:
+        raise StoppedBySystem("stopped; 1 of 4 runs are finished", where="studies/toy")
+
+    monkeypatch.setattr(run_study, "run_study", stop)
+    options = (
+        "--strategies",
+        "probe,full",
+        "--vary",
+        "augment={kind: light, flip: false},none",
+        "--set",
+        "seed=3",
+    )
+    ended = ftcli("compare", "toy.yaml", *options, "--json")
+    assert ended.code == 143
+    assert ended.json["error"]["where"] == "studies/toy"
+    assert ended.json["error"]["remedy"] == (
+        "to go on: ftcli compare toy.yaml --strategies probe,full "
+        "--vary 'augment={kind: light, flip: false},none' --set seed=3"
+    )

@@ -110,7 +110,10 @@ def compare(name: str, runs: Sequence[Finished], study: Mapping[str, Any] | None
     for run in done:
         assert run.outcome is not None
         by_cell.setdefault((run.trial.variant, run.trial.size), []).append(run.outcome)
-    cells = tuple(_cell(variant, outcomes, metric) for (variant, _), outcomes in by_cell.items())
+    sizes = _num_trains(by_cell)
+    cells = tuple(
+        _cell(variant, sizes[size], several, metric) for (variant, size), several in by_cell.items()
+    )
     largest = max((cell.num_train for cell in cells), default=0)
     finalists = sorted((c for c in cells if c.num_train == largest), key=lambda c: c.mean, reverse=True)
     at_largest = {
@@ -165,13 +168,21 @@ def _metric(outcomes: Iterable[Outcome]) -> str:
     return metrics.pop() if len(metrics) == 1 else "accuracy"
 
 
-def _cell(variant: str, outcomes: Sequence[Outcome], metric: str) -> Cell:
+def _num_trains(by_cell: Mapping[tuple[str, object], Sequence[Outcome]]) -> dict[object, int]:
+    """By size: of `all` the mean, for where groups are divided each seed leaves another number to train on."""
+    found: dict[object, list[int]] = {}
+    for (_, size), outcomes in by_cell.items():
+        found.setdefault(size, []).extend(outcome.num_train for outcome in outcomes)
+    return {size: round(fmean(numbers)) for size, numbers in found.items()}
+
+
+def _cell(variant: str, num_train: int, outcomes: Sequence[Outcome], metric: str) -> Cell:
     scores = tuple(outcome.scored(metric) for outcome in outcomes)
     flops = [o.training_flops for o in outcomes if o.training_flops is not None]
     memory = [o.peak_memory for o in outcomes if o.peak_memory is not None]
     return Cell(
         variant=variant,
-        num_train=round(fmean(o.num_train for o in outcomes)),
+        num_train=num_train,
         seeds=tuple(o.seed for o in outcomes),
         scores=scores,
         mean=fmean(scores),
@@ -195,14 +206,20 @@ def _envelope(cells: Iterable[Cell], variants: set[str]) -> dict[int, float]:
 
 
 def _pairs(best: str, outcomes: Mapping[str, Sequence[Outcome]]) -> Iterator[Paired]:
-    right = {name: {o.seed: _right(o) for o in several} for name, several in outcomes.items()}
     for other in outcomes:
-        seeds = right[best].keys() & right[other].keys()
-        both = [(right[best][seed], right[other][seed]) for seed in sorted(seeds)]
+        both = [(_right(one), _right(two)) for one, two in _by_seed(outcomes[best], outcomes[other])]
         known = [(one, two) for one, two in both if one is not None and two is not None]
         pair = compare_pair(best, other, known) if other != best and len(known) == len(both) else None
         if pair is not None:
             yield pair
+
+
+def _by_seed(ones: Sequence[Outcome], others: Sequence[Outcome]) -> list[tuple[Outcome, Outcome]]:
+    """Those of one seed; a single run on each side is a pair whatever its seed, if the test images are the same."""
+    if len(ones) == len(others) == 1:
+        return [(ones[0], others[0])]
+    by_seed = {outcome.seed: outcome for outcome in others}
+    return [(one, by_seed[one.seed]) for one in ones if one.seed in by_seed]
 
 
 def _right(outcome: Outcome) -> Right | None:

@@ -152,11 +152,33 @@ def test_the_best_is_compared_with_each_other_image_by_image(tmp_path: Path) -> 
             done("full", 50, 0, 0.9, run=kept(tmp_path / "a", "+++++++++-")),
             done("probe", 50, 0, 0.4, run=kept(tmp_path / "b", "+++------+")),
             done("scratch", 50, 0, 0.9, run=str(tmp_path / "none")),
-            done("lp_ft", 50, 1, 0.2, run=kept(tmp_path / "c", "----------")),
+            done("lp_ft", 50, 1, 0.2, run=kept(tmp_path / "c", "---------")),
         ],
     )
     assert found.best == "full"
     (pair,) = found.paired
     assert (pair.other, pair.only_best, pair.only_other) == ("probe", 6, 1)
     assert pair.p == pytest.approx(2 * (1 + 7) / 2**7)
-    assert found.unpaired == ("scratch", "lp_ft"), "no predictions kept; no seed in common"
+    assert found.unpaired == ("scratch", "lp_ft"), "no predictions kept; other test images"
+
+
+def test_runs_are_paired_by_their_seeds(tmp_path: Path) -> None:
+    """A single one on each side whatever its seed; of several those that both have."""
+    one, other = kept(tmp_path / "one", "++++"), kept(tmp_path / "other", "+---")
+    single = compare("made", [done("full", 50, 0, 0.9, run=one), done("probe", 50, 7, 0.4, run=other)])
+    assert [pair.num_pairs for pair in single.paired] == [1]
+    several = [done("full", 50, seed, 0.9, run=one) for seed in (0, 1, 2)]
+    found = compare("made", [*several, *(done("probe", 50, seed, 0.4, run=other) for seed in (1, 2, 3))])
+    (pair,) = found.paired
+    assert (pair.num_pairs, pair.num_images, pair.only_best) == (2, 4, 6)
+
+
+def test_sizes_of_all_are_one_column_whatever_each_seed_leaves() -> None:
+    def of(variant: str, num_train: int, seed: int) -> Finished:
+        return Finished(
+            Trial(f"{variant}{seed}", variant, "all", seed, ()), outcome(variant, num_train, seed, 0.5)
+        )
+
+    found = compare("made", [of("full", 101, 0), of("full", 103, 1), of("probe", 101, 0)])
+    assert found.num_trains == (102,)
+    assert found.at("probe", 102) is not None
