@@ -90,7 +90,7 @@ def train(
     decoded: Decoded | None = None,
     audit_command: str | None = None,
 ) -> TrainResult:
-    """Run a recipe to its end, or go on with it. `decoded`: images that runs on the same data hand on.
+    """Run a recipe to its end, or go on with it. `decoded`: what runs on the same data hand on.
 
     `audit_command` is what a person types to audit these data; without it findings name the run's own recipe.
 
@@ -157,7 +157,8 @@ def _train(
         tell(Noticed(finding))
     started = time.perf_counter()
     with span("audit"):
-        audit = gate(recipe, prepared.splits, tell, audit_command or audit_of(run, recipe))
+        known = None if decoded is None else decoded.audits
+        audit = gate(recipe, prepared.splits, tell, audit_command or audit_of(run, recipe), known)
     with span("reading images", len(prepared.splits.examples)):
         batches = image_batches(recipe, prepared, lambda d, n: tell(Working("reading images", d, n)), decoded)
     batches = replace(batches, tell=tell)
