@@ -9,7 +9,7 @@ from typing import Any
 
 from ftcli.engine.progress import compared_by
 from ftcli.engine.run_folder import RunFolder
-from ftcli.errors import MachineError
+from ftcli.errors import FrozenTensorChanged, MachineError
 from ftcli.plans.layer_map import HEAD
 from ftcli.plans.study import Outcome
 from ftcli.workflows.compare.training_work import TrainingWork
@@ -17,11 +17,17 @@ from ftcli.workflows.resume import saved_result
 
 
 def outcome_of(run: RunFolder, variant: str, work: TrainingWork) -> Outcome:
-    """Raises MachineError where the run is not complete, or its summary or plan cannot be read."""
+    """Raises MachineError where the run is not complete, or its summary or plan cannot be read;
+
+    FrozenTensorChanged where its proof failed.
+    """
     if not run.summary.is_file():
         remedy = f"go on with it: ftcli resume {run.path}"
         raise MachineError("the run is not complete", where=str(run.path), remedy=remedy)
     result = saved_result(run)
+    if result.frozen.changed:
+        what = f"{result.frozen.changed} frozen tensors moved during the run"
+        raise FrozenTensorChanged(what, where=str(run.path), remedy="do not trust this model; leave it out")
     try:
         plan = json.loads(run.plan.read_text(encoding="utf-8"))
         trainable, parameters = _counts(plan)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ftcli.broken_install import broken_install
 from ftcli.engine.files import write_text
+from ftcli.engine.run_folder import RunFolder
 from ftcli.engine.run_lock import held
 from ftcli.errors import FtcliError, MachineError, RecipeError, StoppedBySystem, StoppedByUser
 from ftcli.events import Event, Listener, TrialDone, TrialStarted
@@ -70,12 +71,18 @@ def read_study(path: Path) -> Comparison:
     folder, counted = StudyFolder(path), TrainingWork()
     study, failed = folder.read()
     runs = [
-        Finished(trial, outcome_of(run, trial.variant, counted))
-        if (run := folder.run(trial)).summary.is_file()
-        else Finished(trial, failure=failed.get(trial.name))
-        for trial in study.trials
+        _as_it_stands(trial, folder.run(trial), failed.get(trial.name), counted) for trial in study.trials
     ]
     return compare(study.name, runs, study.to_dict())
+
+
+def _as_it_stands(trial: Trial, run: RunFolder, failure: Failure | None, counted: TrainingWork) -> Finished:
+    if not run.summary.is_file():
+        return Finished(trial, failure=failure)
+    try:
+        return Finished(trial, outcome_of(run, trial.variant, counted))
+    except FtcliError as error:
+        return Finished(trial, failure=_failure(error))
 
 
 def _performed(trial: Trial, recipe: Recipe, work: _Work) -> Finished:

@@ -19,7 +19,14 @@ from safetensors.torch import save_file
 
 from ftcli.engine.images import ImageStore
 from ftcli.engine.run_lock import held
-from ftcli.errors import MachineError, NonFiniteError, RunLockedError, StoppedByUser, UsageError
+from ftcli.errors import (
+    FrozenTensorChanged,
+    MachineError,
+    NonFiniteError,
+    RunLockedError,
+    StoppedByUser,
+    UsageError,
+)
 from ftcli.events import EpochDone, TrialDone, TrialStarted, Working
 from ftcli.planner.variants import Asked, study_of
 from ftcli.plans.study import Study, Trial
@@ -200,6 +207,19 @@ def test_a_run_that_fails_is_on_record_and_tried_again(
     assert first is not None
     assert first.what == "internal error: ZeroDivisionError: by nothing"
     assert "ZeroDivisionError" in Path(first.where or "").read_text()
+
+
+def test_a_run_that_broke_its_promise_or_is_damaged_is_none(toys: Toys, tmp_path: Path) -> None:
+    run_study(toys.study(sizes="12,24"), toys.make, tmp_path / "study", ignore)
+    moved, damaged = (tmp_path / "study" / "runs" / f"recipe-n{size}" / "summary.json" for size in (12, 24))
+    summary = json.loads(moved.read_text())
+    moved.write_text(json.dumps(summary | {"frozen": {"checked": 9, "changed": 2, "names": ["a", "b"]}}))
+    damaged.write_text("{}")
+    found = read_study(tmp_path / "study")
+    assert [run.failure.exit_code for run in found.runs if run.failure] == [1, 3]
+    assert found.cells == ()
+    with pytest.raises(FrozenTensorChanged, match="2 frozen tensors moved"):
+        compare_runs([moved.parent, damaged.parent])
 
 
 def test_another_study_in_the_folder_is_refused(toys: Toys, tmp_path: Path) -> None:
