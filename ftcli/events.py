@@ -9,6 +9,7 @@ from typing import Any
 from ftcli.findings import Finding
 from ftcli.plans.forecast import Forecast
 from ftcli.plans.phase import Phase
+from ftcli.plans.study import Finished, Trial
 from ftcli.plans.training_plan import TrainingPlan
 
 
@@ -39,6 +40,23 @@ class FoldStarted:
 
     fold: int
     num_folds: int
+
+
+@dataclass(frozen=True)
+class TrialStarted:
+    """A run of a study begins: `index`, from 0, of `num_trials`. Its own events follow."""
+
+    index: int
+    num_trials: int
+    trial: Trial
+
+
+@dataclass(frozen=True)
+class TrialDone:
+    """What became of it. `anew`: it was run now, or gone on with; an earlier call has left it otherwise."""
+
+    finished: Finished
+    anew: bool
 
 
 @dataclass(frozen=True)
@@ -123,6 +141,16 @@ class RunDone:
 
 
 Event = (
-    FoldStarted | PlanReady | Working | PhaseStarted | StepDone | EpochDone | PhaseProved | Noticed | RunDone
+    FoldStarted
+    | TrialStarted
+    | TrialDone
+    | PlanReady
+    | Working
+    | PhaseStarted
+    | StepDone
+    | EpochDone
+    | PhaseProved
+    | Noticed
+    | RunDone
 )
 Listener = Callable[[Event], None]

@@ -83,6 +83,9 @@ class TrainResult:
     """How depthwise convolutions learned: in pieces the last bits are others."""
     fold_bn: FoldBN = "apart"
     """How frozen batch norms were computed: folded, the last bits are others; a finding tells where they were not."""
+    peak_memory: int | None = None
+    """The most bytes held at once, of the process that ended the run or of its GPU: engine/peak_memory. None where the
+    system does not tell, and in runs from before it was measured."""
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)

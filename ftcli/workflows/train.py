@@ -20,6 +20,7 @@ from ftcli.engine.keep import RunKeeper
 from ftcli.engine.kept import Ledger
 from ftcli.engine.metrics import report_of
 from ftcli.engine.micro_batch import is_out_of_memory, out_of_memory
+from ftcli.engine.peak_memory import PeakMemory
 from ftcli.engine.preload import preload
 from ftcli.engine.progress import Progress, compared_by
 from ftcli.engine.run_folder import RunFolder, claimed_run_folder
@@ -90,7 +91,7 @@ def train(
     decoded: Decoded | None = None,
     audit_command: str | None = None,
 ) -> TrainResult:
-    """Run a recipe to its end, or go on with it. `decoded`: images that runs on the same data hand on.
+    """Run a recipe to its end, or go on with it. `decoded`: what runs on the same data hand on.
 
     `audit_command` is what a person types to audit these data; without it findings name the run's own recipe.
 
@@ -141,7 +142,7 @@ def _train(
     recipe: Recipe, run: RunFolder, tell: _Findings, decoded: Decoded | None, audit_command: str | None
 ) -> TrainResult:
     """Nothing is written before every image has been read: a run that cannot begin leaves nothing behind."""
-    recorded = run.recorded_precision()
+    recorded, peak = run.recorded_precision(), PeakMemory(machine_for(recipe).device)
     with span("opening"):
         prepared = prepare(recipe, lambda done, total: tell(Working("reading images", done, total)), recorded)
     refuse_another_plan(run, recipe, prepared)
@@ -157,7 +158,8 @@ def _train(
         tell(Noticed(finding))
     started = time.perf_counter()
     with span("audit"):
-        audit = gate(recipe, prepared.splits, tell, audit_command or audit_of(run, recipe))
+        known = None if decoded is None else decoded.audits
+        audit = gate(recipe, prepared.splits, tell, audit_command or audit_of(run, recipe), known)
     with span("reading images", len(prepared.splits.examples)):
         batches = image_batches(recipe, prepared, lambda d, n: tell(Working("reading images", d, n)), decoded)
     batches = replace(batches, tell=tell)
@@ -174,6 +176,7 @@ def _train(
         work.cadence = Cadence(recipe.checkpoint.every_steps, recipe.checkpoint.every_minutes)
         work.remembered = resumed[1] if resumed else {}
         result = _perform(recipe, prepared, run, work, tell.progress, audit, started)
+        result = replace(result, peak_memory=peak.bytes)
         run.complete(result.to_dict())
         told(RunDone(result.run, result.test, result.seconds))
     return _proved(result)
