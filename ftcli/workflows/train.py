@@ -65,15 +65,20 @@ from ftcli.workflows.watch import Watch
 
 @dataclass
 class _Findings:
-    """Everything noticed during the run, in order, told to the listener as well."""
+    """Everything noticed goes into the run's progress, and to the listener."""
 
     tell: Listener
-    seen: list[Finding]
+    progress: Progress
 
     def __call__(self, event: object) -> None:
         if isinstance(event, Noticed):
-            self.seen.append(event.finding)
+            self.progress.notice(event.finding)
         self.tell(event)  # type: ignore[arg-type]
+
+    def go_on_with(self, progress: Progress) -> None:
+        """What was noticed while a run was prepared follows what it had noticed before it was cut off."""
+        progress.notice(*self.progress.noticed)
+        self.progress = progress
 
 
 def train(
@@ -107,7 +112,7 @@ def _stoppable(recipe: Recipe, run: RunFolder, listener: Listener, decoded: Deco
     Raises OutOfMemory where no batch could be made smaller. What is known of a loss that is no number is kept.
     """
     try:
-        tell = _Findings(listener, [])
+        tell = _Findings(listener, Progress())
         with arithmetic(machine_for(recipe).device, tell, repeatable=recipe.runtime.deterministic):
             return _train(recipe, run, tell, decoded)
     except NonFiniteError as error:
@@ -135,7 +140,9 @@ def _train(recipe: Recipe, run: RunFolder, tell: _Findings, decoded: Decoded | N
     refuse_another_plan(run, recipe, prepared)
     keeper, start = _keeper(recipe, prepared, run), start_of(prepared.network, prepared.plan)
     resumed = keeper.resume(prepared.network)
-    tell.seen.extend(prepared.plan.findings)
+    if resumed is not None:
+        tell.go_on_with(resumed[0])
+    tell.progress.notice(*prepared.plan.findings)
     with span("forecast"):
         expected = forecast(prepared.plan, prepared.network, len(prepared.splits.streams[VAL]))
     tell(PlanReady(prepared.plan, str(run.path), prepared.notes, expected))
@@ -157,8 +164,9 @@ def _train(recipe: Recipe, run: RunFolder, tell: _Findings, decoded: Decoded | N
         shelf.store.listen(lambda finding: tell(Noticed(finding)))
     work = Work(prepared.plan, prepared.network, batches, prepared.augment, tell, keeper, shelf)
     work.cadence = Cadence(recipe.checkpoint.every_steps, recipe.checkpoint.every_minutes)
+    work.remembered = resumed[1] if resumed else {}
     work.meter = DriftMeter(work, start)
-    result = _perform(recipe, prepared, run, work, resumed, audit, tell.seen, started)
+    result = _perform(recipe, prepared, run, work, tell.progress, audit, started)
     run.complete(result.to_dict())
     return _proved(result)
 
@@ -179,18 +187,16 @@ def _perform(
     prepared: Prepared,
     run: RunFolder,
     work: Work,
-    resumed: tuple[Progress, dict] | None,
+    progress: Progress,
     audit: AuditReport | None,
-    findings: list[Finding],
     started: float,
 ) -> TrainResult:
     plan, network = work.plan, work.network
-    progress, work.remembered = resumed or (Progress(), {})
     if progress.floor is None and plan.floor == "probe":
         with span("floor"):
             progress.floor = probe(recipe, prepared, work)
     val_counts = list(prepared.splits.count_per_class("val").values())
-    watch = Watch(work.tell, plan, progress, tuple(val_counts), findings)
+    watch = Watch(work.tell, plan, progress, tuple(val_counts))
     work.tell = watch
     fit(work, progress)
     watch.end()
@@ -227,7 +233,7 @@ def _perform(
         verdict=verdict,
         verdict_kind=kind,
         frozen=_proof(progress),
-        findings=tuple(findings),
+        findings=tuple(progress.noticed),
         epochs_run=progress.epoch,
         best_epoch=best.epoch,
         best_phase=best.phase,

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 
 from ftcli.engine.progress import Progress
 from ftcli.events import EpochDone, Event, Listener, Noticed, PhaseProved
-from ftcli.findings import Finding
 from ftcli.planner.monitors import monitor
 from ftcli.planner.monitors.history import History
 from ftcli.plans.training_plan import TrainingPlan
@@ -17,15 +15,14 @@ from ftcli.plans.training_plan import TrainingPlan
 class Watch:
     """A listener around another. Each rule is told once in a run, when it is first to be seen.
 
-    All it knows is in `progress`: of a run that goes on it sees what it has seen before. `known` are findings that
-    were told already; `val_counts` are validation examples of each class.
+    All it knows is in `progress`: of a run that goes on it sees what it has seen before, and tells what was not kept.
+    `val_counts` are validation examples of each class.
     """
 
     tell: Listener
     plan: TrainingPlan
     progress: Progress
     val_counts: tuple[int, ...]
-    known: Collection[Finding] = ()
     _rules: set[str] = field(init=False, default_factory=set)
 
     def __post_init__(self) -> None:
@@ -52,5 +49,5 @@ class Watch:
             if finding.rule in self._rules:
                 continue
             self._rules.add(finding.rule)
-            if finding not in self.known:
+            if finding not in self.progress.noticed:
                 self.tell(Noticed(finding))

@@ -29,8 +29,12 @@ def collapse(history: History) -> Iterator[Finding]:
         return
     last = history.last
     before = next((row for row in reversed(history.epochs) if _tells_apart(history, row)), None)
-    one_class = all(_one_class(row) for row in history.epochs[-PATIENCE:])
-    if before is None and not (len(history.epochs) >= PATIENCE and one_class and _moved_far(last)):
+    lasting = len(history.epochs) >= PATIENCE and all(_one_class(row) for row in history.epochs[-PATIENCE:])
+    if before is None and not (lasting and _moved_far(last)):
+        return
+    if before is not None and last.train_loss < before.train_loss:  # training knows of no collapse
+        if lasting:
+            yield _in_evaluation_alone(history, before)
         return
     since = f"epoch {before.epoch} had {before.val.accuracy:.1%}" if before else "from the first epoch on"
     signals = last.signals
@@ -46,9 +50,22 @@ def collapse(history: History) -> Iterator[Finding]:
     )
 
 
+def _in_evaluation_alone(history: History, before: EpochDone) -> Finding:
+    last = history.last
+    return Finding(
+        "error",
+        "norm",
+        f"since {PATIENCE} epochs nearly all validation images are of one class (epoch {before.epoch} had "
+        f"{before.val.accuracy:.1%}), while the training loss fell from {before.train_loss:.3g} to "
+        f"{last.train_loss:.3g}: evaluation sees another network than training, as it does where BatchNorm's running statistics are wrong",
+        "norm: freeze_stats, or a larger train.batch_size",
+        "collapsed-to-one-class",
+    )
+
+
 def divergence(history: History) -> Iterator[Finding]:
     """A training loss that is far above its own least, and above that of guessing. A collapse says it already."""
-    if len(history.epochs) < 2 or any(True for _ in collapse(history)):
+    if len(history.epochs) < 2 or has_collapsed(history):
         return
     last = history.last
     least = min(history.epochs[:-1], key=lambda row: row.train_loss)
@@ -62,6 +79,14 @@ def divergence(history: History) -> Iterator[Finding]:
         _remedy(history),
         "loss-diverges",
     )
+
+
+def has_collapsed(history: History) -> bool:
+    return any(True for _ in collapse(history))
+
+
+def has_diverged(history: History) -> bool:
+    return any(True for _ in divergence(history))
 
 
 def _one_class(row: EpochDone) -> bool:

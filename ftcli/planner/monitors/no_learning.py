@@ -6,9 +6,9 @@ import math
 from collections.abc import Iterator
 
 from ftcli.findings import Finding
-from ftcli.planner.monitors.collapse import collapse, divergence
+from ftcli.planner.monitors.collapse import has_collapsed, has_diverged
 from ftcli.planner.monitors.history import History
-from ftcli.planner.monitors.words import percent, rounded
+from ftcli.planner.monitors.words import lower_lr, percent, rounded
 from ftcli.plans.layer_map import HEAD
 
 FEWEST_EPOCHS = 4
@@ -32,7 +32,7 @@ def no_learning(history: History) -> Iterator[Finding]:
         return
     if history.plan.objective.multi_label or _has_learned(history):
         return
-    if any(True for grave in (collapse, divergence) for _ in grave(history)):
+    if has_collapsed(history) or has_diverged(history):
         return
     where, why, remedy = _cause(history)
     best = max(history.epochs, key=lambda row: row.val.accuracy)
@@ -66,22 +66,15 @@ def _cause(history: History) -> tuple[str, str, str]:
     alike = last.signals is not None and last.signals.logit_spread < ALIKE
     if frozen and alike:
         return _dead_features(history, frozen)
-    if last.train_loss < MEMORISED * first.train_loss:
-        why = "training images are learned by heart, and that says nothing of others: the labels"
-        return "data", why, _LOOK_AT_LABELS
     if head is not None and head.weights < LITTLE:
         return _low_lr(history, head.weights)
-    moved = (
-        f"the head moved by {percent(head.weights)} of its first weights: it is not the LR" if head else ""
-    )
+    moved = f"the head moved by {percent(head.weights)} of its first weights" if head else "the head moved"
     if history.floor is not None and history.floor.accuracy > history.most_frequent + _error(history):
-        return (
-            "optimizer.lr",
-            f"a linear probe of the same features has {history.floor.accuracy:.1%}: it is neither the data nor what "
-            f"is frozen, but the LR; {moved.partition(':')[0]}",
-            f"optimizer.lr: {rounded(history.plan.optimizer.lr / 10)} (now {history.plan.optimizer.lr:g}); "
-            "ftcli lr-find suggests one",
-        )
+        return _high_lr(history, history.floor.accuracy, moved)
+    if last.train_loss < MEMORISED * min(first.train_loss, history.prior_entropy):
+        why = "training images are learned by heart, and that says nothing of others: the labels"
+        return "data", why, _LOOK_AT_LABELS
+    moved = f"{moved}: it is not the LR"
     if not frozen:
         return (
             "data",
@@ -120,6 +113,14 @@ def _low_lr(history: History, moved: float) -> tuple[str, str, str]:
         why,
         f"optimizer.lr: {rounded(lr * factor)} (now {lr:g}); ftcli lr-find suggests one",
     )
+
+
+def _high_lr(history: History, floor: float, moved: str) -> tuple[str, str, str]:
+    why = (
+        f"a linear probe of the first features has {floor:.1%}, so it is neither the data nor what is frozen; {moved}: "
+        "the LR is too high"
+    )
+    return "optimizer.lr", why, f"{lower_lr(history, 10)}; ftcli lr-find suggests one"
 
 
 def _run(stages: list[str]) -> str:

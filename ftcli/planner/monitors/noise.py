@@ -17,6 +17,8 @@ DEPTH = 0.06
 JUMPS = 2
 CHANCE = 3.0
 """Standard errors of a difference beyond which it is not the number of images."""
+ROSE = 1.2
+"""The training loss of an epoch against the one before: then it is the weights that jump."""
 WANTED_ERROR = 0.02
 """A validation set is large enough where the score's standard error is two points."""
 
@@ -82,12 +84,14 @@ def _cause(history: History, rows: list[EpochDone], worst: EpochDone) -> tuple[s
     """By what else jumps: the training loss goes with the LR, running statistics with the batch."""
     before = next(row for row in reversed(history.epochs) if row.epoch < worst.epoch)
     rise = worst.train_loss / before.train_loss if before.train_loss else 1.0
-    updates = any(mode.updates_stats for mode in history.phase_of(worst).batch_norms)
-    if rise > 1.2 or not updates:
-        losses = f"the training loss went from {before.train_loss:.3g} to {worst.train_loss:.3g}"
-        told = f"{losses} with it" if rise > 1.2 else f"{losses}, no statistics are updated: the LR"
-        return "optimizer.lr", told, f"{lower_lr(history, 3)}, and schedule: cosine"
-    size = history.plan.batch_size
-    told = f"the training loss did not, and BatchNorm's statistics follow batches of {size}"
-    larger = f" or train.batch_size: {4 * size}" if size < 32 else ""
-    return "norm", told, f"norm: freeze_stats{larger}; or {lower_lr(history, 3)}"
+    losses = f"the training loss went from {before.train_loss:.3g} to {worst.train_loss:.3g}"
+    slower = lower_lr(history, 3)
+    if rise > ROSE:
+        return "optimizer.lr", f"{losses} with it", f"{slower}, and schedule: cosine"
+    if any(mode.updates_stats for mode in history.phase_of(worst).batch_norms):
+        size = history.plan.batch_size
+        larger = f" or train.batch_size: {4 * size}" if size < 32 else ""
+        told = f"{losses}, and BatchNorm's statistics follow batches of {size}"
+        return "norm", told, f"norm: freeze_stats{larger}; or {slower}"
+    told = f"{losses}, and no statistics are updated: what validation sees is not the same each time"
+    return "data", told, f"look for files or preprocessing that change during the run; or {slower}"

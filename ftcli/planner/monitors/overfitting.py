@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from ftcli.events import EpochDone
 from ftcli.findings import Finding
+from ftcli.planner.monitors.collapse import has_collapsed
 from ftcli.planner.monitors.history import History
 
 PATIENCE = 3
@@ -19,7 +20,7 @@ _STRONGER = {"none": "light", "light": "standard", "standard": "strong"}
 
 def overfitting(history: History) -> Iterator[Finding]:
     """By the loss, which says so long before the score: from its best epoch on, unless the score still improves."""
-    if not history.epochs:
+    if not history.epochs or has_collapsed(history):
         return
     best, last = min(history.epochs, key=lambda row: row.val.loss), history.last
     since = history.epochs[best.epoch + 1 :]

@@ -1,6 +1,6 @@
 """Are runs that fail told what is wrong with them, and runs that are well nothing?
 
-python -m tests.benchmarks.monitors [--seed N ...] [--fashion-mnist FOLDER] [--only WORD]
+python -m tests.benchmarks.monitors [--seed N ...] [--fashion-mnist FOLDER] [--only WORD ...]
 
 Prints a table: row of the signals, how it was built, the finding that was told, where, and the epoch.
 FOLDER holds t10k-images-idx3-ubyte.gz and t10k-labels-idx1-ubyte.gz; without it the runs on clothes take digits.
@@ -20,13 +20,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--seed", type=int, nargs="*", default=[0])
     parser.add_argument("--fashion-mnist", type=Path)
-    parser.add_argument("--only", default="")
+    parser.add_argument("--only", nargs="*", default=[""], metavar="WORD")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         alarms = missed = 0
         for seed in options.seed:
             bench = Bench(Path(folder) / str(seed), seed, options.fashion_mnist)
-            cases = [c for c in (*HEALTHY, *BROKEN) if options.only in f"{c.row} {c.how}"]
+            cases = [
+                c for c in (*HEALTHY, *BROKEN) if any(word in f"{c.row} {c.how}" for word in options.only)
+            ]
             for case in cases:
                 outcome = perform(case, bench)
                 alarms += not case.rule and not outcome.right

@@ -71,16 +71,12 @@ def statistics_of_the_last_batch(patch: pytest.MonkeyPatch) -> None:
     patch.setattr("ftcli.engine.epoch.enter_train_mode", forgetful)
 
 
-def with_dead_stem(weights: Path, how: float) -> Path:
-    """Weights whose first convolution is multiplied by `how`: next to nothing of an image gets through."""
-    target = weights.with_name(f"dead-{how:g}.safetensors")
+def with_dead_stem(weights: Path) -> Path:
+    """Weights whose first BatchNorm gives out its bias alone: nothing of an image gets through."""
+    target = weights.with_name("dead.safetensors")
     if not target.exists():
         tensors = load_file(weights)
-        name = next(name for name in tensors if name.endswith("conv1.weight"))
-        tensors[name] = tensors[name] * how
-        for bias in (n for n in tensors if n == "bn1.running_mean"):
-            tensors[bias] = torch.zeros_like(tensors[bias])
-        save_file(tensors, target)
+        save_file({**tensors, "bn1.weight": torch.zeros_like(tensors["bn1.weight"])}, target)
     return target
 
 

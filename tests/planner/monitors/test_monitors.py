@@ -110,7 +110,7 @@ def test_frozen_layers_are_to_blame_where_the_network_answers_all_images_alike()
 def test_a_probe_that_learned_acquits_the_data():
     finding = only(replace(flat(2.30), floor=scores(0.8, 0.7)))
     assert finding.where == "optimizer.lr"
-    assert "a linear probe of the same features has 80.0%" in finding.message
+    assert "a linear probe of the first features has 80.0%" in finding.message
 
 
 def test_nothing_learned_is_told_from_the_middle_of_the_run_on():
@@ -147,6 +147,15 @@ def test_a_collapse_is_told_at_once_with_what_was_before():
     assert "moved by 300.0% of its first weights at LR 0.0001" in finding.message
     assert "optimizer.lr: 1e-4 (now 0.001)" in finding.remedy
     assert monitor(until(found, 1)) == ()
+
+
+def test_a_collapse_that_training_knows_nothing_of_is_of_the_evaluation():
+    collapsed = [signals(0.1, share=1.0)] * 3
+    found = history(
+        [0.9, 0.6, 0.5, 0.4], [0.8, 3, 3, 3], [0.75, 0.1, 0.1, 0.1], shown=[signals(0.1), *collapsed]
+    )
+    assert [bool(monitor(until(found, epoch))) for epoch in range(4)] == [False] * 3 + [True]
+    assert (only(found).rule, only(found).where) == ("collapsed-to-one-class", "norm")
 
 
 def test_one_class_at_the_start_is_no_collapse_while_weights_are_as_they_were():
@@ -191,6 +200,8 @@ def test_jumps_of_a_large_one_are_of_something_unstable():
     assert (finding.rule, finding.where) == ("validation-unstable", "norm")
     assert "where the number of images explains" in finding.message
     assert "BatchNorm's statistics follow batches of 4" in finding.message
+    quiet = only(history(FALLS, [0.6] * 8, JUMPS, count=5000, norm="freeze"))
+    assert (quiet.where, "what validation sees is not the same" in quiet.message) == ("data", True)
     shaken = [1.9, 1.2, 0.9, 1.3, 0.7, 1.2, 0.6, 0.55]
     assert only(history(shaken, [0.6] * 8, JUMPS, count=5000)).where == "optimizer.lr"
 
