@@ -90,22 +90,32 @@ class DriftMeter:
 
     @torch.no_grad()
     def measure(self, *, features: bool) -> tuple[StageDrift, ...]:
-        """As the network is now, in eval mode afterwards."""
+        """Of every stage that the plan moves, or one above it; as the network is now, in eval mode afterwards."""
         with span("drift"):
-            layers = self.work.network.layer_map
-            state = self.work.network.model.state_dict()
             now = self._features() if features and self._first else {}
-            return tuple(
-                StageDrift(
-                    stage,
-                    relative_change(_weights(layers, stage), state, self.start),
-                    relative_change(stats, state, self.start)
-                    if (stats := statistics_of(layers, stage))
-                    else None,
-                    distance(self._first.get(stage), now.get(stage)),
-                )
-                for stage in layers.stages
-            )
+            state = self.work.network.model.state_dict()
+            return tuple(self._of(stage, state, now) for stage in self._moving)
+
+    def _of(self, stage: str, state: State, now: Stages) -> StageDrift:
+        layers = self.work.network.layer_map
+        weights, stats = _weights(layers, stage), statistics_of(layers, stage)
+        return StageDrift(
+            stage,
+            relative_change(weights, state, self.start),
+            relative_change(stats, state, self.start) if stats else None,
+            distance(self._first.get(stage), now.get(stage)),
+        )
+
+    @property
+    def _moving(self) -> tuple[str, ...]:
+        """From the first stage on of which something is in `start`."""
+        layers = self.work.network.layer_map
+        stages = layers.stages
+        first = next((at for at, stage in enumerate(stages) if self._can_move(layers, stage)), 0)
+        return stages[first:]
+
+    def _can_move(self, layers: LayerMap, stage: str) -> bool:
+        return any(name in self.start for name in (*_weights(layers, stage), *statistics_of(layers, stage)))
 
     def _features(self) -> Stages:
         """Of each stage of the backbone; empty where memory is so short that batches go through in halves."""

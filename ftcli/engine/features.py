@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from ftcli.engine.frozen_calls import tensors
 from ftcli.engine.network import Network
 from ftcli.plans.layer_map import HEAD
 
@@ -23,7 +22,7 @@ def stage_features(network: Network, forward: Callable[[], Tensor]) -> Stages:
 
     def watch(stage: str) -> Callable[[nn.Module, Any, Any], None]:
         def keep(module: nn.Module, arguments: Any, output: Any) -> None:
-            found = next((tensor for tensor in tensors(output) if tensor.ndim > 1), None)
+            found = _first_tensor(output)
             if found is not None:
                 outputs[stage] = found
 
@@ -42,6 +41,20 @@ def stage_features(network: Network, forward: Callable[[], Tensor]) -> Stages:
         for hook in hooks:
             hook.remove()
     return {stage: gram(output) for stage, output in outputs.items() if len(output) == count}
+
+
+def _first_tensor(output: Any) -> Tensor | None:
+    """Of a module's output: a tensor, or tuples, lists and mappings of them."""
+    if isinstance(output, Tensor):
+        return output if output.ndim > 1 else None
+    parts = (
+        output.values()
+        if isinstance(output, Mapping)
+        else output
+        if isinstance(output, (tuple, list))
+        else ()
+    )
+    return next((found for part in parts if (found := _first_tensor(part)) is not None), None)
 
 
 def gram(features: Tensor) -> Tensor:

@@ -24,7 +24,7 @@ class StageDrift:
 
 @dataclass(frozen=True)
 class Signals:
-    """`drift` has a stage each, from input to output; the rest is of the validation's predictions."""
+    """`drift` has a stage each, from the first that the plan moves to the head; the rest is of the validation."""
 
     drift: tuple[StageDrift, ...]
     loss_error: float

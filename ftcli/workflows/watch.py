@@ -23,15 +23,18 @@ class Watch:
     plan: TrainingPlan
     progress: Progress
     val_counts: tuple[int, ...]
+    _epochs: list[EpochDone] = field(init=False, default_factory=list)
     _rules: set[str] = field(init=False, default_factory=set)
 
     def __post_init__(self) -> None:
-        whole = self.history()
-        for count in range(1, len(whole.epochs) + 1):
-            self._look(replace(whole, epochs=whole.epochs[:count], proofs=()))
+        for row in self.progress.rows:
+            self._epochs.append(EpochDone.from_dict(row))
+            self._look(self.history())
 
     def __call__(self, event: Event) -> None:
         self.tell(event)
+        if isinstance(event, EpochDone):
+            self._epochs.append(event)
         if isinstance(event, (EpochDone, PhaseProved)):
             self._look(self.history())
 
@@ -40,9 +43,8 @@ class Watch:
         self._look(replace(self.history(), ended=True))
 
     def history(self) -> History:
-        rows = tuple(EpochDone.from_dict(row) for row in self.progress.rows)
-        proofs = tuple(self.progress.proofs)
-        return History(self.plan, rows, self.progress.floor, self.val_counts, proofs)
+        epochs, proofs = tuple(self._epochs), tuple(self.progress.proofs)
+        return History(self.plan, epochs, self.progress.floor, self.val_counts, proofs)
 
     def _look(self, history: History) -> None:
         for finding in monitor(history):

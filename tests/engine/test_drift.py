@@ -132,7 +132,13 @@ def test_a_linear_probe_copies_the_head_alone_and_looks_at_no_features(digits):
     start = start_of(work.network, work.plan)
     assert set(start) == {"fc.weight", "fc.bias"}
     meter = DriftMeter(work, start)
-    assert {stage.features for stage in meter.measure(features=True)} == {None}
+    assert [(stage.stage, stage.features) for stage in meter.measure(features=True)] == [("head", None)]
+
+
+def test_what_lies_below_the_first_stage_that_trains_is_left_out(digits):
+    work = work_of(digits, strategy={"kind": "partial", "last_stages": 1})
+    found = DriftMeter(work, start_of(work.network, work.plan)).measure(features=True)
+    assert [stage.stage for stage in found] == ["layer4", "head"]
 
 
 @pytest.mark.parametrize(

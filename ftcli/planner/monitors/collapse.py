@@ -57,7 +57,8 @@ def _in_evaluation_alone(history: History, before: EpochDone) -> Finding:
         "norm",
         f"since {PATIENCE} epochs nearly all validation images are of one class (epoch {before.epoch} had "
         f"{before.val.accuracy:.1%}), while the training loss fell from {before.train_loss:.3g} to "
-        f"{last.train_loss:.3g}: evaluation sees another network than training, as it does where BatchNorm's running statistics are wrong",
+        f"{last.train_loss:.3g}: evaluation sees another network than training, as it does where BatchNorm's running "
+        "statistics are wrong",
         "norm: freeze_stats, or a larger train.batch_size",
         "collapsed-to-one-class",
     )

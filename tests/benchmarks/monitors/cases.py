@@ -56,77 +56,77 @@ FEW = Images(classes=4, per_class=40)
 NOT_PRETRAINED = {"weights": "none"}
 
 HEALTHY = (
-    well("linear probe", sections={"strategy": "feature_extraction", "train": epochs(12)}),
+    well("linear probe", sections={"strategy": "feature_extraction", "train": epochs(8)}),
     well(
         "linear probe, SGD",
-        sections={"strategy": "feature_extraction", "optimizer": sgd(0.05), "train": epochs(12)},
+        sections={"strategy": "feature_extraction", "optimizer": sgd(0.05), "train": epochs(8)},
     ),
     well(
         "linear probe, 4 classes, clothes",
         images=Images("clothes", classes=4, per_class=60),
-        sections={"strategy": "feature_extraction", "train": epochs(20)},
+        sections={"strategy": "feature_extraction", "train": epochs(12)},
     ),
-    well("full, AdamW 1e-3", sections={"strategy": "full", "optimizer": adamw(1e-3), "train": epochs(10)}),
+    well("full, AdamW 1e-3", sections={"strategy": "full", "optimizer": adamw(1e-3), "train": epochs(8)}),
     well(
-        "full, uniform LR 3e-4",
-        sections={"strategy": "full", "layer_lr": "uniform", "optimizer": adamw(3e-4), "train": epochs(14)},
+        "full, uniform LR 1e-3",
+        sections={"strategy": "full", "layer_lr": "uniform", "optimizer": adamw(1e-3), "train": epochs(8)},
     ),
     well(
         "full, clothes",
         images=CLOTHES,
         sections={"strategy": "full", "optimizer": adamw(2e-3), "train": epochs(8)},
     ),
-    well("full, SGD", sections={"strategy": "full", "optimizer": sgd(0.02), "train": epochs(12)}),
+    well("full, SGD", sections={"strategy": "full", "optimizer": sgd(0.02), "train": epochs(8)}),
     well(
         "full, standard augmentation",
-        sections={"strategy": "full", "augment": {"kind": "standard", "flip": False}, "train": epochs(12)},
+        sections={"strategy": "full", "augment": {"kind": "standard", "flip": False}, "train": epochs(8)},
     ),
-    well("full, BatchNorm trained", sections={"strategy": "full", "norm": "train", "train": epochs(10)}),
-    well("full, BatchNorm frozen", sections={"strategy": "full", "norm": "freeze", "train": epochs(10)}),
-    well("LP-FT", sections={"strategy": lp_ft(4), "train": epochs(12)}),
+    well("full, BatchNorm trained", sections={"strategy": "full", "norm": "train", "train": epochs(8)}),
+    well("full, BatchNorm frozen", sections={"strategy": "full", "norm": "freeze", "train": epochs(8)}),
+    well("LP-FT", sections={"strategy": lp_ft(3), "train": epochs(8)}),
     well(
         "LP-FT, clothes",
         images=CLOTHES,
-        sections={"strategy": lp_ft(5), "optimizer": adamw(2e-3), "train": epochs(10)},
+        sections={"strategy": lp_ft(3), "optimizer": adamw(2e-3), "train": epochs(8)},
     ),
-    well("LP-FT, 4 classes", images=FEW, sections={"strategy": lp_ft(6), "train": epochs(14)}),
-    well("gradual", sections={"strategy": {"kind": "gradual", "to_stage": "layer3"}, "train": epochs(12)}),
+    well("LP-FT, 4 classes", images=FEW, sections={"strategy": lp_ft(3), "train": epochs(8)}),
+    well("gradual", sections={"strategy": {"kind": "gradual", "to_stage": "layer3"}, "train": epochs(8)}),
     well(
         "partial, last stage",
-        sections={"strategy": {"kind": "partial", "last_stages": 1}, "train": epochs(12)},
+        sections={"strategy": {"kind": "partial", "last_stages": 1}, "train": epochs(8)},
     ),
     well(
         "partial, mixup",
         sections={
             "strategy": {"kind": "partial", "last_stages": 2},
             "augment": {"kind": "light", "flip": False, "mix": "mixup"},
-            "train": epochs(12),
+            "train": epochs(8),
         },
     ),
     well(
         "scratch",
         weights="none",
-        sections={"strategy": "scratch", "optimizer": adamw(3e-3), "train": epochs(14)},
+        sections={"strategy": "scratch", "optimizer": adamw(3e-3), "train": epochs(8)},
     ),
     well(
         "scratch, clothes",
         images=CLOTHES,
         weights="none",
-        sections={"strategy": "scratch", "optimizer": adamw(3e-3), "train": epochs(12)},
+        sections={"strategy": "scratch", "optimizer": adamw(3e-3), "train": epochs(8)},
     ),
     well(
         "scratch, EfficientNet",
         weights="none",
         backbone=EFFICIENTNET,
         images=Images(per_class=60),
-        sections={"strategy": "scratch", "optimizer": adamw(5e-3), "train": epochs(14)},
+        sections={"strategy": "scratch", "optimizer": adamw(5e-3), "train": epochs(8)},
     ),
     well(
         "scratch, ViT",
         weights="none",
         backbone=VIT,
         images=Images(classes=4, per_class=80),
-        sections={"strategy": "scratch", "optimizer": adamw(1e-3), "train": epochs(16)},
+        sections={"strategy": "scratch", "optimizer": adamw(1e-3), "train": epochs(12)},
     ),
 )
 
@@ -136,20 +136,20 @@ SHUFFLED = Images(per_class=40, wrong=1.0)
 BROKEN = (
     Case(
         "overfits",
-        "35% wrong labels, full at 3e-3, 30 epochs",
+        "35% wrong labels, full at 3e-3, 24 epochs",
         "overfits",
         "train.epochs",
         NOISY_LABELS,
-        sections={"strategy": "full", "layer_lr": "uniform", "optimizer": adamw(3e-3), "train": epochs(30)},
+        sections={"strategy": "full", "layer_lr": "uniform", "optimizer": adamw(3e-3), "train": epochs(24)},
     ),
     Case(
         "overfits",
-        "14 images a class, from scratch, 40 epochs",
+        "14 images a class, from scratch, 30 epochs",
         "overfits",
         "train.epochs",
         Images("clothes", per_class=20, wrong=0.2),
         weights="none",
-        sections={"strategy": "scratch", "optimizer": adamw(5e-3), "train": epochs(40)},
+        sections={"strategy": "scratch", "optimizer": adamw(5e-3), "train": epochs(30)},
     ),
     Case(
         "neither improves",

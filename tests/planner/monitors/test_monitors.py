@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
 
+import ftcli
 from ftcli.events import PhaseProved, Scores
 from ftcli.findings import Finding
 from ftcli.planner.monitors import monitor
@@ -273,3 +275,34 @@ def test_the_error_of_a_score_is_that_of_so_many_examples():
 
 def test_a_stage_is_found_by_name():
     assert signals(moved=0.3).moved("layer2") == StageDrift("layer2", 0.3, 0.3, 0.3)
+
+
+SETTING = re.compile(r"\b([a-z_]+(?:\.[a-z_]+)*): (\{[^}]*\}|[\w.-]+)")
+"""A recipe path and a value, as remedies write them."""
+SICK = [
+    OVERFITS,
+    flat(2.33, shown=[signals(moved=0.0, head=0.002)] * 8),
+    flat(2.30),
+    flat(2.30, strategy="feature_extraction"),
+    flat(2.30, strategy="feature_extraction", shown=[signals(spread=0.0)] * 8),
+    replace(flat(2.30), floor=scores(0.8, 0.7)),
+    history([0.9, 3.0], [0.8, 2.6], [0.75, 0.1], shown=[signals(0), signals(moved=9.0, share=1.0)]),
+    history([1.9, 1.0, 9.0], [1.5, 1.1, 8.0], [0.5, 0.6, 0.3]),
+    history(FALLS, [0.6] * 8, JUMPS, count=40),
+    history(FALLS, [0.6] * 8, JUMPS, count=5000, norm="train", train={"epochs": 10, "batch_size": 4}),
+    history(FALLS, [0.6] * 8, JUMPS, count=5000, norm="freeze"),
+]
+HARM = [
+    harm(lp_ft_that_fell(), HarmEvidence("accuracy", 0.5, None, {"layer4": 0.9})),
+    harm(lp_ft_that_fell(), HarmEvidence("accuracy", 0.5, 0.88, {"layer4": 0.9})),
+    harm(WELL, HarmEvidence("accuracy", 0.5, None, {"layer4": 0.001})),
+]
+
+
+@pytest.mark.parametrize("finding", [*(only(sick) for sick in SICK), *HARM], ids=lambda finding: finding.rule)
+def test_a_remedy_s_values_can_be_put_into_the_recipe_as_they_stand(finding):
+    settings = SETTING.findall(finding.remedy)
+    assert settings or finding.where == "data"
+    made = {"data": "digits", "model": {"backbone": "torchvision/resnet18"}, "strategy": "full"}
+    for path, value in settings:
+        ftcli.load_recipe(made, [f"{path}={value}"])
