@@ -91,7 +91,10 @@ def _cause(history: History, rows: list[EpochDone], worst: EpochDone) -> tuple[s
     if any(mode.updates_stats for mode in history.phase_of(worst).batch_norms):
         size = history.plan.batch_size
         larger = f" or train.batch_size: {4 * size}" if size < 32 else ""
-        told = f"{losses}, and BatchNorm's statistics follow batches of {size}"
+        told = (
+            f"{losses}, and BatchNorm's statistics follow batches of {size}; or what validation sees is not the same "
+            "each time"
+        )
         return "norm", told, f"norm: freeze_stats{larger}; or {slower}"
     told = f"{losses}, and no statistics are updated: what validation sees is not the same each time"
     return "data", told, f"look for files or preprocessing that change during the run; or {slower}"

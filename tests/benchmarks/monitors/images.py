@@ -18,7 +18,7 @@ class Images:
 
     source: str = "digits"
     classes: int = 10
-    per_class: int = 32
+    per_class: int = 40
     first: int = 0
     wrong: float = 0.0
 
