@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 
 from torch import Tensor
@@ -14,8 +14,9 @@ from ftcli.engine.cut import Cut
 from ftcli.engine.evaluate import predict_logits
 from ftcli.engine.folded import UNFOLDED, Fold
 from ftcli.engine.freeze import enter_eval_mode
+from ftcli.engine.kept import Kept, KeptBatches
 from ftcli.engine.mixing import mixing_of
-from ftcli.engine.prefix_cache import Kept, KeptBatches, Pass
+from ftcli.engine.prefix_cache import Pass
 from ftcli.engine.sampler import order_of
 from ftcli.engine.stopwatch import span
 from ftcli.engine.work import Work
@@ -44,14 +45,12 @@ def feed_of(work: Work, phase: Phase) -> Feed:
     Both give the same batches in the same order: in fp32 the same bits come of it.
     """
     order = order_of(work.plan.sampler, work.batches.store.splits, work.plan.seed)
-    fold = _fold(work, phase)
-    cut = _cut(work, phase, fold) if phase.prefix.kept else None
-    kept = kept_batches(work, cut, {TRAIN: phase.prefix.views, VAL: 1}) if cut else None
-    if cut and kept:
-        train, val = kept
+    found = _from_kept(work, phase, {TRAIN: phase.prefix.views, VAL: 1})
+    if found:
+        cut, (train, val) = found
         return Feed(cut.suffix, lambda epoch, first: train.training(epoch, order, first), val.evaluation)
     return Feed(
-        forward=fold.applied(work.forward),
+        forward=_fold(work, phase).applied(work.forward),
         training=mixing_of(
             augment.mixing(work.augment, len(work.plan.classes)),
             lambda epoch, first: work.batches.training(
@@ -65,12 +64,21 @@ def feed_of(work: Work, phase: Phase) -> Feed:
 
 def predict_stream(work: Work, phase: Phase, stream: str) -> tuple[Tensor, Tensor]:
     """Logits (N, C) and labels of a stream, from what is kept of what `phase` froze, as far as it is."""
-    cut = _cut(work, phase, _fold(work, phase)) if phase.prefix.kept else None
-    kept = kept_batches(work, cut, {stream: 1}) if cut else None
-    if cut is None or kept is None:
-        return work.predict(stream)
+    found = _from_kept(work, phase, {stream: 1})
+    if found:
+        cut, (kept,) = found
+        forward, batches = cut.suffix, kept.evaluation()
+    else:
+        forward, batches = _fold(work, phase).applied(work.forward), work.batches.evaluation(stream)
     enter_eval_mode(work.network)
-    return predict_logits(cut.suffix, kept[0].evaluation(), work.device, work.plan.precision, work.passes)
+    return predict_logits(forward, batches, work.device, work.plan.precision, work.passes)
+
+
+def _from_kept(work: Work, phase: Phase, views: Mapping[str, int]) -> tuple[Cut, list[KeptBatches]] | None:
+    """Streams, so many views of each, from below a cut; None where the plan says so, or it cannot be."""
+    cut = _cut(work, phase, views) if phase.prefix.kept else None
+    kept = kept_batches(work, cut, views) if cut else None
+    return (cut, kept) if cut and kept else None
 
 
 def kept_batches(work: Work, cut: Cut, views: Mapping[str, int]) -> list[KeptBatches] | None:
@@ -119,7 +127,7 @@ def _view(phase: Phase, epoch: int) -> int | None:
 def _fold(work: Work, phase: Phase) -> Fold:
     """The frozen batch norms, where the plan folds them and the proof holds."""
     boundary = phase.prefix.boundary
-    if work.plan.fold_bn == "apart" or not frozen_below(work.plan.layer_map, [phase]):
+    if not _folds(work, phase):
         return UNFOLDED
     fold = work.prefixes.fold(work.network, boundary, lambda: _first_images(work))
     if not fold.convolutions:
@@ -127,11 +135,32 @@ def _fold(work: Work, phase: Phase) -> Fold:
     return fold
 
 
-def _cut(work: Work, phase: Phase, fold: Fold) -> Cut | None:
-    cut = work.prefixes.cut(work.network, phase.prefix.boundary, lambda: _first_images(work), fold)
+def _folds(work: Work, phase: Phase) -> bool:
+    return work.plan.fold_bn == "folded" and bool(frozen_below(work.plan.layer_map, [phase]))
+
+
+def _cut(work: Work, phase: Phase, views: Mapping[str, int]) -> Cut | None:
+    cut = _cut_above_folded(work, phase, views) or work.prefixes.cut(
+        work.network, phase.prefix.boundary, lambda: _first_images(work), _fold(work, phase)
+    )
     if cut is None:
         work.tell(Noticed(_not_cut(_stage(work, phase.prefix.boundary))))
     return cut
+
+
+def _cut_above_folded(work: Work, phase: Phase, views: Mapping[str, int]) -> Cut | None:
+    """Where an earlier run has left all that is asked for, folded: nothing below will be computed, so that there is
+    nothing to fold. None where there is, or where frozen layers lie above the cut.
+    """
+    boundary, prefixes = phase.prefix.boundary, work.prefixes
+    if not _folds(work, phase):
+        return None
+    passes = [each for stream, count in views.items() for each in _passes(work, stream, count)]
+    rounding = prefixes.find_folded(work.network, boundary, passes)
+    if not rounding:
+        return None
+    cut = prefixes.cut(work.network, boundary, lambda: _first_images(work))
+    return replace(cut, rounding=rounding) if cut and cut.boundary == boundary else None
 
 
 def _first_images(work: Work) -> Tensor:

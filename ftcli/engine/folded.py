@@ -53,7 +53,7 @@ class Fold:
     @property
     def name(self) -> str:
         """Empty where nothing is folded."""
-        return f"folded {self.below}" if self.convolutions else ""
+        return name_of(self.below) if self.convolutions else ""
 
     def applied(self, forward: Forward) -> Forward:
         """The same function but for rounding."""
@@ -68,6 +68,11 @@ class Fold:
 
 
 UNFOLDED = Fold()
+
+
+def name_of(below: str) -> str:
+    """The name that a fold will have whose proof holds."""
+    return f"folded {below}"
 
 
 def fold_below(network: Network, forward: Forward, boundary: int, images_BCHW: Tensor, below: str) -> Fold:

@@ -14,16 +14,15 @@ from torch import Tensor
 from ftcli.engine.batches import Batch
 from ftcli.engine.cache.features import FeatureShelf
 from ftcli.engine.cut import Cut, highest_cut
-from ftcli.engine.folded import UNFOLDED, Fold, fold_below
+from ftcli.engine.folded import UNFOLDED, Fold, fold_below, name_of
 from ftcli.engine.freeze import enter_eval_mode
+from ftcli.engine.kept import Kept, Ledger
 from ftcli.engine.micro_batch import MicroBatch
 from ftcli.engine.network import Network
 from ftcli.engine.precision import autocast
 from ftcli.engine.proof import digest
-from ftcli.engine.sampler import Order
-from ftcli.engine.seed import permutation
 from ftcli.engine.stopwatch import span
-from ftcli.plans.training_plan import Precision, batch_bounds
+from ftcli.plans.training_plan import Precision
 from ftcli.stopping import safe_point
 
 Forward = Callable[[Tensor], Tensor]
@@ -44,34 +43,6 @@ class Pass:
     @property
     def name(self) -> str:
         return self.stream if self.view is None else f"{self.stream} view {self.view}"
-
-
-@dataclass
-class Ledger:
-    """What keeping has cost and spared. Seconds spared are those of computing as often as was read."""
-
-    computed: int = 0
-    seconds: float = 0.0
-    read: int = 0
-    instead: float = 0.0
-
-    def fill(self, count: int, seconds: float) -> None:
-        self.computed += count
-        self.seconds += seconds
-
-    def serve(self, count: int, seconds_each: float) -> None:
-        self.read += count
-        self.instead += count * seconds_each
-
-
-@dataclass(frozen=True)
-class Kept:
-    """A pass's activations (N, ...), and how long each took: 0 where an earlier run has left them."""
-
-    activations: Tensor
-    seconds_each: float
-    on_disk: bool = False
-    """Mapped from there: it takes no memory that anything else could want."""
 
 
 @dataclass
@@ -111,6 +82,18 @@ class PrefixCache:
                 self._cuts[boundary] = fold, highest_cut(network, self.forward, boundary, images(), fold)
         return self._cuts[boundary][1]
 
+    def find_folded(self, network: Network, boundary: int, passes: Sequence[Pass]) -> str:
+        """The rounding of the passes where all are kept as a fold would make them that this run has not made.
+
+        By an earlier run, on the disk. Empty where they are not; nothing is computed.
+        """
+        digest = prefix_digest(network, boundary)
+        if boundary in self._folds and self._folds[boundary].below == digest:
+            return ""
+        rounding = name_of(digest)
+        below = f"{digest} {rounding}"
+        return rounding if all(self._there(below, boundary, each) for each in passes) else ""
+
     def get(
         self,
         network: Network,
@@ -122,56 +105,62 @@ class PrefixCache:
         below = f"{prefix_digest(network, cut.boundary)} {cut.rounding}".rstrip()
         keys = [(below, cut.boundary, each.name) for each in passes]
         self._let_go(keys)
-        total, done = sum(each.count for each in passes), 0
-        for key, each in zip(keys, passes, strict=True):
-            if key not in self._kept:
-                found = self._found(below, cut, each, _from(done, total, progress), network, keys)
-                if found is None:
-                    return None
-                self._kept[key] = found
-            done += each.count
-        return tuple(self._kept[key] for key in keys)
+        total, found = sum(each.count for each in passes), list[Kept]()
+        for number, each in enumerate(passes):
+            done = sum(before.count for before in passes[:number])
+            asked = _Asked(network, cut, below, each, keys, _from(done, total, progress))
+            kept = self._there(below, cut.boundary, each) or self._made(asked)
+            if kept is None:
+                return None
+            asked.progress(each.count)
+            found.append(kept)
+        return tuple(found)
 
     def _let_go(self, needed: Sequence[Key]) -> None:
         """What is mapped from the disk and not needed now: while it is in use, the disk cannot make room for others."""
         for key in [key for key, kept in self._kept.items() if kept.on_disk and key not in needed]:
             del self._kept[key]
 
-    def _found(
-        self,
-        below: str,
-        cut: Cut,
-        each: Pass,
-        progress: Callable[[int], None],
-        network: Network,
-        together: Sequence[Key],
-    ) -> Kept | None:
-        """From the shelf, or computed for it; in memory where it has no room, beside those it is needed with."""
+    def _there(self, below: str, boundary: int, each: Pass) -> Kept | None:
+        """What was made in parts as large as they would be now, in memory or on the shelf."""
+        key, at_once = (below, boundary, each.name), self.micro.size
+        kept = self._kept.get(key)
+        if kept is not None and kept.at_once == at_once:
+            return kept
         if self.shelf is None:
-            return self._in_memory(network, cut, each, progress, together)
-        key = self.shelf.key(below, cut.boundary, each.stream, each.view)
-        there = self.shelf.open(key)
-        if there is not None:
-            progress(each.count)
-            return Kept(there, 0.0, on_disk=True)
-        seconds = self._onto_shelf(self.shelf, key, network, cut, each, progress)
-        there = None if seconds is None else self.shelf.open(key)
-        if there is None or seconds is None:
-            return self._in_memory(network, cut, each, progress, together)
-        return Kept(there, seconds, on_disk=True)
+            return None
+        activations = self.shelf.open(self.shelf.key(below, boundary, each.stream, each.view, at_once))
+        if activations is None:
+            return None
+        self._kept[key] = Kept(activations, 0.0, on_disk=True, at_once=at_once)
+        return self._kept[key]
 
-    def _onto_shelf(
-        self,
-        shelf: FeatureShelf,
-        key: str,
-        network: Network,
-        cut: Cut,
-        each: Pass,
-        progress: Callable[[int], None],
-    ) -> float | None:
-        """Seconds for each image; None where it found no room, which the store has told."""
+    def _made(self, asked: _Asked) -> Kept | None:
+        """Computed for the shelf; in memory where that has no room. Begun anew where memory takes less at once:
+
+        another run might have the memory for whole batches, and must not be given what was made in parts.
+        """
+        key = asked.below, asked.cut.boundary, asked.each.name
+        self._kept.pop(key, None)
+        while True:
+            try:
+                kept = self._onto_shelf(self.shelf, asked) if self.shelf else None
+                kept = kept or self._in_memory(asked)
+            except _SmallerParts:
+                found = self._there(asked.below, asked.cut.boundary, asked.each)
+                if found is not None:
+                    return found
+                continue
+            if kept is not None:
+                self._kept[key] = kept
+            return kept
+
+    def _onto_shelf(self, shelf: FeatureShelf, asked: _Asked) -> Kept | None:
+        """None where it found no room, which the store has told."""
+        each, at_once = asked.each, self.micro.size
+        key = shelf.key(asked.below, asked.cut.boundary, each.stream, each.view, at_once)
         watch = _Watch(self.ledger)
-        parts = self._computed(network, cut, each, progress)
+        parts = self._computed(asked)
         first = next(parts)
         with shelf.create(key, each.name, (each.count, *first.shape[1:]), first.dtype) as writer:
             for part in chain([first], parts):
@@ -179,42 +168,36 @@ class PrefixCache:
                     return None
                 writer.append(part.cpu())
             whole = writer.ok
-        return watch.stop(each.count) if whole else None
+        seconds = watch.stop(each.count) if whole else 0.0
+        there = shelf.open(key) if whole else None
+        return None if there is None else Kept(there, seconds, on_disk=True, at_once=at_once)
 
-    def _in_memory(
-        self,
-        network: Network,
-        cut: Cut,
-        each: Pass,
-        progress: Callable[[int], None],
-        together: Sequence[Key],
-    ) -> Kept | None:
+    def _in_memory(self, asked: _Asked) -> Kept | None:
+        """None where it has no room beside those that it is needed with."""
         watch = _Watch(self.ledger)
-        kept, done = None, 0
-        for part in self._computed(network, cut, each, progress):
+        count, kept, done = asked.each.count, None, 0
+        for part in self._computed(asked):
             if kept is None:
-                if not self._has_room(part, each.count, together):
+                if not self._has_room(part, count, asked.together):
                     return None
-                kept = part.new_empty(
-                    (each.count, *part.shape[1:])
-                )  # once: parts and their sum would be twice
+                kept = part.new_empty((count, *part.shape[1:]))  # once: parts and their sum would be twice
             kept[done : done + len(part)] = part
             done += len(part)
         assert kept is not None, "a stream has examples"
-        return Kept(kept, watch.stop(each.count))
+        return Kept(kept, watch.stop(count), at_once=self.micro.size)
 
-    def _computed(
-        self, network: Network, cut: Cut, each: Pass, progress: Callable[[int], None]
-    ) -> Iterator[Tensor]:
-        """What crosses the cut, a batch at a time."""
-        enter_eval_mode(network)
-        count = 0
-        for batch in each.batches():
+    def _computed(self, asked: _Asked) -> Iterator[Tensor]:
+        """What crosses the cut, a batch at a time. Raises _SmallerParts."""
+        enter_eval_mode(asked.network)
+        count, at_once = 0, self.micro.size
+        for batch in asked.each.batches():
             safe_point()
             with span("prefix", len(batch.inputs)), torch.no_grad(), autocast(self.precision, self.device):
-                part = self.micro.through(cut.prefix, batch.inputs)
+                part = self.micro.through(asked.cut.prefix, batch.inputs)
+            if self.micro.size != at_once:
+                raise _SmallerParts
             count += len(batch.inputs)
-            progress(count)
+            asked.progress(count)
             yield part
 
     def _has_room(self, first: Tensor, count: int, together: Sequence[Key]) -> bool:
@@ -230,40 +213,19 @@ class PrefixCache:
 
 
 @dataclass(frozen=True)
-class KeptBatches:
-    """The batches of a stream from what was kept of it, in the orders in which ImageBatches gives the images.
+class _Asked:
+    """A pass that is to be computed, and those that it is needed `together` with."""
 
-    `labels` (N,) or (N, C); `views`: epoch e takes the one of e modulo their number.
-    """
+    network: Network
+    cut: Cut
+    below: str
+    each: Pass
+    together: Sequence[Key]
+    progress: Callable[[int], None]
 
-    views: tuple[Kept, ...]
-    labels: Tensor
-    batch_size: int
-    seed: int
-    device: str
-    ledger: Ledger
-    indices: tuple[int, ...] | None = None
-    """Of the examples, in the stream's order; None: they are counted from 0."""
 
-    def evaluation(self) -> Iterator[Batch]:
-        for start, end in batch_bounds(len(self.labels), self.batch_size):
-            yield self._take(self.views[0], torch.arange(start, end))
-
-    def training(self, epoch: int, order: Order | None = None, first: int = 0) -> Iterator[Batch]:
-        """From batch `first` on."""
-        positions = torch.tensor(order(epoch) if order else permutation(self.seed, epoch, len(self.labels)))
-        view = self.views[epoch % len(self.views)]
-        for start, end in batch_bounds(len(positions), self.batch_size)[first:]:
-            yield self._take(view, positions[start:end])
-
-    def _take(self, view: Kept, positions: Tensor) -> Batch:
-        """A copy, which the rest of the network may change as it likes."""
-        self.ledger.serve(len(positions), view.seconds_each)
-        kept = view.activations[positions.to(view.activations.device)]
-        labels = self.labels[positions.to(self.labels.device)]
-        at = positions.tolist()
-        indices = at if self.indices is None else [self.indices[position] for position in at]
-        return Batch(kept.to(self.device), labels, tuple(indices))
+class _SmallerParts(Exception):
+    """Memory took less at once than before: what was made so far was made in larger parts."""
 
 
 class _Watch:

@@ -226,6 +226,20 @@ def test_the_suffix_owns_its_batch():
     assert torch.equal(first, forward(images))
 
 
+def test_the_head_alone_leaves_its_batch_as_it_was():
+    """A step that ran out of memory is made again from the same features, and a head may drop out in place."""
+    network = build_network("timm/test_resnet", "none", Linear(dropout=0.5), 5, image_size=64, seed=0)
+    network.model.fc[0].inplace = True
+    boundary, images = boundaries(network)[0], some_images(network)
+    with evaluating(network):
+        cut = cut_at(network, forward_of(network), boundary)
+        features = cut.prefix(images)
+    freeze_below(network, boundary)
+    before = features.clone()
+    cut.suffix(features)
+    assert torch.equal(features, before)
+
+
 def test_an_inference_tensor_can_be_trained_on():
     network = opened("timm/test_vit")
     forward, images = forward_of(network), some_images(network)

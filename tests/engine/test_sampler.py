@@ -9,7 +9,7 @@ import torch
 from ftcli.components.augment import Off, Varied
 from ftcli.engine.batches import ImageBatches
 from ftcli.engine.images import ImageStore
-from ftcli.engine.prefix_cache import Kept, KeptBatches, Ledger
+from ftcli.engine.kept import Kept, KeptBatches, Ledger
 from ftcli.engine.sampler import order_of
 from ftcli.engine.seed import permutation
 from ftcli.errors import DataError

@@ -158,6 +158,22 @@ def test_the_next_run_finds_what_this_one_kept(digits, tmp_path, monkeypatch):
     assert scores(tmp_path / "cold") == scores(tmp_path / "warm")
 
 
+def test_what_lies_folded_on_the_disk_is_not_folded_again(digits, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    made = pretrained(digits, tmp_path, strategy="partial", train={"epochs": 1, "batch_size": 8})
+    assert prepare(made).plan.fold_bn == "folded"
+    cold = run(made, tmp_path / "cold")
+
+    def fold_below(*_):
+        raise AssertionError("a fold takes forward passes")
+
+    monkeypatch.setattr("ftcli.engine.prefix_cache.fold_below", fold_below)
+    warm = run(made, tmp_path / "warm")
+    assert cold.reuse.computed > warm.reuse.computed == 0
+    assert same_bits(tmp_path / "cold", tmp_path / "warm")
+    assert scores(tmp_path / "cold") == scores(tmp_path / "warm")
+
+
 @pytest.mark.parametrize(
     "change",
     [

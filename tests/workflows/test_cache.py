@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,8 +12,9 @@ from safetensors.torch import load_file
 from ftcli.engine.images import ImageStore
 from ftcli.errors import DataError
 from ftcli.events import Noticed
-from ftcli.workflows.cache import cache_listing
+from ftcli.workflows.cache import cache_listing, feature_shelf
 from ftcli.workflows.evaluate import evaluate
+from ftcli.workflows.prepare import image_batches, prepare
 from ftcli.workflows.train import train
 from tests.toys import ignore, recipe, recorder, write_digits
 
@@ -67,3 +69,18 @@ def test_a_bound_on_pixels_holds_for_what_is_kept(folder: Path, tmp_path: Path) 
     train(made(folder), out=tmp_path / "run", resume=False, listener=ignore)
     with pytest.raises(DataError, match="8 x 8 pixels are more than 63"):
         train(made(folder, max_pixels=63), out=tmp_path / "other", resume=False, listener=ignore)
+
+
+def test_features_of_deterministic_kernels_are_others(folder: Path) -> None:
+    """On CUDA they round otherwise."""
+    one = made(folder)
+    prepared = prepare(one)
+    images = image_batches(one, prepared, lambda done, total: None).store
+
+    def key(deterministic: bool) -> str:
+        plan = replace(prepared.plan, deterministic=deterministic)
+        shelf = feature_shelf(one, replace(prepared, plan=plan), images)
+        assert shelf is not None
+        return shelf.key("digest", 1, "train", None)
+
+    assert key(True) == key(True) != key(False)

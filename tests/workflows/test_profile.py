@@ -11,7 +11,7 @@ from ftcli.engine import stopwatch
 from ftcli.engine.prefix_cost import forward_flops
 from ftcli.engine.stopwatch import profiling
 from ftcli.plans.prefix import FrozenPrefix, PrefixCost
-from ftcli.workflows.profile import _passes
+from ftcli.workflows.profile import _passes, profile_of
 from tests.numerics.runs import metrics, run, same_bits
 from tests.toys import recipe
 
@@ -62,6 +62,22 @@ def test_the_computing_is_counted(runs) -> None:  # type: ignore[no-untyped-def]
     assert computed.flops == pytest.approx(56 * whole * (below + 3 * (1 - below)) + 56 * whole * 3)
     assert 0 < computed.share < 10
     assert computed.precision == "fp32"
+
+
+@pytest.mark.parametrize("fault", [RuntimeError("DefaultCPUAllocator: can't allocate memory"), MemoryError()])
+def test_a_machine_that_cannot_be_measured_costs_the_measure_alone(
+    fault: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It comes last: the run would be lost for it."""
+
+    def compute(work: object, profile: object) -> None:
+        raise fault
+
+    monkeypatch.setattr("ftcli.workflows.profile._compute", compute)
+    with profiling(), stopwatch.span("work"):
+        profile = profile_of(None)  # type: ignore[arg-type]
+    assert profile.compute is None
+    assert ("work",) in {part.path for part in profile.parts}
 
 
 @pytest.mark.parametrize(

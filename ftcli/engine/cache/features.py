@@ -36,8 +36,13 @@ class FeatureShelf:
     augment: Mapping[str, Any]
     _contents: dict[int, bytes] = field(default_factory=dict)
 
-    def key(self, below: str, boundary: int, stream: str, view: int | None) -> str:
-        """`below`: a digest of the weights under the boundary; `view` None where images are not augmented."""
+    def key(
+        self, below: str, boundary: int, stream: str, view: int | None, at_once: int | None = None
+    ) -> str:
+        """`below`: a digest of the weights under the boundary; `view` None where images are not augmented.
+
+        `at_once`: batches go through in parts of so many images, for want of memory; None: whole.
+        """
         indices = self.images.splits.streams[stream]
         preparation = keys.of_preparation(self.images.preprocessing, 0, keys.versions())
         return keys.of_features(
@@ -46,6 +51,7 @@ class FeatureShelf:
             prefix=f"{below} {boundary} {sorted(self.backbone.items())}",
             precision=self.precision,
             batch_size=self.batch_size,
+            at_once=at_once,
             device=keys.device_name(self.device),
             seed=0 if view is None else self.seed,
             view=view or 0,

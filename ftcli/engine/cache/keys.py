@@ -76,6 +76,7 @@ def of_features(
     prefix: str,
     precision: str,
     batch_size: int,
+    at_once: int | None = None,
     device: str,
     seed: int = 0,
     view: int = 0,
@@ -85,7 +86,7 @@ def of_features(
     """What the first layers of a network make of examples.
 
     `prefix` is a digest of their weights and of what they are; `augment` None where images are shown as evaluation
-    sees them. A network may round otherwise in a batch of another size, and on another device.
+    sees them. A network may round otherwise in a batch of another size, or in parts of one, and on another device.
     """
     return _digest(
         examples=examples,
@@ -93,6 +94,7 @@ def of_features(
         prefix=prefix,
         precision=precision,
         batch_size=batch_size,
+        at_once=at_once,
         device=device,
         seed=seed,
         view=view,

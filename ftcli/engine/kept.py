@@ -1,0 +1,81 @@
+"""Activations that were kept of a stream, and the batches that are taken from them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ftcli.engine.batches import Batch
+from ftcli.engine.sampler import Order
+from ftcli.engine.seed import permutation
+from ftcli.plans.training_plan import batch_bounds
+
+
+@dataclass
+class Ledger:
+    """What keeping has cost and spared. Seconds spared are those of computing as often as was read."""
+
+    computed: int = 0
+    seconds: float = 0.0
+    read: int = 0
+    instead: float = 0.0
+
+    def fill(self, count: int, seconds: float) -> None:
+        self.computed += count
+        self.seconds += seconds
+
+    def serve(self, count: int, seconds_each: float) -> None:
+        self.read += count
+        self.instead += count * seconds_each
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A pass's activations (N, ...), and how long each took: 0 where an earlier run has left them."""
+
+    activations: Tensor
+    seconds_each: float
+    on_disk: bool = False
+    """Mapped from there: it takes no memory that anything else could want."""
+    at_once: int | None = None
+    """In parts of so many images where memory did not take whole batches: a network may round otherwise in them."""
+
+
+@dataclass(frozen=True)
+class KeptBatches:
+    """The batches of a stream from what was kept of it, in the orders in which ImageBatches gives the images.
+
+    `labels` (N,) or (N, C); `views`: epoch e takes the one of e modulo their number.
+    """
+
+    views: tuple[Kept, ...]
+    labels: Tensor
+    batch_size: int
+    seed: int
+    device: str
+    ledger: Ledger
+    indices: tuple[int, ...] | None = None
+    """Of the examples, in the stream's order; None: they are counted from 0."""
+
+    def evaluation(self) -> Iterator[Batch]:
+        for start, end in batch_bounds(len(self.labels), self.batch_size):
+            yield self._take(self.views[0], torch.arange(start, end))
+
+    def training(self, epoch: int, order: Order | None = None, first: int = 0) -> Iterator[Batch]:
+        """From batch `first` on."""
+        positions = torch.tensor(order(epoch) if order else permutation(self.seed, epoch, len(self.labels)))
+        view = self.views[epoch % len(self.views)]
+        for start, end in batch_bounds(len(positions), self.batch_size)[first:]:
+            yield self._take(view, positions[start:end])
+
+    def _take(self, view: Kept, positions: Tensor) -> Batch:
+        """A copy, which the rest of the network may change as it likes."""
+        self.ledger.serve(len(positions), view.seconds_each)
+        kept = view.activations[positions.to(view.activations.device)]
+        labels = self.labels[positions.to(self.labels.device)]
+        at = positions.tolist()
+        indices = at if self.indices is None else [self.indices[position] for position in at]
+        return Batch(kept.to(self.device), labels, tuple(indices))
