@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from ftcli.findings import Finding
 from ftcli.plans.forecast import Forecast
 from ftcli.plans.phase import Phase
+from ftcli.plans.signals import Signals
 from ftcli.plans.study import Finished, Trial
 from ftcli.plans.training_plan import TrainingPlan
 
@@ -112,9 +113,18 @@ class EpochDone:
     seconds: float
     best: bool
     """The checkpoint metric is the best so far."""
+    signals: Signals | None = None
+    """What monitors go by; None in runs from before it was measured."""
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> EpochDone:
+        """A line of metrics.jsonl."""
+        signals = values.get("signals")
+        known = {"val": Scores(**values["val"]), "signals": Signals.from_dict(signals) if signals else None}
+        return cls(**{**values, **known})
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from torch import Tensor
 from ftcli.components.data.image import to_rgb
 from ftcli.engine.cadence import Cadence
 from ftcli.engine.determinism import arithmetic
+from ftcli.engine.drift import DriftMeter, start_of
 from ftcli.engine.evaluate import scores_of
 from ftcli.engine.feed import predict_stream
 from ftcli.engine.fit import fit
@@ -62,6 +63,7 @@ from ftcli.workflows.resume import find_run, saved_result
 from ftcli.workflows.same_plan import refuse_another_plan
 from ftcli.workflows.tracking import tracked
 from ftcli.workflows.verdict import verdict_of
+from ftcli.workflows.watch import Watch
 
 
 @dataclass
@@ -146,7 +148,7 @@ def _train(
     with span("opening"):
         prepared = prepare(recipe, lambda done, total: tell(Working("reading images", done, total)), recorded)
     refuse_another_plan(run, recipe, prepared)
-    keeper = _keeper(recipe, prepared, run)
+    keeper, start = _keeper(recipe, prepared, run), start_of(prepared.network, prepared.plan)
     resumed = keeper.resume(prepared.network)
     if resumed is not None:
         tell.go_on_with(resumed[0])
@@ -175,6 +177,7 @@ def _train(
         work = Work(prepared.plan, prepared.network, batches, prepared.augment, told, keeper, shelf)
         work.cadence = Cadence(recipe.checkpoint.every_steps, recipe.checkpoint.every_minutes)
         work.remembered = resumed[1] if resumed else {}
+        work.meter = DriftMeter(work, start)
         result = _perform(recipe, prepared, run, work, tell.progress, audit, started)
         result = replace(result, peak_memory=peak.bytes)
         run.complete(result.to_dict())
@@ -206,15 +209,19 @@ def _perform(
     if progress.floor is None and plan.floor == "probe":
         with span("floor"):
             progress.floor = probe(recipe, prepared, work)
-    fit(work, progress)
-    floor, ceiling = _floor_and_ceiling(plan, progress)
     val_counts = list(prepared.splits.count_per_class("val").values())
+    watch = Watch(work.tell, plan, progress, tuple(val_counts))
+    work.tell = watch
+    fit(work, progress)
+    watch.end()
+    floor, ceiling = _floor_and_ceiling(plan, progress)
     metric = compared_by(plan.checkpoint_metric)
     kind, verdict = verdict_of(floor, ceiling, plan.pretrained, metric, val_counts)
     if kind == "below_floor":
         with span("explaining"):
-            work.tell(Noticed(explain_harm(recipe, work)))
+            work.tell(Noticed(explain_harm(work, watch.history())))
     network.model.load_state_dict(_best_written(run))
+    drift = work.meter.measure(features=True) if work.meter else ()
     best = progress.best
     assert best is not None
     work.tell(Working("testing", 0))
@@ -257,6 +264,7 @@ def _perform(
         fold_bn=plan.fold_bn,
         test_without_leaks=scores_without_leaks(logits, labels, work.batches.store.splits, audit),
         profile=profile_of(work),
+        drift=drift,
     )
 
 
