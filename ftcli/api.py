@@ -59,10 +59,11 @@ def train(
     `listener` gets every event (ftcli.events) as it happens; without one nothing is shown. Raises the errors of
     ftcli.errors; FrozenTensorChanged when something frozen moved.
     """
+    from ftcli.report.html.when_done import reporting
     from ftcli.workflows.train import train as perform
 
     folder = None if out is None else Path(out)
-    return perform(_recipe(recipe), out=folder, resume=resume, listener=listener or _ignore)
+    return perform(_recipe(recipe), out=folder, resume=resume, listener=reporting(listener or _ignore))
 
 
 def inspect_freeze(

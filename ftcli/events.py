@@ -113,5 +113,16 @@ class Noticed:
     finding: Finding
 
 
-Event = FoldStarted | PlanReady | Working | PhaseStarted | StepDone | EpochDone | PhaseProved | Noticed
+@dataclass(frozen=True)
+class RunDone:
+    """The run is complete, and everything it leaves is in the folder `run`."""
+
+    run: str
+    test: Scores
+    seconds: float
+
+
+Event = (
+    FoldStarted | PlanReady | Working | PhaseStarted | StepDone | EpochDone | PhaseProved | Noticed | RunDone
+)
 Listener = Callable[[Event], None]

@@ -22,4 +22,5 @@ def schema(
     try:
         out.write_text(schema_text(), encoding="utf-8")
     except OSError as error:
-        raise MachineError(f"cannot write {out}: {error.strerror}") from error
+        what = f"cannot write {out}: {error.strerror}"
+        raise MachineError(what, remedy="give another file with --out, or leave it out to print") from error

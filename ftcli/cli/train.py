@@ -46,6 +46,7 @@ def train(
     if folds and profile:
         raise UsageError("--profile is for one run", remedy="give --fold K in place of --folds")
     perform = _every_fold if folds else _one
+    audit_command = shlex.join(["ftcli", "audit", str(recipe), *_changes(overrides)])
     with (
         profiling() if profile else nullcontext(),
         opened(recipe, overrides) as loaded,
@@ -53,7 +54,7 @@ def train(
     ):
         try:
             with only_the_result_on_stdout():
-                result = perform(loaded, out, resume, listener, fold)
+                result = perform(loaded, out, resume, listener, fold, audit_command)
         except StoppedByUser as stop:
             raise _with_command(stop, recipe, overrides, out, folds, fold) from stop
     if as_json:
@@ -62,7 +63,9 @@ def train(
         print_view(_view(result, folds))
 
 
-def _one(recipe: Recipe, out: Path | None, resume: bool, listener: Listener, fold: int | None) -> Any:
+def _one(
+    recipe: Recipe, out: Path | None, resume: bool, listener: Listener, fold: int | None, audit_command: str
+) -> Any:
     from ftcli.engine.run_folder import check_run_folder
     from ftcli.engine.stopwatch import span
 
@@ -72,17 +75,20 @@ def _one(recipe: Recipe, out: Path | None, resume: bool, listener: Listener, fol
         from ftcli.workflows.train import train as run_recipe
 
     if fold is not None:
-        from ftcli.workflows.train_folds import of_fold, tell_default
+        from ftcli.workflows.train_folds import audit_of_fold, of_fold, tell_default
 
         tell_default(recipe, listener)
         recipe = of_fold(recipe, fold)
-    return run_recipe(recipe, out=out, resume=resume, listener=listener)
+        audit_command = audit_of_fold(audit_command, recipe)
+    return run_recipe(recipe, out=out, resume=resume, listener=listener, audit_command=audit_command)
 
 
-def _every_fold(recipe: Recipe, out: Path | None, resume: bool, listener: Listener, _: int | None) -> Any:
+def _every_fold(
+    recipe: Recipe, out: Path | None, resume: bool, listener: Listener, _: int | None, audit_command: str
+) -> Any:
     from ftcli.workflows.train_folds import train_folds
 
-    return train_folds(recipe, out=out, resume=resume, listener=listener)
+    return train_folds(recipe, out=out, resume=resume, listener=listener, audit_command=audit_command)
 
 
 def _view(result: Any, folds: bool) -> Any:
@@ -103,10 +109,14 @@ def _with_command(
     """The same, its remedy the command that goes on from there."""
     if stop.where is None:
         return stop
-    changes = [part for override in overrides or () for part in ("--set", override)]
     if folds:
         place = ["--folds", *(["--out", str(out)] if out is not None else [])]
     else:
         place = [*(["--fold", str(fold)] if fold is not None else []), "--out", stop.where]
-    command = shlex.join(["ftcli", "train", str(recipe), *changes, *place, "--resume"])
+    command = shlex.join(["ftcli", "train", str(recipe), *_changes(overrides), *place, "--resume"])
     return type(stop)(stop.what, where=stop.where, remedy=f"to go on: {command}")
+
+
+def _changes(overrides: list[str] | None) -> list[str]:
+    """As they were given."""
+    return [part for override in overrides or () for part in ("--set", override)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -36,6 +36,8 @@ class Manifest:
     """What can move in the phase: model and optimizer."""
     base: Written | None
     """The file of what the phase freezes, which others share; None where there is none."""
+    base_names: Sequence[str] = ()
+    """Of the tensors in it."""
 
 
 def base_file(base: Written) -> str:

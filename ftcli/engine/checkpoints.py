@@ -11,6 +11,7 @@ from pathlib import Path
 from safetensors.torch import load
 from torch import Tensor
 
+from ftcli.engine.checkpoint_base import FORMAT, Spare, read_base
 from ftcli.engine.checkpoint_manifest import (
     MANIFEST,
     STATE,
@@ -35,7 +36,6 @@ from ftcli.engine.tensor_bytes import tensor_bytes
 
 LATEST = "latest.json"
 """Names the newest checkpoint that was proved; written last."""
-_FORMAT = {"format": "pt"}
 
 
 def names(folder: Path) -> list[str]:
@@ -50,22 +50,11 @@ def next_name(folder: Path) -> str:
     return f"{int((names(folder) or ['0'])[-1]) + 1:06}"
 
 
-def write_base(folder: Path, tensors: Mapping[str, Tensor]) -> Written:
-    """The file of what a phase freezes; one with the same content is written over. Raises MachineError."""
-    made = tensor_bytes(tensors, _FORMAT)
-    with written_aside(folder / "base", made.size) as aside:
-        folder.mkdir(parents=True, exist_ok=True)
-        base = write_proved(aside, made.chunks)
-        os.replace(aside, folder / base_file(base))
-        flush(folder)
-    return base
-
-
 def write_checkpoint(
     folder: Path, name: str, state: Mapping[str, Tensor], describe: Callable[[Written], Manifest]
 ) -> None:
     """The old ones are as they were, whatever happens in between. Raises MachineError."""
-    made = tensor_bytes(state, _FORMAT)
+    made = tensor_bytes(state, FORMAT)
     size = made.size + len(manifest_bytes(describe(Written(made.size, sha256().hexdigest()))))
     with written_aside(folder / name, size) as aside:
         aside.mkdir(parents=True)
@@ -82,13 +71,13 @@ def rewrite_manifest(folder: Path, manifest: Manifest) -> None:
     write_bytes(folder / manifest.name / MANIFEST, manifest_bytes(manifest))
 
 
-def read_checkpoint(folder: Path, name: str) -> tuple[Manifest, dict[str, Tensor]]:
-    """Every byte is checked; the base's tensors are among the state's. Raises Damaged."""
+def read_checkpoint(
+    folder: Path, name: str, spare: Spare | None = None
+) -> tuple[Manifest, dict[str, Tensor]]:
+    """Every byte is checked; the base's tensors are among the state's, or `spare` has them. Raises Damaged."""
     manifest = read_manifest(folder / name)
     state = load(read_checked(folder / name / STATE, manifest.state))
-    if manifest.base is None:
-        return manifest, state
-    return manifest, load(read_checked(folder / base_file(manifest.base), manifest.base)) | state
+    return manifest, read_base(folder, manifest, spare) | state
 
 
 def retain(folder: Path, keep: int, best: str | None) -> None:

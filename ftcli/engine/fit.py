@@ -57,7 +57,7 @@ def _perform_phase(work: Work, progress: Progress, phase: Phase) -> None:
     if progress.scaler:
         stepper.scaler.load_state_dict(progress.scaler)
     while progress.epoch < phase.end_epoch and not has_settled(work.plan, progress, phase):
-        with_rollback(work, progress, optimizer, lambda: perform_epoch(work, progress, phase, feed, stepper))
+        with_rollback(work, progress, stepper, lambda: perform_epoch(work, progress, phase, feed, stepper))
     work.remembered = moments(optimizer)
     _prove(work, progress, phase)
 

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from torch import Tensor, nn
 
+from ftcli.engine.checkpoint_base import Spare, write_base
 from ftcli.engine.checkpoint_manifest import Damaged, Manifest
 from ftcli.engine.checkpoints import (
     drop_after,
+    names,
     next_name,
     read_checkpoint,
     retain,
     rewrite_manifest,
-    write_base,
     write_checkpoint,
 )
 from ftcli.engine.files import Written, sweep
@@ -37,6 +39,8 @@ class _Base:
 
     file: Written
     digests: Digests
+    names: tuple[str, ...]
+    """Of all tensors in the file."""
 
 
 @dataclass
@@ -78,6 +82,7 @@ class RunKeeper:
                 card=self.card.to_dict(),
                 state=written,
                 base=None if base is None else base.file,
+                base_names=() if base is None else base.names,
             ),
         )
         self.run.write_metrics(progress.rows)
@@ -89,15 +94,17 @@ class RunKeeper:
         Raises UsageError when the plan is not the one the run began with, ModelError when no checkpoint is whole.
         """
         folder = self.run.checkpoints
-        for place in (self.run.path, folder):
+        for place in (self.run.path, folder, *(folder / name for name in names(folder))):
             sweep(place)
-        found = newest_whole(folder, self.noticed.append)
+        opened = {MODEL + name: tensor for name, tensor in network.model.state_dict().items()}
+        spare = Spare(opened, self._notice_base)
+        found = newest_whole(folder, self.noticed.append, spare)
         if found is None:
             return None
         manifest, tensors = found
         if manifest.fingerprint != self.fingerprint:
             raise _another_plan(self.run)
-        progress = self._with_best(manifest, Progress.from_dict(dict(manifest.progress)))
+        progress = self._with_best(manifest, Progress.from_dict(dict(manifest.progress)), spare)
         state = {n.removeprefix(MODEL): t for n, t in tensors.items() if n.startswith(MODEL)}
         network.model.load_state_dict(state)
         if (
@@ -115,16 +122,19 @@ class RunKeeper:
             return None
         if self._base is None or not frozen.items() <= self._base.digests.items():
             tensors = {name: state[name] for name in frozen}
-            self._base = _Base(write_base(self.run.checkpoints, tensors), frozen)
+            self._base = _Base(write_base(self.run.checkpoints, tensors), frozen, tuple(sorted(frozen)))
         return replace(self._base, digests=frozen)
 
-    def _with_best(self, manifest: Manifest, progress: Progress) -> Progress:
+    def _notice_base(self, path: Path, damage: Damaged) -> None:
+        self.noticed.append(damaged(path, str(damage), "what the network was opened with, the same bits,"))
+
+    def _with_best(self, manifest: Manifest, progress: Progress, spare: Spare) -> Progress:
         """The records as they are once it is known whether the best weights are still whole."""
         self._best = manifest.best
         if manifest.best in (None, manifest.name):
             return progress
         try:
-            read_checkpoint(self.run.checkpoints, str(manifest.best))
+            read_checkpoint(self.run.checkpoints, str(manifest.best), spare)
         except Damaged as damage:
             path = self.run.checkpoints / str(manifest.best)
             self.noticed.append(damaged(path, f"the best weights, {damage}", "those of the newest whole one"))

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, get_args
 
 from ftcli.events import EpochDone, PhaseProved, Scores
+from ftcli.findings import Finding
 
 Compared = Literal["accuracy", "balanced_accuracy", "macro_f1", "mean_average_precision"]
 """Scores that are means over examples or classes, with an error that is known."""
@@ -69,6 +70,12 @@ class Progress:
     rows: list[dict[str, Any]] = field(default_factory=list)
     """The lines of metrics.jsonl."""
     proofs: list[PhaseProved] = field(default_factory=list)
+    noticed: list[Finding] = field(default_factory=list)
+    """Every finding of the run, in order, the ones of before a cut too."""
+
+    def notice(self, *findings: Finding) -> None:
+        """A run that goes on finds again what it found at its start: that is kept once."""
+        self.noticed.extend(finding for finding in findings if finding not in self.noticed)
 
     def enter_phase(self, digests: dict[str, str]) -> None:
         self.digests, self.phase_best, self.stale = digests, None, 0
@@ -91,8 +98,9 @@ class Progress:
         best, ceiling = _best(values["best"]), _best(values["ceiling"])
         floor = Scores(**values["floor"]) if values["floor"] else None
         so_far = EpochSoFar(**values["so_far"])
+        noticed = [Finding(**finding) for finding in values["noticed"]]
         rest = {"proofs": proofs, "best": best, "ceiling": ceiling, "floor": floor, "so_far": so_far}
-        return cls(**{**values, **rest})
+        return cls(**{**values, **rest, "noticed": noticed})
 
 
 def compared_by(checkpoint_metric: str) -> Compared:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass
+from typing import Any
 
 from torch import Tensor, nn
-from torch.optim import Optimizer
 
 from ftcli.engine.optimize import Moments, moments, restore_moments
 from ftcli.engine.progress import Progress
+from ftcli.engine.step import Stepper
 from ftcli.engine.work import Work
 from ftcli.errors import NonFiniteError
 from ftcli.events import Noticed
@@ -28,31 +29,34 @@ class _State:
 
     weights: dict[str, Tensor]
     remembered: Moments
+    scaler: dict[str, Any]
     progress: Progress
 
     @classmethod
-    def of(cls, model: nn.Module, optimizer: Optimizer, progress: Progress) -> _State:
+    def of(cls, model: nn.Module, stepper: Stepper, progress: Progress) -> _State:
         weights = {name: tensor.to("cpu", copy=True) for name, tensor in model.state_dict().items()}
         remembered = {
             name: {key: tensor.to("cpu", copy=True) for key, tensor in kept.items()}
-            for name, kept in moments(optimizer).items()
+            for name, kept in moments(stepper.optimizer).items()
         }
-        return cls(weights, remembered, deepcopy(progress))
+        return cls(weights, remembered, stepper.scaler.state_dict(), deepcopy(progress))
 
-    def put_back(self, model: nn.Module, optimizer: Optimizer, progress: Progress) -> None:
+    def put_back(self, model: nn.Module, stepper: Stepper, progress: Progress) -> None:
         model.load_state_dict(self.weights)
-        optimizer.state.clear()
-        restore_moments(optimizer, self.remembered)
-        vars(progress).update(vars(deepcopy(self.progress)))
+        stepper.optimizer.state.clear()
+        restore_moments(stepper.optimizer, self.remembered)
+        stepper.scaler.load_state_dict(self.scaler)
+        noticed = progress.noticed  # happened, whatever is put back
+        vars(progress).update(vars(deepcopy(self.progress)), noticed=noticed)
 
 
-def with_rollback(work: Work, progress: Progress, optimizer: Optimizer, perform: Callable[[], None]) -> None:
+def with_rollback(work: Work, progress: Progress, stepper: Stepper, perform: Callable[[], None]) -> None:
     """`perform` an epoch, anew and slower after NaN or infinity; raises NonFiniteError where that is no remedy."""
     if work.plan.on_non_finite == "stop":
         perform()
         return
     model = work.network.model
-    state = _State.of(model, optimizer, progress)
+    state = _State.of(model, stepper, progress)
     while True:
         try:
             perform()
@@ -61,7 +65,7 @@ def with_rollback(work: Work, progress: Progress, optimizer: Optimizer, perform:
             if state.progress.rollbacks == MOST:
                 raise
             what = error.what
-        state.put_back(model, optimizer, progress)
+        state.put_back(model, stepper, progress)
         progress.rollbacks += 1
         progress.lr_scale *= LR_FACTOR
         state.progress.rollbacks, state.progress.lr_scale = progress.rollbacks, progress.lr_scale

@@ -25,7 +25,8 @@ _PROBE = ".writable"
 @dataclass(frozen=True)
 class RunFolder:
     """`recipe.yaml`, `plan.json`, `split.json`, `environment.json` before the first epoch; `metrics.jsonl` and
-    `checkpoints` during it; `best.safetensors` after it; `summary.json` last: its presence says the run is complete."""
+    `checkpoints` during it; `best.safetensors` and `test_predictions.csv` after it; `summary.json` last: its presence
+    says the run is complete. `report.html` shows all of it."""
 
     path: Path
 
@@ -49,6 +50,20 @@ class RunFolder:
     def out_of_fold(self) -> Path:
         """What a fold of several predicted of the examples that validated it."""
         return self.path / "out_of_fold.json"
+
+    @property
+    def test_predictions(self) -> Path:
+        """What the best weights say of every test example, a line each."""
+        return self.path / "test_predictions.csv"
+
+    @property
+    def environment(self) -> Path:
+        return self.path / "environment.json"
+
+    @property
+    def report(self) -> Path:
+        """All of it as one page; made anew by `ftcli report`."""
+        return self.path / "report.html"
 
     @property
     def best(self) -> Path:
@@ -83,7 +98,7 @@ class RunFolder:
         write_json(self.diagnosis, diagnosis)
 
     def write_environment(self, environment: dict[str, Any]) -> None:
-        write_json(self.path / "environment.json", environment)
+        write_json(self.environment, environment)
 
     def write_recipe(self, text: str) -> None:
         write_text(self.recipe, text)
@@ -93,6 +108,9 @@ class RunFolder:
 
     def write_out_of_fold(self, predictions: dict[str, Any]) -> None:
         write_json(self.out_of_fold, predictions)
+
+    def write_test_predictions(self, table: str) -> None:
+        write_text(self.test_predictions, table)
 
     def complete(self, summary: dict[str, Any]) -> None:
         """Nothing is left to go on from, nor what a killed process left aside."""

@@ -16,7 +16,7 @@ from ftcli.components.objective import Loss
 from ftcli.engine.batches import Batch
 from ftcli.engine.finite import REMEDY
 from ftcli.engine.micro_batch import MicroBatch
-from ftcli.engine.precision import autocast, loss_scaler
+from ftcli.engine.precision import autocast
 from ftcli.engine.running_stats import RunningStats
 from ftcli.engine.stopwatch import span
 from ftcli.errors import NonFiniteError
@@ -147,15 +147,11 @@ class Stepper:
         return loss.detach()
 
     def _refuse_non_finite(self, losses: Sequence[float], norm: float) -> None:
-        """BatchNorm's statistics are as before the step then: what is found in them was not of its making.
-
-        The scale is the one that a phase starts with: a rollback's steps need not begin with one that was halved away.
-        """
+        """BatchNorm's statistics are as before the step then: what is found in them was not of its making."""
         bad = next((loss for loss in losses if not math.isfinite(loss)), None)
         if bad is None and (math.isfinite(norm) or self._scaler_will_skip()):
             return
         self.statistics.put_back()
-        self.scaler.load_state_dict(loss_scaler(self.precision, self.device).state_dict())
         what = f"the gradient's norm is {norm}" if bad is None else f"the loss is {bad}"
         raise NonFiniteError(what, remedy=REMEDY)
 

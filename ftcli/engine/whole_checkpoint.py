@@ -8,6 +8,7 @@ from pathlib import Path
 
 from torch import Tensor
 
+from ftcli.engine.checkpoint_base import Spare
 from ftcli.engine.checkpoint_manifest import MANIFEST, Damaged, Manifest, read_manifest
 from ftcli.engine.checkpoints import LATEST, names, read_checkpoint
 from ftcli.engine.files import digest_of
@@ -16,7 +17,9 @@ from ftcli.errors import ModelError
 from ftcli.findings import Finding
 
 
-def newest_whole(folder: Path, tell: Callable[[Finding], None]) -> tuple[Manifest, dict[str, Tensor]] | None:
+def newest_whole(
+    folder: Path, tell: Callable[[Finding], None], spare: Spare | None = None
+) -> tuple[Manifest, dict[str, Tensor]] | None:
     """Its manifest and tensors; None when the run has kept nothing yet. What is passed over is told.
 
     Raises ModelError when there were checkpoints and none is whole.
@@ -24,7 +27,7 @@ def newest_whole(folder: Path, tell: Callable[[Finding], None]) -> tuple[Manifes
     _check_pointer(folder, tell)
     for name in reversed(names(folder)):
         try:
-            return read_checkpoint(folder, name)
+            return read_checkpoint(folder, name, spare)
         except Damaged as damage:
             tell(damaged(folder / name, str(damage), "the one before it"))
     if not names(folder) and not (folder / LATEST).exists():

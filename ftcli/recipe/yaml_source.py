@@ -23,6 +23,7 @@ MAX_DEPTH = 32
 MAX_PARTS = 2_000
 """Mappings, lists and scalars, with every alias written out: an alias bomb passes this at once."""
 TOO_MANY = f"more than {MAX_PARTS:,} values, aliases counted"
+TOO_LONG = f"more than {MAX_BYTES // 1024} KiB of text, aliases counted"
 
 _TAG = "tag:yaml.org,2002:"
 _REMEDIES = {
@@ -54,6 +55,20 @@ class Found:
     @classmethod
     def at(cls, place: Place, path: str, message: str, remedy: str | None = None) -> Found:
         return cls(place, Problem(path, message, remedy, place.text))
+
+
+@dataclass(frozen=True)
+class _Size:
+    """How much a text holds with its aliases written out: values, and characters in them."""
+
+    parts: int = 0
+    letters: int = 0
+
+    def __add__(self, other: _Size) -> _Size:
+        return _Size(self.parts + other.parts, self.letters + other.letters)
+
+    def __sub__(self, other: _Size) -> _Size:
+        return _Size(self.parts - other.parts, self.letters - other.letters)
 
 
 @dataclass(frozen=True)
@@ -120,21 +135,38 @@ class _Loader(yaml.SafeLoader):
 
     yaml_implicit_resolvers: dict[str, list[Any]] = {}  # noqa: RUF012  # declared so by PyYAML
     depth = 0
-    nodes = 0
+    size = _Size()
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.named: dict[str, _Size] = {}
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         event = self.peek_event()
-        self.nodes += 1
-        if self.nodes > 2 * MAX_PARTS:  # a key and its value: what is read later could not be fewer
-            raise _Refused(TOO_MANY, event.start_mark)
         if getattr(event, "tag", None) is not None:
             raise _Refused(f"a tag ({event.tag}) is not allowed", event.start_mark)
         if self.depth >= MAX_DEPTH:
             raise _Refused(f"more than {MAX_DEPTH} levels deep", event.start_mark)
+        before = self.size
+        self._count(event, is_key=isinstance(parent, yaml.MappingNode) and index is None)
         self.depth += 1
         node: yaml.Node | None = super().compose_node(parent, index)
         self.depth -= 1
+        if event.anchor is not None and not isinstance(event, yaml.AliasEvent):
+            self.named[event.anchor] = self.size - before
         return node
+
+    def _count(self, event: Any, is_key: bool) -> None:
+        """An alias counts for all that it names: a bomb is refused where it is read, before it is written out."""
+        letters = len(event.value) if isinstance(event, yaml.ScalarEvent) else 0
+        size = _Size(0 if is_key else 1, letters)
+        if isinstance(event, yaml.AliasEvent):
+            size = self.named.get(event.anchor or "", size)  # unknown, or one around it: told of later
+        self.size += size
+        if self.size.parts > MAX_PARTS:
+            raise _Refused(TOO_MANY, event.start_mark)
+        if self.size.letters > MAX_BYTES:
+            raise _Refused(TOO_LONG, event.start_mark)
 
 
 _RESOLVERS: tuple[tuple[str, str, str], ...] = (
@@ -169,7 +201,6 @@ class _Reader:
     label: str
     places: dict[str, Place] = field(default_factory=dict)
     found: list[Found] = field(default_factory=list)
-    parts: int = 0
     around: list[yaml.Node] = field(default_factory=list)
 
     def place(self, mark: Any) -> Place:
@@ -179,9 +210,6 @@ class _Reader:
     def read(self, node: yaml.Node, path: str, place: Place) -> Any:
         """The data of a node that is written at `place`."""
         self.places[path] = place
-        self.parts += 1
-        if self.parts > MAX_PARTS:
-            raise _Refused(TOO_MANY, node.start_mark)
         if isinstance(node, yaml.ScalarNode):
             return self._scalar(node, path, place)
         if node in self.around:

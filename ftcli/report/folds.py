@@ -19,15 +19,17 @@ if TYPE_CHECKING:
     from ftcli.workflows.train_folds import FoldsResult
 
 _COLUMNS = (
-    ("floor", "floor", "accuracy"),
-    ("val", "val", "accuracy"),
+    ("floor", "floor", None),
+    ("val", "val", None),
     ("val F1", "val", "macro_f1"),
-    ("test", "test", "accuracy"),
+    ("test", "test", None),
     ("test F1", "test", "macro_f1"),
 )
-"""Header, measure, metric."""
+"""Header, measure, metric; None is what the data are judged by first."""
+_FIRST = {False: ("accuracy", "accuracy"), True: ("mean_average_precision", "mean average precision")}
+"""Multi-label or not -> metric and its name."""
 _NOTE = (
-    "accuracy and macro F1 of the best epoch; floor and val on each fold's own part, test on the same images for "
+    "{} and macro F1 of the best epoch; floor and val on each fold's own part, test on the same images for "
     "all; spread is the sample standard deviation"
 )
 _POOLED_NOTE = (
@@ -42,18 +44,24 @@ def folds_view(result: FoldsResult) -> RenderableType:
     runs = [unbroken(plain(f"fold {number}: {fold.run}")) for number, fold in enumerate(result.folds)]
     narrow = Group(_table(result, with_runs=False), Text(""), *runs)
     rows = FirstThatFits(_table(result, with_runs=True), narrow)
-    return Group(Text(""), title, Text(""), rows, Text(""), plain(_NOTE, QUIET), *_pooled(result.pooled))
+    note = plain(_NOTE.format(_first(result)[1]), QUIET)
+    return Group(Text(""), title, Text(""), rows, Text(""), note, *_pooled(result.pooled))
+
+
+def _first(result: FoldsResult) -> tuple[str, str]:
+    return _FIRST[result.folds[0].test.mean_average_precision is not None]
 
 
 def _table(result: FoldsResult, *, with_runs: bool) -> RenderableType:
-    rows = table()
+    rows, first = table(), _first(result)[0]
+    columns = [(measure, metric or first) for _, measure, metric in _COLUMNS]
     headers = [("fold", "<"), *((header, ">") for header, _, _ in _COLUMNS)]
     add_columns(rows, [*headers, ("run", "<")] if with_runs else headers)
     for number, fold in enumerate(result.folds):
-        scores = [_score(getattr(fold, measure), metric) for _, measure, metric in _COLUMNS]
+        scores = [_score(getattr(fold, measure), metric) for measure, metric in columns]
         rows.add_row(str(number), *scores, *([plain(fold.run)] if with_runs else []))
     rows.add_section()
-    spreads = [(result.spread(measure, metric), metric) for _, measure, metric in _COLUMNS]
+    spreads = [(result.spread(measure, metric), metric) for measure, metric in columns]
     means = [_shown(spread.mean, metric) if spread else "-" for spread, metric in spreads]
     stds = [_shown(spread.std, metric) if spread else "-" for spread, metric in spreads]
     rows.add_row("mean", *means, style=STRONG)
@@ -64,9 +72,14 @@ def _table(result: FoldsResult, *, with_runs: bool) -> RenderableType:
 def _pooled(pooled: Pooled | None) -> list[RenderableType]:
     if pooled is None:
         return []
-    between = pooled.intervals
+    between, average_precision = pooled.intervals, pooled.mean_average_precision
     lines = [
         ("out of fold", plain(f"{pooled.num_examples:,} examples")),
+        *(
+            [("mAP", sure(numbers.accuracy(average_precision), between["mean_average_precision"]))]
+            if average_precision is not None
+            else []
+        ),
         ("accuracy", sure(numbers.accuracy(pooled.accuracy), between["accuracy"])),
         ("macro F1", sure(f"{pooled.macro_f1:.3f}", between["macro_f1"], percent=False)),
     ]
@@ -78,4 +91,4 @@ def _score(scores: Scores | None, metric: str) -> str:
 
 
 def _shown(value: float, metric: str) -> str:
-    return numbers.accuracy(value) if metric == "accuracy" else f"{value:.3f}"
+    return f"{value:.3f}" if metric == "macro_f1" else numbers.accuracy(value)

@@ -12,6 +12,7 @@ from rich.live import Live
 
 from ftcli.events import Event, Listener, StepDone
 from ftcli.report.console import console_for, show
+from ftcli.report.html.when_done import reporting
 from ftcli.report.narrator import Narrator
 from ftcli.report.progress import Footer
 
@@ -20,16 +21,16 @@ _REFRESHES_PER_SECOND = 4
 
 @contextmanager
 def listener_for(console: Console | None = None, *, as_json: bool = False) -> Iterator[Listener]:
-    """The listener that suits where `console` (default: on stderr) writes.
+    """The listener that suits where `console` (default: on stderr) writes; of a run that is done it writes the page.
 
     `as_json`: plain lines even on a terminal, for a program reads the result.
     """
     console = console or console_for(sys.stderr)
     if console.file.isatty() and not console.is_dumb_terminal and not as_json:
         with terminal_listener(console) as listener:
-            yield listener
+            yield reporting(listener)
     else:
-        yield plain_listener(console.file)
+        yield reporting(plain_listener(console.file))
 
 
 @contextmanager

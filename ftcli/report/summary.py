@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from ftcli.engine.run_folder import RunFolder
 from ftcli.events import Scores
 from ftcli.report import numbers
 from ftcli.report.findings import findings_view
@@ -47,12 +49,19 @@ def summary_view(result: TrainResult) -> RenderableType:
         plain(f"{best} in {numbers.duration(result.seconds)}"),
         *_reuse(result.reuse),
         unbroken(plain(f"model: {result.weights}")),
+        *_page(result),
         findings_view(result.findings),
         Text(""),
         Text("To use it:"),
         unbroken(plain(result.predict_command, STRONG)),
         *([Text(""), profile_view(result.profile)] if result.profile else []),
     )
+
+
+def _page(result: TrainResult) -> list[Text]:
+    """Where it is written."""
+    page = RunFolder(Path(result.run)).report
+    return [unbroken(plain(f"report: {page}"))] if page.is_file() else []
 
 
 def _reuse(reuse: Reuse | None) -> list[Text]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ftcli.engine.audit.fingerprint import Fingerprint
+from ftcli.engine.audit.recall import recalled
 from ftcli.engine.audit.scan import Scanned, scan
 from ftcli.engine.audit.search import NearPairs, near_copies
 from ftcli.errors import DataError
@@ -51,13 +52,17 @@ def look(
         return Looked(scanned, tuple(first), None)
     images = list(first.values())
     tell(Working("comparing images", len(images)))
-    near = near_copies(
+    near = recalled(splits.source, first, lambda: _compared(images)) if cached else _compared(images)
+    tell(Working("comparing images", len(images), len(images)))
+    return Looked(scanned, tuple(first), near)
+
+
+def _compared(images: Sequence[Fingerprint]) -> NearPairs:
+    return near_copies(
         np.stack([image.gray for image in images]),
         np.stack([image.colour for image in images]),
         np.array([min(image.width, image.height) for image in images]),
     )
-    tell(Working("comparing images", len(images), len(images)))
-    return Looked(scanned, tuple(first), near)
 
 
 def report_of(splits: DataSplits, looked: Looked, command: str | None = None) -> AuditReport:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -16,18 +17,27 @@ from ftcli.workflows.audit import audit_splits, leak_free
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from ftcli.engine.run_folder import RunFolder
     from ftcli.recipe.schema import Recipe
 
 
-def gate(recipe: Recipe, splits: DataSplits, tell: Listener) -> AuditReport | None:
+def audit_of(run: RunFolder, recipe: Recipe) -> str | None:
+    """The command that audits the data of a run by the recipe that it keeps; a run that is refused keeps none."""
+    return None if recipe.data.audit == "strict" else shlex.join(["ftcli", "audit", str(run.recipe)])
+
+
+def gate(
+    recipe: Recipe, splits: DataSplits, tell: Listener, command: str | None = None
+) -> AuditReport | None:
     """What `data.audit` asks for: off does nothing, warn tells findings, strict also ends the run on errors.
 
-    Images that cannot be read are told by whoever reads them for training. Raises GateError.
+    `command` audits the same data; remedies name it. Images that cannot be read are told by whoever reads them for
+    training. Raises GateError.
     """
     asked = getattr(recipe.data, "audit", "warn")
     if asked == "off":
         return None
-    report = audit_splits(splits, tell)
+    report = audit_splits(splits, tell, command=command)
     refused = refusing(report, recipe) if asked == "strict" else ()
     for finding in report.findings:
         first = bool(refused) and finding is refused[0]  # the error that ends the run tells it

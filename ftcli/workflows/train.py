@@ -29,7 +29,7 @@ from ftcli.engine.weights_file import save_model
 from ftcli.engine.whole_checkpoint import best_model
 from ftcli.engine.work import Work
 from ftcli.errors import FrozenTensorChanged, NonFiniteError, StoppedBySystem, StoppedByUser
-from ftcli.events import Listener, Noticed, PlanReady, Scores, Working
+from ftcli.events import Listener, Noticed, PlanReady, RunDone, Scores, Working
 from ftcli.findings import Finding
 from ftcli.plans.audit import AuditReport
 from ftcli.plans.data_splits import TEST, VAL, DataSplits, split_record
@@ -38,12 +38,13 @@ from ftcli.plans.training_plan import TrainingPlan
 from ftcli.recipe.dump import dump_recipe
 from ftcli.recipe.schema import Recipe
 from ftcli.stopping import Terminated
-from ftcli.workflows.audit_gate import gate, scores_without_leaks
+from ftcli.workflows.audit_gate import audit_of, gate, scores_without_leaks
 from ftcli.workflows.cache import feature_shelf
 from ftcli.workflows.environment import environment
 from ftcli.workflows.harm import explain_harm
 from ftcli.workflows.last_look import last_look
 from ftcli.workflows.out_of_fold import out_of_fold
+from ftcli.workflows.predictions_table import predictions_table
 from ftcli.workflows.prepare import (
     Decoded,
     Prepared,
@@ -63,15 +64,20 @@ from ftcli.workflows.verdict import verdict_of
 
 @dataclass
 class _Findings:
-    """Everything noticed during the run, in order, told to the listener as well."""
+    """Everything noticed goes into the run's progress, and to the listener."""
 
     tell: Listener
-    seen: list[Finding]
+    progress: Progress
 
     def __call__(self, event: object) -> None:
         if isinstance(event, Noticed):
-            self.seen.append(event.finding)
+            self.progress.notice(event.finding)
         self.tell(event)  # type: ignore[arg-type]
+
+    def go_on_with(self, progress: Progress) -> None:
+        """What was noticed while a run was prepared follows what it had noticed before it was cut off."""
+        progress.notice(*self.progress.noticed)
+        self.progress = progress
 
 
 def train(
@@ -81,8 +87,11 @@ def train(
     resume: bool,
     listener: Listener,
     decoded: Decoded | None = None,
+    audit_command: str | None = None,
 ) -> TrainResult:
     """Run a recipe to its end, or go on with it. `decoded`: images that runs on the same data hand on.
+
+    `audit_command` is what a person types to audit these data; without it findings name the run's own recipe.
 
     A run that is complete already is returned as it is. Raises the errors of ftcli.errors; a frozen tensor that
     moved raises FrozenTensorChanged after the summary is written, and whenever that is read again.
@@ -90,24 +99,26 @@ def train(
     run = find_run(out, recipe.name) if resume else None
     if run is None:
         with claimed_run_folder(out, recipe.name) as run:
-            return _stoppable(recipe, run, listener, decoded)
+            return _stoppable(recipe, run, listener, decoded, audit_command)
     if not run.summary.exists():
         with held(run.path):
-            return _stoppable(recipe, run, listener, decoded)
+            return _stoppable(recipe, run, listener, decoded, audit_command)
     run.tidy()
     listener(Noticed(_complete(run)))
     return _proved(saved_result(run))
 
 
-def _stoppable(recipe: Recipe, run: RunFolder, listener: Listener, decoded: Decoded | None) -> TrainResult:
+def _stoppable(
+    recipe: Recipe, run: RunFolder, listener: Listener, decoded: Decoded | None, audit_command: str | None
+) -> TrainResult:
     """Raises StoppedByUser for Ctrl-C or SIGTERM; its `where` is the folder to go on with, None when there is none.
 
     Raises OutOfMemory where no batch could be made smaller. What is known of a loss that is no number is kept.
     """
     try:
-        tell = _Findings(listener, [])
+        tell = _Findings(listener, Progress())
         with arithmetic(machine_for(recipe).device, tell, repeatable=recipe.runtime.deterministic):
-            return _train(recipe, run, tell, decoded)
+            return _train(recipe, run, tell, decoded, audit_command)
     except NonFiniteError as error:
         if error.diagnosis and run.recipe.exists():
             run.write_diagnosis(error.diagnosis)
@@ -125,7 +136,9 @@ def _stoppable(recipe: Recipe, run: RunFolder, listener: Listener, decoded: Deco
         raise stopped(f"stopped; {kept}", where=str(run.path), remedy="go on with --resume") from stop
 
 
-def _train(recipe: Recipe, run: RunFolder, tell: _Findings, decoded: Decoded | None) -> TrainResult:
+def _train(
+    recipe: Recipe, run: RunFolder, tell: _Findings, decoded: Decoded | None, audit_command: str | None
+) -> TrainResult:
     """Nothing is written before every image has been read: a run that cannot begin leaves nothing behind."""
     recorded = run.recorded_precision()
     with span("opening"):
@@ -133,7 +146,9 @@ def _train(recipe: Recipe, run: RunFolder, tell: _Findings, decoded: Decoded | N
     refuse_another_plan(run, recipe, prepared)
     keeper = _keeper(recipe, prepared, run)
     resumed = keeper.resume(prepared.network)
-    tell.seen.extend(prepared.plan.findings)
+    if resumed is not None:
+        tell.go_on_with(resumed[0])
+    tell.progress.notice(*prepared.plan.findings)
     with span("forecast"):
         expected = forecast(prepared.plan, prepared.network, len(prepared.splits.streams[VAL]))
     tell(PlanReady(prepared.plan, str(run.path), prepared.notes, expected))
@@ -141,7 +156,7 @@ def _train(recipe: Recipe, run: RunFolder, tell: _Findings, decoded: Decoded | N
         tell(Noticed(finding))
     started = time.perf_counter()
     with span("audit"):
-        audit = gate(recipe, prepared.splits, tell)
+        audit = gate(recipe, prepared.splits, tell, audit_command or audit_of(run, recipe))
     with span("reading images", len(prepared.splits.examples)):
         batches = image_batches(recipe, prepared, lambda d, n: tell(Working("reading images", d, n)), decoded)
     batches = replace(batches, tell=tell)
@@ -155,8 +170,10 @@ def _train(recipe: Recipe, run: RunFolder, tell: _Findings, decoded: Decoded | N
         shelf.store.listen(lambda finding: tell(Noticed(finding)))
     work = Work(prepared.plan, prepared.network, batches, prepared.augment, tell, keeper, shelf)
     work.cadence = Cadence(recipe.checkpoint.every_steps, recipe.checkpoint.every_minutes)
-    result = _perform(recipe, prepared, run, work, resumed, audit, tell.seen, started)
+    work.remembered = resumed[1] if resumed else {}
+    result = _perform(recipe, prepared, run, work, tell.progress, audit, started)
     run.complete(result.to_dict())
+    tell(RunDone(result.run, result.test, result.seconds))
     return _proved(result)
 
 
@@ -176,13 +193,11 @@ def _perform(
     prepared: Prepared,
     run: RunFolder,
     work: Work,
-    resumed: tuple[Progress, dict] | None,
+    progress: Progress,
     audit: AuditReport | None,
-    findings: list[Finding],
     started: float,
 ) -> TrainResult:
     plan, network = work.plan, work.network
-    progress, work.remembered = resumed or (Progress(), {})
     if progress.floor is None and plan.floor == "probe":
         with span("floor"):
             progress.floor = probe(recipe, prepared, work)
@@ -201,12 +216,13 @@ def _perform(
     with span("testing", len(prepared.splits.streams[TEST])):
         logits, labels = predict_stream(work, _phase_of(plan, best.phase), TEST)
     with span("report"):
+        run.write_test_predictions(predictions_table(logits, labels, work.batches.store.splits))
         report = report_of(logits, labels, plan.classes, plan.seed)
     train_counts = list(prepared.splits.count_per_class("train").values())
     if labels.ndim == 1:
         for finding in last_look(logits, labels, plan.classes, train_counts):
             work.tell(Noticed(finding))
-    if recipe.data.split.folds and labels.ndim == 1:  # one class to an example
+    if recipe.data.split.folds:
         run.write_out_of_fold(out_of_fold(work))
     return TrainResult(
         run=str(run.path),
@@ -220,7 +236,7 @@ def _perform(
         verdict=verdict,
         verdict_kind=kind,
         frozen=_proof(progress),
-        findings=tuple(findings),
+        findings=tuple(progress.noticed),
         epochs_run=progress.epoch,
         best_epoch=best.epoch,
         best_phase=best.phase,

@@ -21,7 +21,7 @@ from ftcli.workflows.train import train
 DEFAULT_FOLDS = 5
 """Where the recipe does not say how many."""
 MEASURES = ("floor", "ceiling", "val", "test")
-METRICS = ("accuracy", "macro_f1", "loss")
+METRICS = ("accuracy", "macro_f1", "mean_average_precision", "loss")
 
 
 @dataclass(frozen=True)
@@ -43,9 +43,10 @@ class FoldsResult:
     """Over all examples but the test's, each predicted by the fold that it validated; None where one is missing."""
 
     def spread(self, measure: str, metric: str) -> Spread | None:
-        """Of floor, ceiling, val or test; None where a fold has no such scores."""
+        """Of floor, ceiling, val or test; None where a fold has no such score."""
         scores: list[Scores | None] = [getattr(fold, measure) for fold in self.folds]
-        values = tuple(getattr(score, metric) for score in scores if score is not None)
+        found = [getattr(score, metric) for score in scores if score is not None]
+        values = tuple(value for value in found if value is not None)
         if len(values) < len(self.folds):
             return None
         return Spread(fmean(values), stdev(values), values)
@@ -65,10 +66,13 @@ class FoldsResult:
         return told or None
 
 
-def train_folds(recipe: Recipe, *, out: Path | None, resume: bool, listener: Listener) -> FoldsResult:
+def train_folds(
+    recipe: Recipe, *, out: Path | None, resume: bool, listener: Listener, audit_command: str | None = None
+) -> FoldsResult:
     """Every fold, one after the other, each in a run folder of its own: NAME-fold0, NAME-fold1, ...
 
     With `resume` the folds that are complete are taken as they are. Images are decoded once for all of them.
+    `audit_command` is as in `train`, for the recipe without its folds.
     """
     tell_default(recipe, listener)
     folds = recipe.data.split.folds or DEFAULT_FOLDS
@@ -77,7 +81,10 @@ def train_folds(recipe: Recipe, *, out: Path | None, resume: bool, listener: Lis
         one = of_fold(recipe, number)
         listener(FoldStarted(number, folds))
         place = folder_of(out, number)
-        results.append(train(one, out=place, resume=resume, listener=listener, decoded=decoded))
+        command = None if audit_command is None else audit_of_fold(audit_command, one)
+        results.append(
+            train(one, out=place, resume=resume, listener=listener, decoded=decoded, audit_command=command)
+        )
     return FoldsResult(recipe.name, tuple(results), pooled([result.run for result in results], recipe.seed))
 
 
@@ -105,6 +112,12 @@ def of_fold(recipe: Recipe, number: int) -> Recipe:
         raise UsageError(reason, where="data.split", remedy=remedy) from error
     data = recipe.data.model_copy(update={"split": changed})
     return recipe.model_copy(update={"name": f"{recipe.name}-fold{number}", "data": data})
+
+
+def audit_of_fold(command: str, recipe: Recipe) -> str:
+    """The command that audits a recipe's data, for those of a fold of it."""
+    split = recipe.data.split
+    return f"{command} --set data.split.folds={split.folds} --set data.split.fold={split.fold}"
 
 
 def folder_of(out: Path | None, number: int) -> Path | None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from ftcli import load_recipe, train
 from tests.cli.conftest import Ended
 from tests.toys import RESNET, write_digits
 
@@ -64,7 +66,7 @@ def test_strict_ends_with_6(ftcli: Call, leaky: Path) -> None:
 def test_the_files(ftcli: Call, leaky: Path) -> None:
     ended = ftcli("audit", "photos", "--html", "page.html", "--fix-split", "split.json")
     assert ended.code == 0, ended.err
-    assert "data:image/jpeg;base64," in (leaky / "page.html").read_text(encoding="utf-8")
+    assert "data:image/png;base64," in (leaky / "page.html").read_text(encoding="utf-8")
     record = json.loads((leaky / "split.json").read_text())
     where = {key: stream for stream, keys in record["streams"].items() for key in keys}
     assert where["train/digit 1/003.png"] == where["test/digit 1/new.png"]
@@ -80,6 +82,53 @@ def test_a_recipe(ftcli: Call, leaky: Path) -> None:
     )
     assert ftcli("audit", "photos.yaml").code == 4
     assert ftcli("audit", "photos.yaml", "--set", "data.path=photos", "--json").json["source"] == "photos"
+
+
+GATED = f"""\
+data: {{kind: folder, path: photos, image_size: 32}}
+model: {{backbone: {RESNET}, weights: none}}
+strategy: full
+train: {{epochs: 1, batch_size: 8}}
+runtime: {{device: cpu}}
+"""
+STRICT = ("--set", "data.audit=strict")
+
+
+def command_in(text: str) -> list[str]:
+    """The last `ftcli audit ... --fix-split FILE` that is told, as a shell would take it; lines may be broken."""
+    told = " ".join(text.split())
+    return shlex.split(told[told.rindex("ftcli audit") :].partition(" split.json")[0])[1:]
+
+
+def test_what_the_gate_says_can_be_typed(ftcli: Call, leaky: Path) -> None:
+    """The command of its remedy writes a split that the same training takes, though strict."""
+    Path("my photos.yaml").write_text(GATED)
+    refused = ftcli("train", "my photos.yaml", *STRICT)
+    assert refused.code == 6
+    assert not Path("runs").exists()
+    command = command_in(refused.err)
+    assert command == ["audit", "my photos.yaml", *STRICT, "--fix-split"]
+    assert ftcli(*command, "split.json").code == 0
+    trained = ftcli("train", "my photos.yaml", *STRICT, "--set", "data.split.file=split.json")
+    assert trained.code == 0, trained.err
+
+
+def test_a_library_s_run_names_its_own_recipe(ftcli: Call, leaky: Path) -> None:
+    Path("photos.yaml").write_text(GATED)
+    result = train(load_recipe("photos.yaml"), out="kept")
+    (leak,) = [found for found in result.findings if found.rule == "duplicate-across-splits"]
+    assert leak.remedy is not None
+    assert ftcli(*command_in(leak.remedy), "split.json").code == 0
+
+
+@pytest.mark.parametrize("fold", [("--fold", "1"), ("--folds",)])
+def test_a_fold_names_itself(ftcli: Call, leaky: Path, fold: tuple[str, ...]) -> None:
+    Path("photos.yaml").write_text(GATED)
+    refused = ftcli("train", "photos.yaml", *STRICT, "--set", "data.split.folds=2", *fold)
+    assert refused.code == 6
+    assert ftcli(*command_in(refused.err), "split.json").code == 0
+    number = fold[1] if len(fold) > 1 else "0"
+    assert f"data.split.fold={number}" in command_in(refused.err)
 
 
 def test_a_manifest(ftcli: Call, leaky: Path) -> None:

@@ -45,6 +45,7 @@ def test_where_nobody_can_write(ftcli, place, command, out):
     assert ended.err.startswith("error: ")
     assert out.rpartition("/")[0] in ended.err
     assert "gone" not in ended.err
+    assert len(ended.err.splitlines()) >= 2, "what to do stands below what happened"
     assert ended.out == ""
     assert {path: path.read_bytes() for path in place.iterdir()} == before
 

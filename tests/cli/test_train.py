@@ -25,8 +25,10 @@ FILES = {
     "split.json",
     "environment.json",
     "metrics.jsonl",
+    "test_predictions.csv",
     "summary.json",
     "best.safetensors",
+    "report.html",
 }
 SCORES = {"accuracy", "balanced_accuracy", "macro_f1", "loss", "num_examples", "mean_average_precision"}
 

@@ -169,11 +169,14 @@ def test_another_living_process_s_files_are_left(tmp_path: Path) -> None:
         run.checkpoints / ".000002.1.00c0ffee.tmp",
         run.path / ".metrics.jsonl.4194305.00c0ffee.tmp",
     )
+    inside = run.checkpoints / "000001" / ".manifest.json.4194305.00c0ffee.tmp"
+    inside.write_text("half")
     living.mkdir()
     dead.write_text("half")
     assert taken_up(run.path) is not None
     assert living.exists()
     assert not dead.exists()
+    assert not inside.exists()
 
 
 def test_a_folder_removed_in_between(tmp_path: Path) -> None:

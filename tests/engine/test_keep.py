@@ -14,7 +14,7 @@ from ftcli.engine.checkpoints import LATEST, names
 from ftcli.engine.weights_file import MODEL
 from ftcli.engine.whole_checkpoint import best_model
 from ftcli.errors import ModelError, UsageError
-from tests.checkpoints import CARD, KeptRun, same, taken_up
+from tests.checkpoints import CARD, HEAD, KeptRun, same, taken_up
 
 
 def damage(path: Path) -> None:
@@ -122,6 +122,28 @@ def test_none_is_whole(lose: Callable[[KeptRun], None], tmp_path: Path) -> None:
         resumed(run)
     assert caught.value.exit_code == 5
     assert "--out" in str(caught.value.remedy)
+
+
+@pytest.mark.parametrize("lose", [damage, Path.unlink])
+def test_a_lost_frozen_part_is_made_anew_from_the_network_as_it_was_opened(
+    lose: Callable[[Path], None], tmp_path: Path
+) -> None:
+    """Of the newest and of the best, whose phase froze other tensors."""
+    run = KeptRun(tmp_path / "run").epochs(0.9)
+    run.enter_phase([*HEAD, "norm.weight", "norm.bias"])
+    run.epochs(0.5, 0.6)
+    bases = {path: path.read_bytes() for path in run.checkpoints.glob("base-*")}
+    for base in bases:
+        lose(base)
+    again = taken_up(run.path, seed=0)
+    assert again is not None
+    assert same(again.state(), run.state())
+    assert again.progress.best == run.progress.best
+    assert {Path(finding.where): finding.rule for finding in again.keeper.noticed} == dict.fromkeys(
+        bases, "checkpoint-damaged"
+    )
+    assert {path: path.read_bytes() for path in run.checkpoints.glob("base-*")} == bases
+    assert best_model(run.checkpoints) is not None
 
 
 def test_the_best_weights_are_there_at_any_time(tmp_path: Path) -> None:

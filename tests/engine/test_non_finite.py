@@ -11,11 +11,12 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from torch import nn
+from torch.amp.grad_scaler import GradScaler
 
 from ftcli.engine.finite import first_non_finite
 from ftcli.errors import NonFiniteError
 from ftcli.events import EpochDone, Event, Noticed, StepDone
-from tests.numerics.runs import run
+from tests.numerics.runs import Stop, run, stop_after
 from tests.toys import recipe
 
 pytestmark = pytest.mark.fault(5)
@@ -213,6 +214,39 @@ def test_a_rollback_leaves_no_trace_but_the_lr(digits, tmp_path, attached, monke
     assert "rolled-back" in [finding.rule for finding in befallen.findings]
     one, other = (load_file(result.weights) for result in (calm, befallen))
     assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_a_rollback_puts_the_loss_scale_back(digits, tmp_path, attached, monkeypatch):
+    """A scale that is no power of two, and grows often, decides the last bits of every gradient."""
+    monkeypatch.setattr("ftcli.engine.rollback.LR_FACTOR", 1.0)
+    monkeypatch.setattr(
+        "ftcli.engine.fit.loss_scaler",
+        lambda precision, device: GradScaler(device, init_scale=3.0, growth_factor=1.7, growth_interval=3),
+    )
+    calm = run(made(digits), tmp_path / "calm")
+    fault = attached(Fault("loss", 12))
+    befallen = run(made(digits, on_non_finite="rollback"), tmp_path / "befallen", fault.listen)
+    assert "rolled-back" in [finding.rule for finding in befallen.findings]
+    one, other = (load_file(result.weights) for result in (calm, befallen))
+    assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_what_was_noticed_before_a_cut_is_in_the_result(digits, tmp_path, attached):
+    fault = attached(Fault("gradient", 9, times=2))
+    made_again = made(digits, on_non_finite="rollback")
+    stop = stop_after(2)
+
+    def listen(event: Event) -> None:
+        fault.listen(event)
+        stop(event)
+
+    with pytest.raises(Stop):
+        run(made_again, tmp_path / "run", listen)
+    result = run(made_again, tmp_path / "run", resume=True)
+    told = [finding for finding in fault.findings if finding.rule == "rolled-back"]
+    assert len(told) == 2
+    assert [finding for finding in result.findings if finding.rule == "rolled-back"] == told
+    assert len(result.findings) == len(set(result.findings)), "what is found again is told once"
 
 
 def test_the_fourth_time_is_the_last(digits, tmp_path, attached):

@@ -129,19 +129,6 @@ def test_fp16_goes_on_after_a_loss_that_is_no_number():
     assert made.scaler.state_dict() == {**loss_scaler("fp16", "cpu").state_dict(), "_growth_tracker": 1}
 
 
-def test_fp16_goes_on_with_a_scale_that_was_not_halved_away():
-    def befall(made):
-        made.scaler.load_state_dict({**made.scaler.state_dict(), "scale": 0.5})
-        made.forward.weight.register_hook(lambda gradient: gradient * (float("inf") if not refused else 1.0))
-        with pytest.raises(NonFiniteError, match="the gradient's norm is inf"):
-            made.step([batch([[1.0, 2.0, 3.0]], [0])])
-        refused.append(True)
-
-    refused: list[bool] = []
-    _, made = fp16_steps(befall)
-    assert made.scaler.get_scale() == loss_scaler("fp16", "cpu").get_scale()
-
-
 def test_fp16_goes_on_where_memory_ends_after_the_gradients_are_unscaled(monkeypatch):
     own, refused = nn.utils.get_total_norm, []
 

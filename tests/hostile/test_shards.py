@@ -58,6 +58,20 @@ def test_shards_of_a_range_of_a_folder_and_of_streams_of_their_own(tmp_path: Pat
         opened(tmp_path / "data-{000..003}.tar")
 
 
+def test_shards_of_one_name_in_two_folders(tmp_path: Path) -> None:
+    for folder in ("train", "test"):
+        (tmp_path / folder).mkdir()
+        shard(tmp_path / folder / "000.tar", good())
+    splits = opened(tmp_path / "train", test_path=str(tmp_path / "test"))
+    assert [splits.examples[i].key for i in splits.streams["test"][:2]] == [
+        "test/000.tar/000",
+        "test/000.tar/001",
+    ]
+    assert len(splits.streams["train"]) + len(splits.streams["val"]) == 8
+    with pytest.raises(DataError, match="twice"):
+        opened(tmp_path / "train", test_path=str(tmp_path / "train"))
+
+
 def test_json_labels_and_numbers_in_their_order(tmp_path: Path) -> None:
     members = {}
     for number in range(60):
@@ -108,6 +122,7 @@ def test_what_is_no_shard(tmp_path: Path, content: bytes, message: str) -> None:
         ({"x.png": PNG, "x.json": b"[1]"}, "'x.png' has no .cls or .json"),
         ({"x.png": PNG, "x.cls": b"1" * 1_000_001}, "which is no label"),
         ({"x.png": PNG, "x.json": b'{"label": 1, "weight": -1}'}, "no number of at least 0"),
+        ({"x.png": PNG, "x.jpg": PNG, "x.cls": b"1"}, "'x.png' and 'x.jpg' are of one sample"),
     ],
 )
 def test_a_sample_at_fault_is_told(tmp_path: Path, members: dict[str, bytes], message: str) -> None:

@@ -52,6 +52,7 @@ def test_resumed_equals_uninterrupted(case, after, digits, tmp_path):
     resumed = run(made, tmp_path / "cut", resume=True)
     assert same_bits(tmp_path / "whole", tmp_path / "cut")
     assert metrics(tmp_path / "whole") == metrics(tmp_path / "cut")
+    assert resumed.findings == whole.findings
     assert (resumed.test, resumed.ceiling, resumed.frozen) == (whole.test, whole.ceiling, whole.frozen)
 
 

@@ -7,14 +7,17 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
+from ftcli.engine.audit.search import NearPairs, near_copies
 from ftcli.engine.files import write_json
 from ftcli.errors import DataError, GateError
 from ftcli.events import Noticed, Working
 from ftcli.findings import Finding
 from ftcli.plans.data_splits import DataSplits, split_record
+from ftcli.workflows import audit as auditing
 from ftcli.workflows.audit import audit_splits, leak_free
 from ftcli.workflows.audit_data import open_data
 from ftcli.workflows.audit_gate import gate
@@ -80,6 +83,25 @@ def test_the_leak_free_part_of_the_test_stream(leaky: Path) -> None:
     left = {Path(splits.examples[i].key).name for i in leak_free(report, splits, "test")}
     assert not left & {"same.webp", "turned.png", "small.jpg"}
     assert len(left) >= 5
+
+
+def test_a_second_audit_lays_no_image_on_another(leaky: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whichever way the data are divided; an image that was replaced under its name is compared anew."""
+    compared: list[int] = []
+
+    def counted(gray: np.ndarray, *rest: np.ndarray) -> NearPairs:
+        compared.append(len(gray))
+        return near_copies(gray, *rest)
+
+    monkeypatch.setattr(auditing, "near_copies", counted)
+    first = audit_splits(opened(leaky))
+    assert audit_splits(opened(leaky)) == first
+    assert audit_splits(open_data(leaky, ["data.split.folds=3"]).splits).streams != first.streams
+    assert len(compared) == 1
+    shutil.copy(leaky / "train/flower/00.png", leaky / "test/china/turned.png")
+    names = {Path(pair.second_key).name: pair.kind for pair in audit_splits(opened(leaky)).pairs}
+    assert names["turned.png"] == "exact"
+    assert len(compared) == 2
 
 
 def test_groups_and_chains_stay_together(leaky: Path) -> None:
@@ -152,6 +174,17 @@ def test_the_gate_warns_by_default_and_refuses_when_strict(leaky: Path) -> None:
     assert refused.value.exit_code == 6
     assert "ftcli audit, of this recipe, with --fix-split" in str(refused.value.remedy)
     assert gated(leaky, "off") == (None, [])
+
+
+def test_the_remedy_is_a_command_where_one_is_known(leaky: Path) -> None:
+    events, tell = recorder()
+    gate(recipe(leaky), opened(leaky), tell, "ftcli audit 'my run.yaml'")
+    (remedy,) = {
+        e.finding.remedy
+        for e in events
+        if isinstance(e, Noticed) and e.finding.rule == "duplicate-across-splits"
+    }
+    assert remedy.endswith("ftcli audit 'my run.yaml' --fix-split split.json")
 
 
 def test_strict_tells_each_finding_once(leaky: Path) -> None:

@@ -10,11 +10,14 @@ from PIL import Image
 
 from ftcli.errors import RecipeError
 from ftcli.events import EpochDone
+from ftcli.report.folds import folds_view
 from ftcli.workflows.evaluate import evaluate
 from ftcli.workflows.predict import predict
 from ftcli.workflows.prepare import prepare
+from ftcli.workflows.train_folds import train_folds
 from tests.numerics.runs import Stop, run, same_bits, stop_after
-from tests.toys import digit_images, recipe, recorder, write_digits
+from tests.report.report_samples import in_pipe
+from tests.toys import digit_images, ignore, recipe, recorder, write_digits
 
 
 @pytest.fixture(scope="module")
@@ -129,3 +132,42 @@ def test_a_metric_of_multi_label_data_is_refused_elsewhere(collages, tmp_path):
     with pytest.raises(RecipeError) as caught:
         prepare(several(collages, train={"checkpoint_metric": "balanced_accuracy"}))
     assert "multi-label" in caught.value.problems[0].message
+
+
+def test_folds_are_pooled(collages, tmp_path):
+    """By hand: scikit-learn's average precision and F1 over what each fold said of its own part."""
+    from sklearn.metrics import average_precision_score, f1_score
+
+    made = several(collages, train={"epochs": 2, "batch_size": 16}, strategy="scratch")
+    data = made.data.model_copy(update={"split": made.data.split.model_copy(update={"folds": 2})})
+    made = made.model_copy(update={"data": data})
+    result = train_folds(made, out=tmp_path / "folds", resume=False, listener=ignore)
+    logits, targets, keys = [], [], []
+    for fold in result.folds:
+        left = json.loads((Path(fold.run) / "out_of_fold.json").read_text())
+        logits += left["logits"]
+        targets += [[float(c in labels) for c in range(3)] for labels in left["labels"]]
+        keys += left["keys"]
+        assert fold.val.accuracy == pytest.approx(
+            np.mean(
+                [
+                    [logit >= 0 for logit in said] == [c in labels for c in range(3)]
+                    for said, labels in zip(left["logits"], left["labels"], strict=True)
+                ]
+            )
+        )
+    found = result.pooled
+    assert found.num_examples == len(set(keys)) == len(keys)
+    said, targets = np.array(logits), np.array(targets)
+    assert found.mean_average_precision == pytest.approx(average_precision_score(targets, said), abs=1e-6)
+    assert found.macro_f1 == pytest.approx(
+        f1_score(targets, said >= 0, average="macro", zero_division=0), abs=1e-6
+    )
+    low, high = found.intervals["mean_average_precision"]
+    assert low <= found.mean_average_precision <= high
+    told = json.loads(json.dumps(result.to_dict()))
+    values = [fold.test.mean_average_precision for fold in result.folds]
+    assert told["test"]["mean_average_precision"]["mean"] == pytest.approx(np.mean(values))
+    text = " ".join(in_pipe(folds_view(result)).split())
+    assert f"mAP {found.mean_average_precision:.1%}" in text
+    assert "mean average precision and macro F1" in text

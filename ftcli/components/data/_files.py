@@ -12,7 +12,7 @@ from unicodedata import normalize
 
 from ftcli.errors import DataError
 
-from .image import MAX_PIXELS, SUFFIXES, open_image
+from .image import FORMATS, MAX_PIXELS, SUFFIXES, decode
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -59,13 +59,15 @@ def is_text(name: str) -> bool:
     return True
 
 
-def opener(files: Iterable[Path], max_pixels: int = MAX_PIXELS) -> Callable[[int], Image]:
+def opener(
+    files: Iterable[Path], max_pixels: int = MAX_PIXELS, formats: tuple[str, ...] = FORMATS
+) -> Callable[[int], Image]:
     """The `load` of a DataSplits whose examples are files; it can be sent to another process."""
-    return partial(_open_nth, tuple(files), max_pixels)
+    return partial(_open_nth, tuple(files), max_pixels, formats)
 
 
-def _open_nth(files: tuple[Path, ...], max_pixels: int, index: int) -> Image:
-    return open_image(files[index], max_pixels)
+def _open_nth(files: tuple[Path, ...], max_pixels: int, formats: tuple[str, ...], index: int) -> Image:
+    return decode(files[index], str(files[index]), max_pixels, formats)
 
 
 def _walk(folder: Path) -> Iterator[tuple[Path, list[str], list[str]]]:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")
-"""The only decoders that are tried, whatever a file is called."""
+"""The only decoders that are tried, whatever a file is called; a published dataset may have one of its own."""
 SUFFIXES = frozenset({".jpg", ".jpeg", ".jfif", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif"})
 """Which files of a folder are images; compared in lower case."""
 MAX_PIXELS = 64_000_000
@@ -29,19 +29,21 @@ def open_image(path: Path, max_pixels: int = MAX_PIXELS) -> Image:
     return decode(path, str(path), max_pixels)
 
 
-def decode(file: Path | BinaryIO, where: str, max_pixels: int = MAX_PIXELS) -> Image:
+def decode(
+    file: Path | BinaryIO, where: str, max_pixels: int = MAX_PIXELS, formats: tuple[str, ...] = FORMATS
+) -> Image:
     """The same for a file, or for bytes that lie in another file; `where` is what an error calls it."""
     from PIL import Image
 
     _settle_warnings()
     _let_pillow_open(max_pixels)
     try:
-        with Image.open(file, formats=FORMATS) as image:
+        with Image.open(file, formats=formats) as image:
             _refuse_unfit(image, max_pixels)
             image.load()
             _turn_upright(image)
     except Exception as error:  # decoders raise OSError, SyntaxError, ValueError, struct.error and others
-        what = f"cannot read the image: {_reason(error, max_pixels)}"
+        what = f"cannot read the image: {_reason(error, max_pixels, formats)}"
         raise DataError(what, where=where, remedy="replace the file, or remove it from the data") from error
     return image
 
@@ -97,13 +99,13 @@ def _turn_upright(image: Image) -> None:
         ImageOps.exif_transpose(image, in_place=True)
 
 
-def _reason(error: Exception, max_pixels: int) -> str:
+def _reason(error: Exception, max_pixels: int, formats: tuple[str, ...]) -> str:
     from PIL import Image, UnidentifiedImageError
 
     if isinstance(error, (Image.DecompressionBombWarning, Image.DecompressionBombError)):
         return f"it has more than {max_pixels:,} pixels"
     if isinstance(error, UnidentifiedImageError):
-        return f"it is none of {', '.join(FORMATS)}"
+        return f"it is none of {', '.join(formats)}"
     return getattr(error, "strerror", None) or str(error) or type(error).__name__
 
 

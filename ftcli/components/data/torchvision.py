@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
@@ -15,7 +14,8 @@ from ftcli.offline import OFFLINE, is_offline
 from ftcli.plans.data_splits import TEST, TRAIN, VAL, DataSplits, Example
 
 from ._common import DataOptions, SourcePath, complete
-from .image import open_image
+from ._files import opener
+from .image import FORMATS, SUFFIXES
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -30,6 +30,9 @@ _NAMED_VAL: Requests = {
     VAL: {"split": "val"},
     TEST: {"split": "test"},
 }
+
+_WITH_PPM = (*FORMATS, "PPM")
+"""GTSRB's signs are PPM files."""
 
 OFFICIAL: dict[str, Requests] = {
     "CIFAR10": _FLAG,
@@ -77,12 +80,16 @@ def open_splits(options: Torchvision, seed: int) -> DataSplits:
     datasets = {stream: _open(options, arguments) for stream, arguments in OFFICIAL[options.name].items()}
     labels = {stream: _labels(dataset) for stream, dataset in datasets.items()}
     places = [(stream, i) for stream, numbers in labels.items() for i in range(len(numbers))]
+    files = [file for dataset in datasets.values() for file in _files(dataset)]
     splits = DataSplits(
         source=f"torchvision {options.name}",
         classes=_classes(datasets[TRAIN], labels[TRAIN]),
         examples=tuple(Example(f"{options.name}/{s}/{i:06d}", labels[s][i]) for s, i in places),
         streams={s: tuple(n for n, place in enumerate(places) if place[0] == s) for s in datasets},
-        load=partial(_load, datasets, tuple(places), options.max_pixels),
+        load=opener(files, options.max_pixels, _WITH_PPM)
+        if files
+        else partial(_load, datasets, tuple(places)),
+        files=tuple(files) if files and all(file.suffix.lower() in SUFFIXES for file in files) else None,
     )
     return complete(splits, options.split, seed, options.kind)
 
@@ -91,8 +98,6 @@ def _open(options: Torchvision, arguments: dict[str, Any]) -> Any:
     from torchvision import datasets
 
     dataset = getattr(datasets, options.name)
-    if "loader" in inspect.signature(dataset).parameters:
-        arguments = {**arguments, "loader": partial(open_image, max_pixels=options.max_pixels)}
     download = options.download and not is_offline()
     try:
         return dataset(Path(options.path), download=download, **arguments)
@@ -119,37 +124,15 @@ def _classes(dataset: Any, labels: list[int]) -> tuple[str, ...]:
     return tuple(names) if names else tuple(str(number) for number in range(max(labels) + 1))
 
 
-def _load(
-    datasets: dict[str, Any], places: tuple[tuple[str, int], ...], max_pixels: int, index: int
-) -> Image:
-    """Oxford pets and GTSRB open their files themselves, whatever their size: that is looked at first."""
-    stream, i = places[index]
-    dataset = datasets[stream]
-    try:
-        _refuse_large(_file_of(dataset, i), max_pixels)
-        image: Image = dataset[i][0]
-    except (OSError, SyntaxError, ValueError) as error:
-        raise DataError(f"cannot read the image: {error}", where=f"{stream} {i}") from error
-    return image
-
-
-def _file_of(dataset: Any, i: int) -> Path | None:
-    """The file that torchvision will open without our loader; None where there is none."""
-    if hasattr(dataset, "loader") or hasattr(dataset, "_loader"):
-        return None
-    for name in ("_images", "_samples"):
+def _files(dataset: Any) -> list[Path]:
+    """The image files, for which torchvision has four names too; none where all images lie in one file."""
+    for name in ("_image_files", "_images", "_samples", "samples"):
         if hasattr(dataset, name):
-            found = getattr(dataset, name)[i]
-            return Path(found[0] if isinstance(found, tuple) else found)
-    return None
+            return [Path(each[0] if isinstance(each, tuple) else each) for each in getattr(dataset, name)]
+    return []
 
 
-def _refuse_large(path: Path | None, max_pixels: int) -> None:
-    from PIL import Image
-
-    if path is None:
-        return
-    with Image.open(path) as image:
-        width, height = image.size
-    if width * height > max_pixels:
-        raise ValueError(f"{path}: {width} x {height} pixels are more than {max_pixels:,}")
+def _load(datasets: dict[str, Any], places: tuple[tuple[str, int], ...], index: int) -> Image:
+    stream, i = places[index]
+    image: Image = datasets[stream][i][0]
+    return image

@@ -7,9 +7,10 @@ whatever it is, names nothing on the disk.
 from __future__ import annotations
 
 import json
+import os.path
 import re
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from io import BytesIO
@@ -68,12 +69,13 @@ class _Sample:
 
 def open_splits(options: WebDataset, seed: int) -> DataSplits:
     paths = {TRAIN: options.path, VAL: options.val_path, TEST: options.test_path}
+    shards = {stream: _shards(path) for stream, path in paths.items() if path is not None}
+    name = _names(shard for found in shards.values() for shard in found)
     samples = [
         sample
-        for stream, path in paths.items()
-        if path is not None
-        for shard in _shards(path)
-        for sample in _samples(options, stream, shard)
+        for stream, found in shards.items()
+        for shard in found
+        for sample in _samples(options, stream, shard, name[shard])
     ]
     samples.sort(key=lambda sample: sample.key)
     _check_keys(options, samples)
@@ -82,7 +84,7 @@ def open_splits(options: WebDataset, seed: int) -> DataSplits:
     classes = tuple(sorted(names, key=int) if numbered else sorted(names))
     label = {name: number for number, name in enumerate(classes)}
     many = options.multi_label
-    streams = {stream: _indices(samples, stream) for stream, path in paths.items() if path is not None}
+    streams = {stream: _indices(samples, stream) for stream in shards}
     splits = DataSplits(
         source=options.path,
         classes=classes,
@@ -135,7 +137,14 @@ def _expanded(path: str) -> Iterator[str]:
         yield from (f"{name}{rest}" for rest in _expanded(path[match.end() :]))
 
 
-def _samples(options: WebDataset, stream: str, shard: Path) -> Iterator[_Sample]:
+def _names(shards: Iterable[Path]) -> dict[Path, str]:
+    """Shards by their path below the folder that holds them all: train/000.tar beside test/000.tar are two."""
+    whole = {shard: os.path.abspath(shard) for shard in shards}
+    root = os.path.commonpath([os.path.dirname(path) for path in whole.values()])
+    return {shard: Path(os.path.relpath(path, root)).as_posix() for shard, path in whole.items()}
+
+
+def _samples(options: WebDataset, stream: str, shard: Path, name: str) -> Iterator[_Sample]:
     """The shard's images with their labels. Raises DataError for one without, and for a damaged shard."""
     images: dict[str, _Place] = {}
     labels: dict[str, dict[str, Any]] = {}
@@ -146,6 +155,8 @@ def _samples(options: WebDataset, stream: str, shard: Path) -> Iterator[_Sample]
                 if not member.isreg() or member.issparse():
                     continue
                 if suffix in SUFFIXES:
+                    if stem in images and images[stem].name != member.name:
+                        raise ValueError(f"{images[stem].name!a} and {member.name!a} are of one sample")
                     images[stem] = _Place(shard, member.name, member.offset_data, member.size)
                 elif suffix in (".cls", ".json"):
                     labels[stem] = labels.get(stem, {}) | _facts(options, tar, member, suffix)
@@ -162,7 +173,7 @@ def _samples(options: WebDataset, stream: str, shard: Path) -> Iterator[_Sample]
             names = names_of(options, label)
         except ValueError as error:
             raise DataError(f"{place.name!a}: {error}", where=str(shard)) from error
-        yield _Sample(name_of(PurePosixPath(shard.name) / stem), names, stream, place, facts)
+        yield _Sample(name_of(PurePosixPath(name) / stem), names, stream, place, facts)
 
 
 def _stem_and_suffix(name: str) -> tuple[str, str]:
@@ -187,7 +198,7 @@ def _facts(options: WebDataset, tar: tarfile.TarFile, member: tarfile.TarInfo, s
     told = {name: content.get(name) for name in ("group", "time")}
     label = content.get(options.label_key)
     told["label"] = json.dumps(label) if isinstance(label, list) else label
-    facts: dict[str, Any] = {name: str(value) for name, value in told.items() if value is not None}
+    facts: dict[str, Any] = {name: str(value) for name, value in told.items() if value not in (None, "")}
     weight = content.get("weight", 1.0)
     if not isinstance(weight, (int, float)) or not 0 <= weight < float("inf"):
         raise ValueError(f"weight of {member.name!r} is no number of at least 0")

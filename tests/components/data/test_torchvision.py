@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from ftcli.components.data.torchvision import OFFICIAL, Torchvision, open_splits
 from ftcli.errors import DataError
 from ftcli.plans.data_splits import DataSplits
+from tests.hostile.corpus import page, stored
 
 
 @pytest.fixture(autouse=True)
@@ -78,30 +79,68 @@ def test_an_official_val_is_used_and_files_are_opened_like_any(tmp_path: Path) -
     assert caught.value.where == str(broken)
 
 
-def test_labels_are_known_without_opening_an_image(tmp_path: Path) -> None:
-    """Oxford pets and GTSRB open their files themselves; here none of them is an image."""
-    pets = tmp_path / "oxford-iiit-pet"
+def write_pets(root: Path) -> Path:
+    """Eight pets of two races, by their lists; none of the images is there. Returns the folder for them."""
+    pets = root / "oxford-iiit-pet"
     (pets / "images").mkdir(parents=True)
     (pets / "annotations").mkdir()
     for stream, numbers in (("trainval", range(6)), ("test", range(6, 8))):
         lines = [f"{c}_{n} {k} 1 1" for k, c in ((1, "Birman"), (2, "basset_hound")) for n in numbers]
         (pets / "annotations" / f"{stream}.txt").write_text("\n".join(lines))
-    splits = opened("OxfordIIITPet", tmp_path)
-    assert splits.classes == ("Birman", "Basset Hound")
-    assert splits.count_per_class("test") == {"Birman": 2, "Basset Hound": 2}
-    with pytest.raises(DataError, match="Birman_6"):
-        splits.load(splits.streams["test"][0])
+    return pets / "images"
 
-    signs = tmp_path / "gtsrb"
+
+def write_signs(root: Path) -> None:
+    signs = root / "gtsrb"
     for label in range(2):
         for number in range(5):
             write_image(signs / "GTSRB" / "Training" / f"{label:05d}" / f"{number}.ppm")
     write_image(signs / "GTSRB" / "Final_Test" / "Images" / "0.ppm")
     (signs / "GT-final_test.csv").write_text("Filename;ClassId\n0.ppm;1\n")
+
+
+def test_labels_are_known_without_opening_an_image(tmp_path: Path) -> None:
+    write_pets(tmp_path)
+    splits = opened("OxfordIIITPet", tmp_path)
+    assert splits.classes == ("Birman", "Basset Hound")
+    assert splits.count_per_class("test") == {"Birman": 2, "Basset Hound": 2}
+    with pytest.raises(DataError, match="No such file") as caught:
+        splits.load(splits.streams["test"][0])
+    assert "Birman_6" in str(caught.value.where)
+
+
+def test_signs_have_a_format_of_their_own(tmp_path: Path) -> None:
+    write_signs(tmp_path)
     splits = opened("GTSRB", tmp_path)
     assert splits.classes == ("0", "1")
     assert splits.count_per_class("test") == {"0": 0, "1": 1}
     assert splits.load(0).size == (5, 4)
+    assert splits.files is None, "they are no images to ftcli predict"
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n(x) run\n", "none of JPEG"),
+        (b'/* XPM */\nstatic char *a[] = {\n"1 1 1 1", "a c red", "a"};\n', "none of JPEG"),
+        (stored(page(), "JPEG")[:-100], "truncated"),
+        (stored(page().resize((201, 50)), "JPEG"), "201 x 50 pixels are more than 10,000"),
+    ],
+)
+def test_files_that_torchvision_would_open_itself_are_opened_like_any(
+    tmp_path: Path, content: bytes, message: str
+) -> None:
+    """Oxford pets: whatever Pillow can decode is none of it here, and a file that is cut off is told."""
+    images = write_pets(tmp_path)
+    (images / "Birman_6.jpg").write_bytes(content)
+    Image.new("CMYK", (9, 8), (0, 255, 255, 0)).save(images / "Birman_7.jpg")
+    splits = opened("OxfordIIITPet", tmp_path, max_pixels=10_000)
+    first, second = splits.streams["test"][:2]
+    with pytest.raises(DataError, match=message):
+        splits.load(first)
+    assert splits.load(second).mode == "CMYK"
+    assert splits.files is not None
+    assert splits.files[first] == images / "Birman_6.jpg"
 
 
 def test_a_dataset_without_splits_is_divided(tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""Pages in HTML: one file each, which needs no network, no script and no other file."""

@@ -1,0 +1,50 @@
+"""The images of a run's examples, from where the recipe says that they lie; nothing is downloaded for them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from ftcli.errors import DataError, FtcliError
+from ftcli.recipe.schema import Recipe
+from ftcli.registry import implementation
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+OpenImage = Callable[[str], "Image"]
+"""An example's image by its name. Raises DataError where it is gone, or no image any more."""
+
+
+def images_of(recipe: Recipe) -> OpenImage:
+    """Raises FtcliError where the data as a whole cannot be opened any more."""
+    if not hasattr(recipe.data, "image_size"):
+        raise DataError("the examples are no images")
+    splits = implementation(recipe.data, "open_splits")(_without_split_file(recipe).data, recipe.seed)
+    index_of = {example.key: index for index, example in enumerate(splits.examples)}
+
+    def load(name: str) -> Image:
+        if name not in index_of:
+            raise DataError("it is gone", where=name)
+        found: Image = splits.load(index_of[name])
+        return found
+
+    return load
+
+
+def images_or_reason(recipe: Recipe | None) -> OpenImage | str:
+    """Or why there are none."""
+    if recipe is None:
+        return "the recipe cannot be read"
+    try:
+        return images_of(recipe)
+    except FtcliError as error:
+        return error.what
+    except (OSError, ImportError, ValueError) as error:  # a library that reads them is gone, or its source
+        return str(error) or type(error).__name__
+
+
+def _without_split_file(recipe: Recipe) -> Recipe:
+    """Only the images are wanted; the file that divided them may be gone."""
+    split = recipe.data.split.model_copy(update={"file": None})
+    return recipe.model_copy(update={"data": recipe.data.model_copy(update={"split": split})})
