@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ftcli.engine import class_scores
 from ftcli.engine.evaluate import scores_of
 from ftcli.engine.multilabel import ECE_BINS, multilabel_calibration_error, multilabel_report
 from ftcli.engine.seed import derive
@@ -27,20 +27,18 @@ def report_of(logits_NC: Tensor, labels_N: Tensor, classes: tuple[str, ...], see
 
     Labels (N, C) are those of multi-label data: engine/multilabel.
     """
-    from torchmetrics.functional import classification as metrics
-
     if labels_N.ndim == 2:
         return multilabel_report(logits_NC, labels_N, classes, seed)
     logits_NC, labels_N = logits_NC.cpu(), labels_N.cpu()
     predicted_N, count = logits_NC.argmax(dim=1), len(classes)
     scores = scores_of(logits_NC, labels_N)
-    given = {"num_classes": count, "average": "macro"}
+    counts = class_scores.count(predicted_N, labels_N, count)
     by_class = per_class(logits_NC, labels_N, classes)
     return {
         "accuracy": scores.accuracy,
         "balanced_accuracy": scores.balanced_accuracy,
-        "macro_precision": metrics.multiclass_precision(predicted_N, labels_N, **given).item(),
-        "macro_recall": metrics.multiclass_recall(predicted_N, labels_N, **given).item(),
+        "macro_precision": counts.macro(counts.precision_C),
+        "macro_recall": counts.macro(counts.recall_C),
         "macro_f1": scores.macro_f1,
         "auroc": _mean([each["auroc"] for each in by_class]),
         "ece": calibration_error(logits_NC, labels_N),
@@ -52,23 +50,15 @@ def report_of(logits_NC: Tensor, labels_N: Tensor, classes: tuple[str, ...], see
 
 def balanced_accuracy(predicted_N: Tensor, labels_N: Tensor, num_classes: int) -> float:
     """The mean recall of the classes that occur."""
-    from torchmetrics.functional.classification import multiclass_recall
-
-    recall_C = multiclass_recall(predicted_N, labels_N, num_classes=num_classes, average=None)
-    occurs_C = torch.bincount(labels_N, minlength=num_classes) > 0
-    return float(recall_C[occurs_C].double().mean())
+    counts = class_scores.count(predicted_N, labels_N, num_classes)
+    return float(counts.recall_C[counts.there_C > 0].double().mean())
 
 
 def calibration_error(logits_NC: Tensor, labels_N: Tensor) -> float:
     """Expected calibration error: the mean gap between confidence and accuracy, over bins of confidence."""
     if labels_N.ndim == 2:
         return multilabel_calibration_error(logits_NC, labels_N)
-    from torchmetrics.functional.classification import multiclass_calibration_error
-
-    error = multiclass_calibration_error(
-        logits_NC.softmax(dim=1), labels_N, num_classes=logits_NC.shape[1], n_bins=ECE_BINS
-    )
-    return float(error)
+    return class_scores.calibration_error(logits_NC.softmax(dim=1), labels_N, ECE_BINS)
 
 
 def per_class(logits_NC: Tensor, labels_N: Tensor, classes: tuple[str, ...]) -> list[dict[str, Any]]:
@@ -76,14 +66,12 @@ def per_class(logits_NC: Tensor, labels_N: Tensor, classes: tuple[str, ...]) -> 
 
     AUROC is None where a class does not occur, or nothing else does.
     """
-    from torchmetrics.functional import classification as metrics
-
-    predicted_N, count = logits_NC.argmax(dim=1), len(classes)
+    counts = class_scores.count(logits_NC.argmax(dim=1), labels_N, len(classes))
     columns = {
-        "precision": metrics.multiclass_precision(predicted_N, labels_N, num_classes=count, average=None),
-        "recall": metrics.multiclass_recall(predicted_N, labels_N, num_classes=count, average=None),
-        "f1": metrics.multiclass_f1_score(predicted_N, labels_N, num_classes=count, average=None),
-        "support": torch.bincount(labels_N, minlength=count),
+        "precision": counts.precision_C,
+        "recall": counts.recall_C,
+        "f1": counts.f1_C,
+        "support": counts.there_C,
     }
     probabilities_NC = logits_NC.softmax(dim=1)
     return [
@@ -97,11 +85,9 @@ def per_class(logits_NC: Tensor, labels_N: Tensor, classes: tuple[str, ...]) -> 
 
 
 def _auroc(probability_N: Tensor, is_class_N: Tensor) -> float | None:
-    from torchmetrics.functional.classification import binary_auroc
-
     if not is_class_N.any() or is_class_N.all():
         return None
-    return float(binary_auroc(probability_N, is_class_N.long()))
+    return class_scores.auroc(probability_N, is_class_N)
 
 
 def _mean(values: list[float | None]) -> float | None:
@@ -111,15 +97,9 @@ def _mean(values: list[float | None]) -> float | None:
 
 
 def _confusion(predicted_N: Tensor, labels_N: Tensor, num_classes: int) -> list[list[int]] | None:
-    """Row: the true class, column: the predicted one."""
-    from torchmetrics.functional.classification import multiclass_confusion_matrix
-
-    if num_classes > MOST_CONFUSION:
-        return None
-    matrix: list[list[int]] = multiclass_confusion_matrix(
-        predicted_N, labels_N, num_classes=num_classes
-    ).tolist()
-    return matrix
+    """None where it would be too large."""
+    too_many = num_classes > MOST_CONFUSION
+    return None if too_many else class_scores.confusion(predicted_N, labels_N, num_classes)
 
 
 def intervals(

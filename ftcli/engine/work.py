@@ -48,6 +48,8 @@ class Work:
     """How many examples fit into memory, in training and where no gradient is asked for."""
     remembered: Moments = field(default_factory=dict)
     cadence: Cadence = field(default_factory=Cadence)
+    from_kept: set[str] = field(default_factory=set)
+    """The phases whose batches were what the frozen part had made of images, by name."""
 
     def __post_init__(self) -> None:
         plan = self.plan

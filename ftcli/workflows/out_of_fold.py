@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ftcli.engine import metrics, multilabel
+from ftcli.engine import class_scores, metrics, multilabel
 from ftcli.engine.run_folder import RunFolder
 from ftcli.engine.work import Work
 from ftcli.plans.data_splits import VAL
@@ -74,13 +74,12 @@ def _all(parts: Sequence[dict[str, Any]], column: str) -> list[Any]:
 
 
 def _scored(labels: list[int], predicted: list[int], num_classes: int, seed: int) -> Pooled:
-    from torchmetrics.functional.classification import multiclass_f1_score
-
     labels_N, predicted_N = torch.tensor(labels), torch.tensor(predicted)
+    counts = class_scores.count(predicted_N, labels_N, num_classes)
     return Pooled(
         accuracy=(predicted_N == labels_N).double().mean().item(),
         balanced_accuracy=metrics.balanced_accuracy(predicted_N, labels_N, num_classes),
-        macro_f1=multiclass_f1_score(predicted_N, labels_N, num_classes=num_classes, average="macro").item(),
+        macro_f1=counts.macro(counts.f1_C),
         num_examples=len(labels_N),
         intervals=metrics.intervals(predicted_N, labels_N, num_classes, seed),
     )

@@ -161,7 +161,8 @@ def _train(
         batches = image_batches(recipe, prepared, lambda d, n: tell(Working("reading images", d, n)), decoded)
     batches = replace(batches, tell=tell)
     batches.store.listen(lambda finding: tell(Noticed(finding)))
-    if batches.store.in_memory:  # else loaders fork processes, which must not inherit an import half done
+    # Where images are not in memory, loaders fork processes, which must not inherit an import half done.
+    if prepared.splits.multi_label and batches.store.in_memory:
         preload()
     if resumed is None:
         _write_intent(run, recipe, prepared)
