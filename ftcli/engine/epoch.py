@@ -76,7 +76,8 @@ def _train(work: Work, progress: Progress, phase: Phase, feed: Feed, stepper: St
             if work.cadence.step() and work.keeps_steps:
                 work.keep(progress, stepper)
         place.batches = []  # it need not be of the last ones' making
-        refuse_non_finite_model(work.network.model)
+        # What is frozen was looked at in the phase's first epoch; that it does not move is proved after its last.
+        refuse_non_finite_model(work.network.model, moved=progress.epoch > phase.start_epoch)
 
 
 def _step(

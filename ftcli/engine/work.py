@@ -61,6 +61,8 @@ class Work:
     remembered: Moments = field(default_factory=dict)
     cadence: Cadence = field(default_factory=Cadence)
     meter: Meter | None = None
+    from_kept: set[str] = field(default_factory=set)
+    """The phases whose batches were what the frozen part had made of images, by name."""
 
     def __post_init__(self) -> None:
         plan = self.plan

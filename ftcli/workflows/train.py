@@ -236,7 +236,7 @@ def _perform(
         for finding in last_look(logits, labels, plan.classes, train_counts, evened=evened):
             work.tell(Noticed(finding))
     if recipe.data.split.folds:
-        run.write_out_of_fold(out_of_fold(work))
+        run.write_out_of_fold(out_of_fold(work, _phase_of(plan, best.phase)))
     return TrainResult(
         run=str(run.path),
         backbone=plan.layer_map.backbone,
