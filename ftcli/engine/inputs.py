@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from contextlib import suppress
+
 import torch
 from torch import Tensor
 
-from ftcli.engine.images import normalise
+from ftcli.engine.images import ImageStore, center_crop, normalise
 from ftcli.engine.placement import place_images
+from ftcli.engine.texts import TextStore
+from ftcli.engine.tokenizer import padded
+from ftcli.errors import DataError
 from ftcli.plans.inputs import Inputs
 from ftcli.plans.tokenization import Tokenization
 
@@ -23,6 +29,17 @@ def placed(batch: Tensor, inputs: Inputs, device: str) -> Tensor:
 def ready(batch: Tensor, inputs: Inputs) -> Tensor:
     """What the network takes: uint8 images (B, 3, S, S) normalised; tokens (B, L) as they are."""
     return batch if isinstance(inputs, Tokenization) else normalise(batch, inputs)
+
+
+def evaluated(store: ImageStore | TextStore, indices: Sequence[int]) -> Tensor | None:
+    """Some examples as evaluation sees them; images that cannot be read are passed over, None where all are."""
+    if isinstance(store, TextStore):
+        return padded([store[index] for index in indices], store.preprocessing.max_length)
+    images = []
+    for index in indices:
+        with suppress(DataError):
+            images.append(center_crop(store[index], store.preprocessing.image_size))
+    return torch.stack(images) if images else None
 
 
 def blank(inputs: Inputs, count: int, device: torch.device | str = "cpu") -> Tensor:

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from ftcli.engine.batches import ImageBatches
 from ftcli.engine.build import build_network, with_group_norm
-from ftcli.engine.images import ImageStore, center_crop
+from ftcli.engine.images import ImageStore
+from ftcli.engine.inputs import evaluated
 from ftcli.engine.network import Network, must_be_images
 from ftcli.engine.placement import find_machine, num_workers, place
 from ftcli.engine.precision import effect_of_bf16
@@ -22,13 +21,13 @@ from ftcli.engine.prefix_cost import prefix_costs
 from ftcli.engine.stopwatch import span
 from ftcli.engine.text_batches import TextBatches
 from ftcli.engine.texts import TextStore
-from ftcli.engine.tokenizer import padded
 from ftcli.engine.weights_file import ModelCard
-from ftcli.errors import DataError, ModelError
+from ftcli.errors import ModelError
 from ftcli.findings import Finding
 from ftcli.planner.choose import choose_augment
 from ftcli.planner.compile import DataFacts, check_device, compile_plan
 from ftcli.planner.data_notice import data_findings
+from ftcli.plans.audit import AuditReport
 from ftcli.plans.data_splits import TRAIN, DataSplits
 from ftcli.plans.inputs import Inputs
 from ftcli.plans.preprocessing import Preprocessing
@@ -136,21 +135,10 @@ def _bf16_evidence(recipe: Recipe, machine: Machine, network: Network, store: St
     if recipe.train.precision != "auto" or not machine.bf16 or recipe.runtime.exact:
         return None
     stream = store.splits.streams[TRAIN]
-    batch = _batch_of(store, stream[:: max(len(stream) // EVIDENCE_IMAGES, 1)][:EVIDENCE_IMAGES])
+    batch = evaluated(store, stream[:: max(len(stream) // EVIDENCE_IMAGES, 1)][:EVIDENCE_IMAGES])
     if batch is None:
         return None
     return effect_of_bf16(network, batch, machine.device, recipe.train.batch_size)
-
-
-def _batch_of(store: Store, indices: Sequence[int]) -> Tensor | None:
-    """As evaluation sees them; None where no image can be read."""
-    if isinstance(store, TextStore):
-        return padded([store[index] for index in indices], store.preprocessing.max_length)
-    images = []
-    for index in indices:
-        with suppress(DataError):
-            images.append(center_crop(store[index], store.preprocessing.image_size))
-    return torch.stack(images) if images else None
 
 
 def _not_finite(evidence: Bf16Effect | Precision | None) -> tuple[Finding, ...]:
@@ -225,9 +213,11 @@ def must_take_images(network: Network, device: str) -> None:
 
 @dataclass
 class Decoded:
-    """The images of the run before, for another run on the same examples: the next fold."""
+    """The images of the run before, for another run on the same examples: the next fold, another variant."""
 
     store: ImageStore | None = None
+    audits: dict[str, AuditReport] = field(default_factory=dict)
+    """What its audit saw: see audit_gate."""
 
     def of(self, splits: DataSplits, preprocessing: Inputs) -> ImageStore | None:
         """They, divided as `splits`; None where the examples or what becomes of them are others.
@@ -256,6 +246,8 @@ def image_batches(
     store = prepared.store
     if store is None and decoded is not None:
         store = decoded.of(prepared.splits, preparation)
+        if store is not None and not store.scanned:  # this run trains on more of them
+            store.scan(num_workers(recipe.runtime.workers), on_progress)
     if store is None or store.preprocessing != preparation:
         store = _scanned(recipe, prepared.splits, preparation, on_progress)
     if decoded is not None:

@@ -6,6 +6,7 @@ import ast
 import sys
 import sysconfig
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -37,7 +38,7 @@ class _Docstring(NamedTuple):
 
 def open_splits(options: Docstrings, seed: int) -> DataSplits:
     library = Path(sysconfig.get_paths()["stdlib"])
-    found = list(_docstrings(library))
+    found = _docstrings(library)
     missing = [name for name in PACKAGES if not any(each.package == name for each in found)]
     if missing:
         what = f"this Python has no sources of {', '.join(missing)}"
@@ -53,15 +54,22 @@ def open_splits(options: Docstrings, seed: int) -> DataSplits:
     return complete(splits, options.split, seed, options.kind)
 
 
-def _docstrings(library: Path) -> Iterator[_Docstring]:
-    """By package and file, and in each file from the top; blanks and line breaks are single blanks."""
-    seen: set[str] = set()
+@cache
+def _docstrings(library: Path) -> tuple[_Docstring, ...]:
+    """Each once, by package and file, and in each file from the top."""
+    first: dict[str, _Docstring] = {}
+    for each in _every_one(library):
+        first.setdefault(each.text.casefold(), each)
+    return tuple(first.values())
+
+
+def _every_one(library: Path) -> Iterator[_Docstring]:
+    """Blanks and line breaks are single blanks."""
     for package in PACKAGES:
         for path in sorted((library / package).rglob("*.py")):
             if not {"test", "tests"} & set(path.relative_to(library).parts):
                 for line, text in _of_file(path):
-                    if len(text.split()) >= FEWEST_WORDS and text.casefold() not in seen:
-                        seen.add(text.casefold())
+                    if len(text.split()) >= FEWEST_WORDS:
                         yield _Docstring(f"{path.relative_to(library).as_posix()}:{line}", text, package)
 
 
