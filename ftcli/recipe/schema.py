@@ -184,6 +184,11 @@ class Recipe(Options):
         return self.task == "text_classification"
 
     @property
+    def noun(self) -> str:
+        """What an example is."""
+        return "text" if self.takes_texts else "image"
+
+    @property
     def pretrained(self) -> bool:
         """Whether the backbone starts from learned weights."""
         return self.strategy.kind != "scratch" and self.model.weights != "none"
