@@ -63,6 +63,11 @@ class DataSplits:
     """Whether the examples are texts, or images."""
 
     @property
+    def noun(self) -> str:
+        """What an example is."""
+        return "text" if self.texts else "image"
+
+    @property
     def drawn(self) -> tuple[str, ...]:
         """The streams that were taken from the source's train."""
         return tuple(stream for stream in (VAL, TEST) if stream in self.streams and stream not in self.given)

@@ -23,7 +23,7 @@ class Seen:
 
     @property
     def noun(self) -> str:
-        return "text" if self.splits.texts else "image"
+        return self.splits.noun
 
     def stream_of(self) -> dict[int, str]:
         return {index: stream for stream, indices in self.splits.streams.items() for index in indices}

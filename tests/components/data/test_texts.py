@@ -132,3 +132,21 @@ def test_a_file_that_is_no_text(tmp_path: Path, raw: bytes, why: str) -> None:
     with pytest.raises(DataError, match=why) as caught:
         folder(tmp_path).load(0)
     assert str(caught.value.where).endswith("0.txt")
+
+
+def test_a_split_by_group_that_is_nowhere_names_where_it_could_be(tmp_path: Path) -> None:
+    by_group = {"by": "group"}
+    with pytest.raises(DataError, match="none of the 20 texts has a group") as caught:
+        table(written(tmp_path / "t.csv", "text,label", *ROWS), split=by_group)
+    assert "data.group_column" in str(caught.value.remedy)
+    with pytest.raises(DataError) as caught:
+        folder(class_folders(tmp_path / "texts"), split=by_group)
+    assert "list the texts in a CSV file with a column group (data.kind: text_csv)" in str(
+        caught.value.remedy
+    )
+
+
+def test_texts_of_one_class_are_nothing_to_tell_apart(tmp_path: Path) -> None:
+    with pytest.raises(DataError) as caught:
+        table(written(tmp_path / "t.csv", "text,label", *ROWS[:10]))
+    assert caught.value.remedy == "give texts of at least two classes"
