@@ -6,7 +6,6 @@ from importlib import import_module
 from threading import Thread
 
 METRICS = "torchmetrics.functional.classification"
-"""What measures data whose examples may have several classes."""
 
 
 def preload(name: str = METRICS) -> None:

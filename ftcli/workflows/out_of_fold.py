@@ -11,8 +11,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ftcli.engine import class_scores, metrics, multilabel
+from ftcli.engine import multilabel
+from ftcli.engine.bootstrap import intervals, resampled
 from ftcli.engine.feed import predict_stream
+from ftcli.engine.metrics import balanced_accuracy
 from ftcli.engine.run_folder import RunFolder
 from ftcli.engine.work import Work
 from ftcli.plans.data_splits import VAL
@@ -77,14 +79,15 @@ def _all(parts: Sequence[dict[str, Any]], column: str) -> list[Any]:
 
 
 def _scored(labels: list[int], predicted: list[int], num_classes: int, seed: int) -> Pooled:
+    from torchmetrics.functional.classification import multiclass_f1_score
+
     labels_N, predicted_N = torch.tensor(labels), torch.tensor(predicted)
-    counts = class_scores.count(predicted_N, labels_N, num_classes)
     return Pooled(
         accuracy=(predicted_N == labels_N).double().mean().item(),
-        balanced_accuracy=metrics.balanced_accuracy(predicted_N, labels_N, num_classes),
-        macro_f1=counts.macro(counts.f1_C),
+        balanced_accuracy=balanced_accuracy(predicted_N, labels_N, num_classes),
+        macro_f1=multiclass_f1_score(predicted_N, labels_N, num_classes=num_classes, average="macro").item(),
         num_examples=len(labels_N),
-        intervals=metrics.intervals(predicted_N, labels_N, num_classes, seed),
+        intervals=intervals(resampled(predicted_N, labels_N, num_classes, seed)),
     )
 
 
