@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 from ftcli.errors import FtcliError
@@ -17,18 +18,19 @@ def reporting(listener: Listener) -> Listener:
 
     def listen(event: Event) -> None:
         if isinstance(event, RunDone):
-            for finding in _written(Path(event.run)):
+            for finding in _written(event):
                 listener(Noticed(finding))
         listener(event)
 
     return listen
 
 
-def _written(path: Path) -> list[Finding]:
+def _written(done: RunDone) -> list[Finding]:
     from ftcli.report.html.write import write_report
 
+    path = Path(done.run)
     try:
-        write_report(path)
+        write_report(path, image=done.image)
     except FtcliError as error:
         what, where = error.what, error.where
     except Exception as error:  # a bug in a picture of the run is none of the run's
@@ -36,5 +38,5 @@ def _written(path: Path) -> list[Finding]:
     else:
         return []
     message = f"the run is complete and kept, but its report is not written: {what}"
-    remedy = f"when that is mended: ftcli report {path}"
+    remedy = f"when that is mended: {shlex.join(['ftcli', 'report', str(path)])}"
     return [Finding("warning", where or str(path), message, remedy, "report-not-written")]
