@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .PHONY: help setup demo test test-slow faults fuzz check format lint types imports fix schema clean \
-	bench bench-quick bench-scale bench-venv bench-data
+	bench bench-quick bench-scale bench-venv bench-data study-planner
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -90,6 +90,14 @@ $(BENCH_DATA)/.ready:
 	@cd $(BENCH_DATA) && if apt-get download dataset-fashion-mnist; then dpkg-deb -x dataset-fashion-mnist_*.deb . \
 	  && rm dataset-fashion-mnist_*.deb; else echo 'no Fashion-MNIST: digits are used'; fi
 	@touch $@
+
+# The planner's choice beside every other strategy. What stands in STUDY_OUT is not run again: with another file, or without
+# it, everything is. EMOJI are folders of unpacked emoji-datasource packages, in which emoji.json lies.
+STUDY_OUT ?= tests/studies/results/planner.jsonl
+EMOJI ?=
+
+study-planner: $(READY) bench-data ## what plan's advice costs against the best of all strategies, hours; ARGS=--show for a look
+	$(BIN)/python -m tests.studies.planner --out $(STUDY_OUT) --fashion-mnist $(BENCH_DATA) $(EMOJI:%=--emoji %) $(ARGS)
 
 clean: ## remove the virtual environment and caches
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build *.egg-info

@@ -32,7 +32,8 @@ def lr_find(
     ] = 100,
     plot: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the curves as a PNG file.")] = None,
     write: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write the recipe with the suggested LRs.")
+        Path | None,
+        typer.Option(metavar="FILE", help="Write the recipe, --set included, with the suggested LRs."),
     ] = None,
     overrides: Overrides = None,
     as_json: AsJson = False,
@@ -47,7 +48,7 @@ def lr_find(
     _check_files(plot, write)
     with opened(recipe, overrides) as loaded, listener_for(as_json=as_json) as listener:
         if write is not None:  # whether its text can be changed is told before the work is done
-            edit(recipe, {"optimizer.lr": "1e-3"})
+            edit(recipe, [*(overrides or ()), "optimizer.lr=1e-3"])
         from ftcli.workflows.lr_find import lr_find as find
         from ftcli.workflows.lr_find import values_to_write
 
@@ -58,7 +59,7 @@ def lr_find(
         print_json(lr_json(found.sweeps, found.findings, values))
     else:
         print_view(lr_view(found.sweeps, found.findings))
-    for told in _write_files(recipe, found, plot, write, values):
+    for told in _write_files(found, plot, write, _text(recipe, overrides, values)):
         typer.echo(told, err=as_json)
 
 
@@ -77,20 +78,31 @@ def _check_files(plot: Path | None, write: Path | None) -> None:
         check_new(write, "--write")
 
 
+def _text(
+    recipe: Path, overrides: list[str] | None, values: dict[str, str] | None
+) -> tuple[str, list[str]] | None:
+    """The recipe as it was tested, `--set` included, with what was found; and what is changed. None if nothing is."""
+    from ftcli.recipe.edit import edit, paths
+
+    if not values:
+        return None
+    changes = [*(overrides or ()), *(f"{where}={value}" for where, value in values.items())]
+    return edit(recipe, changes), paths(changes)
+
+
 def _write_files(
-    recipe: Path, found: LrFound, plot: Path | None, write: Path | None, values: dict[str, str] | None
+    found: LrFound, plot: Path | None, write: Path | None, changed: tuple[str, list[str]] | None
 ) -> Iterator[str]:
     """A line for each."""
     from ftcli.cli.new_file import write_new
     from ftcli.engine.files import write_bytes
-    from ftcli.recipe.edit import edit
     from ftcli.report.lr_png import lr_png
 
     if plot is not None:
         write_bytes(plot, lr_png(found.sweeps))
         yield f"wrote {plot}"
-    if write is not None and values:
-        write_new(write, edit(recipe, values), "--write")
-        yield f"wrote {write}: {', '.join(values)}"
+    if write is not None and changed is not None:
+        write_new(write, changed[0], "--write")
+        yield f"wrote {write}: {', '.join(changed[1])}"
     elif write is not None:
         yield f"{write} is not written: nothing was found to change"

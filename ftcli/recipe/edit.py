@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import yaml
 
@@ -16,64 +16,95 @@ from ftcli.recipe.schema import Recipe
 from ftcli.recipe.yaml_source import compose, parse
 
 
-def edit(path: Path, values: Mapping[str, str]) -> str:
-    """The text of the recipe at `path` with `values`: `optimizer.lr` to `1e-3`, `layer_lr` to `{kind: stages, ...}`.
+def edit(path: Path, changes: Sequence[str]) -> str:
+    """The text of the recipe at `path` with `changes`, which are written as `--set` takes them: `optimizer.lr=1e-3`.
 
     Raises RecipeError where the text has a form in which they cannot be changed by themselves (an alias).
     """
     before = read_text(path)
-    text = _all_changed(before, values)
-    meant = _meaning(before, values)
-    if text is None or meant is None or _meaning(text, {}) != meant:
-        message = f"{', '.join(values)} cannot be changed by themselves in this text"
+    text = _all_changed(before, changes)
+    meant = _meaning(before, changes)
+    if text is None or meant is None or _meaning(text, ()) != meant:
+        message = f"{', '.join(paths(changes))} cannot be changed by themselves in this text"
         raise RecipeError(Problem("", message, "write them out, without anchors and aliases", at=str(path)))
     return text
 
 
-def _all_changed(text: str, values: Mapping[str, str]) -> str | None:
+def paths(changes: Sequence[str]) -> list[str]:
+    """What they change, each once."""
+    return list(dict.fromkeys(change.partition("=")[0].strip() for change in changes))
+
+
+def _all_changed(text: str, changes: Sequence[str]) -> str | None:
     """None where one change has taken away what the rest of the text refers to."""
     try:
-        for where, value in values.items():
-            text = _changed(text, where, value)
-    except yaml.YAMLError:
+        for change in changes:
+            where, _, value = change.partition("=")
+            text = _changed(text, command_line.steps(where.strip()), _quoted(value.strip()))
+    except (RecipeError, yaml.YAMLError):
         return None
     return text
 
 
-def _meaning(text: str, values: Mapping[str, str]) -> Recipe | None:
+def _quoted(value: str) -> str:
+    """A text with signs that mean something within braces is quoted; nothing is null."""
+    meant = parse(value, "value").data
+    return json.dumps(meant) if isinstance(meant, str) and set(value) & set(",:#{}[]") else value or "null"
+
+
+def _meaning(text: str, changes: Sequence[str]) -> Recipe | None:
     """None where the text is no recipe (any more)."""
     try:
         document = parse(text, "recipe")
     except RecipeError:
         return None
-    command_line.apply(document, [f"{where}={value}" for where, value in values.items()])
+    command_line.apply(document, changes)
     return check(document.data)[0]
 
 
-def _changed(text: str, where: str, value: str) -> str:
-    section, _, key = where.partition(".")
-    root = compose(text)
-    node = _child(root, section)
-    if node is None:
-        written = f"{section}: {{{key}: {value}}}" if key else f"{section}: {value}"
-        return f"{text.rstrip()}\n\n{written}\n"
-    if not key:
-        return _replaced(text, node, value)
-    if isinstance(node, yaml.ScalarNode):
-        return _replaced(
-            text, node, f"{{kind: {node.value}, {key}: {value}}}" if node.value else f"{{{key}: {value}}}"
-        )
-    inner = _child(node, key)
-    if inner is not None:
-        return _replaced(text, inner, value)
-    start, column = node.start_mark.index, node.start_mark.column
-    if not _is_block(node):
+def _changed(text: str, steps: Sequence[str | int], value: str) -> str:
+    """Where the text has nothing (more) on the way, what is missing is written in braces."""
+    outer: yaml.Node = compose(text)
+    for index, step in enumerate(steps):
+        inner, below = _child(outer, step), steps[index + 1 :]
+        if inner is None:
+            return _added(text, outer, step, _nested(below, value))
+        if not below:
+            return _replaced(text, inner, value)
+        if isinstance(inner, yaml.ScalarNode):
+            return _replaced(text, inner, _written_out(inner, below, value))
+        outer = inner
+    raise AssertionError("a path has a step")
+
+
+def _nested(steps: Sequence[str | int], value: str) -> str:
+    for step in reversed(steps):
+        value = f"{{{step}: {value}}}"
+    return value
+
+
+def _written_out(short: yaml.ScalarNode, below: Sequence[str | int], value: str) -> str:
+    """Instead of a section's short form, the name of its kind, or of nothing at all."""
+    if short.tag.endswith(":null"):
+        return _nested(below, value)
+    if list(below) == ["kind"]:
+        return value
+    return f"{{kind: {short.value}, {_nested(below, value)[1:]}"
+
+
+def _added(text: str, outer: yaml.Node, key: str | int, value: str) -> str:
+    start, column = outer.start_mark.index, outer.start_mark.column
+    if not _is_block(outer):
         return f"{text[: start + 1]}{key}: {value}, {text[start + 1 :]}"
+    if column == 0:  # the recipe itself
+        return f"{text.rstrip()}\n\n{key}: {value}\n"
     return f"{text[:start]}{key}: {value}\n{' ' * column}{text[start:]}"
 
 
-def _child(node: Any, key: str) -> yaml.Node | None:
-    return next((value for name, value in node.value if name.value == key), None)
+def _child(node: yaml.Node, step: str | int) -> yaml.Node | None:
+    if isinstance(node, yaml.SequenceNode):
+        return node.value[step] if isinstance(step, int) and step < len(node.value) else None
+    return next((value for name, value in node.value if name.value == step), None)
 
 
 def _replaced(text: str, node: yaml.Node, value: str) -> str:

@@ -42,6 +42,11 @@ def apply(document: Document, overrides: Sequence[str]) -> list[Found]:
     return found
 
 
+def steps(path: str) -> list[str | int]:
+    """Of `strategy.schedule[0].epoch`: "strategy", "schedule", 0, "epoch"."""
+    return [name or int(index) for name, index in _STEP.findall(path)]
+
+
 def _apply_one(document: Document, override: str, place: Place) -> list[Found]:
     path, equals, text = override.partition("=")
     path = path.strip()
@@ -53,9 +58,8 @@ def _apply_one(document: Document, override: str, place: Place) -> list[Found]:
         return [Found.at(place, path, problem.message, problem.remedy) for problem in error.problems]
     if value.found:
         return [Found.at(place, path, bad.problem.message, bad.problem.remedy) for bad in value.found]
-    steps = [name or int(index) for name, index in _STEP.findall(path)]
     try:
-        _put(document, steps, value.data, place)
+        _put(document, steps(path), value.data, place)
     except _NoWay as error:
         return [Found.at(place, path, str(error), error.remedy)]
     return []

