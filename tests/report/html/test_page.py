@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from ftcli.events import EpochDone
+from ftcli.plans.signals import Signals, StageDrift
 from ftcli.report.html.confusion import confusion
 from ftcli.report.html.page import report_page
 from ftcli.report.html.report_style import REPORT
@@ -64,6 +65,12 @@ def hostile() -> RunRecord:
 
 def unfinished() -> RunRecord:
     return replace(record(), result=None, answers=None)
+
+
+def signals(epoch: int) -> Signals:
+    """The head moves most, the stem not at all."""
+    moved = {"stem": 0.0, "layer1": 0.001 * epoch, "layer4": 0.01 * epoch, "head": 0.9}
+    return Signals(tuple(StageDrift(stage, weights) for stage, weights in moved.items()), 0.01, 0.5)
 
 
 def bare() -> RunRecord:
@@ -174,6 +181,15 @@ def test_drift_is_shown_where_it_was_measured() -> None:
     assert "How far it moved" in told
     assert all(words in told for words in ("4.0%", "12x", "50.0%", "21.0%"))
     assert "How far it moved" not in page_of("plain")
+
+
+def test_drift_by_epoch_is_a_chart() -> None:
+    """Of the backbone's stages; one that never moved has no line."""
+    run = record()
+    epochs = tuple(replace(row, signals=signals(row.epoch)) for row in run.epochs)
+    final = [{"stage": each.stage, "weights": each.weights} for each in signals(5).drift]
+    page = report_page(replace(run, epochs=epochs, summary={"drift": final}))
+    assert "in the end: layer4 5.0%; layer1 0.5%." in page
 
 
 def test_a_broken_proof_is_said_first() -> None:
