@@ -148,6 +148,8 @@ class RunDone:
     run: str
     test: Scores
     seconds: float
+    image: Callable[[str], Any] | None = None
+    """An example's image by its name, while the data are open: to open them again may take as long as at first."""
 
 
 Event = (

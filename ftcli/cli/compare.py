@@ -69,10 +69,12 @@ def compare(
 
 
 def _study(path: Path, asked: Asked, overrides: list[str], out: Path | None, as_json: bool) -> Comparison:
+    from ftcli.engine.run_folder import RunFolder
     from ftcli.errors import StoppedByUser
     from ftcli.planner.variants import study_of
     from ftcli.recipe.load import load
     from ftcli.report.compare_narrator import StudyNarrator
+    from ftcli.report.html.when_done import study_done
     from ftcli.report.live import listener_for
 
     recipe = load(path, overrides).recipe
@@ -80,19 +82,23 @@ def _study(path: Path, asked: Asked, overrides: list[str], out: Path | None, as_
     from ftcli.workflows.compare.run_study import run_study
     from ftcli.workflows.prepare import with_absolute_paths
 
+    folder = out or Path("studies") / recipe.name
     study = study_of(recipe, with_absolute_paths(recipe).model_dump(mode="json"), asked)
     with listener_for(as_json=as_json, tells=StudyNarrator) as listener:
         try:
-            return run_study(
+            found = run_study(
                 study,
                 lambda trial: load(path, [*overrides, *trial.overrides]).recipe,
-                out or Path("studies") / recipe.name,
+                folder,
                 listener,
             )
         except StoppedByUser as stop:
             raise type(stop)(
                 stop.what, where=stop.where, remedy=f"to go on: {_command(path, asked, overrides, out)}"
             ) from stop
+        runs = [Path(each.outcome.run) for each in found.runs if each.outcome is not None]
+        study_done(runs, RunFolder(folder).report, listener)
+    return found
 
 
 def _command(path: Path, asked: Asked, overrides: list[str], out: Path | None) -> str:

@@ -59,6 +59,7 @@ from ftcli.workflows.prepare import (
 )
 from ftcli.workflows.probe import probe
 from ftcli.workflows.profile import profile_of
+from ftcli.workflows.report_images import images_by_name
 from ftcli.workflows.result import Proof, Reuse, TrainResult
 from ftcli.workflows.resume import find_run, saved_result
 from ftcli.workflows.same_plan import refuse_another_plan
@@ -182,7 +183,7 @@ def _train(
         result = _perform(recipe, prepared, run, work, tell.progress, audit, started)
         result = replace(result, peak_memory=peak.bytes)
         run.complete(result.to_dict())
-        told(RunDone(result.run, result.test, result.seconds))
+        told(RunDone(result.run, result.test, result.seconds, images_by_name(batches.store.splits)))
     return _proved(result)
 
 

@@ -49,6 +49,17 @@ def test_a_study_is_shown_again_and_as_json(study: Path, ftcli) -> None:  # type
     assert "1 of 2 runs failed" in told.err
 
 
+def test_its_page(study: Path, ftcli) -> None:  # type: ignore[no-untyped-def]
+    """Of the run that is complete; `ftcli report` makes it again, with the one that failed beside it."""
+    page = study / "report.html"
+    assert "<h1>1 run</h1>" in page.read_text(encoding="utf-8")
+    ended = ftcli("report", study, "--json")
+    assert ended.json["report"] == str(page)
+    assert all(str(study / "runs") in run for run in ended.json["runs"])
+    count = len(ended.json["runs"])
+    assert f"<h1>{count} run{'s side by side' if count > 1 else ''}</h1>" in page.read_text(encoding="utf-8")
+
+
 def test_runs_that_are_there(study: Path, toy, ftcli, monkeypatch) -> None:  # type: ignore[no-untyped-def]
     monkeypatch.chdir(toy.path)
     ended = ftcli("compare", study / "runs" / "probe", toy.run, "--json")

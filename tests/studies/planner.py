@@ -37,7 +37,7 @@ from ftcli.workflows.advise import Task, advise
 from ftcli.workflows.init import default_backbone
 from ftcli.workflows.look_at_data import look_at_data
 from tests.benchmarks.speed.machine import commit, machine
-from tests.studies.bare_run import bare_run
+from tests.studies.bare_run import PICKS, bare_run
 from tests.studies.planner_data import Pictures, digits, emoji, emoji_source, fashion, write_cell
 from tests.studies.planner_results import PLANNER, Cell, results, show
 
@@ -108,9 +108,11 @@ def run_cell(pictures: Pictures, cell: Cell, done: dict[str, Any], strategies: l
             same = next((other for other in done if asked[other] == asked[name]), None)
             if same is None:
                 scores, seconds = bare_run(ftcli.load_recipe({**asked[name], "seed": seed}))
-                run = {"accuracy": scores.accuracy, "seconds": round(seconds, 1)}
+                picked = {pick: scores[pick].accuracy for pick in PICKS}
+                run = {"accuracy": picked["score"], "picked_by": picked, "seconds": round(seconds, 1)}
             else:
-                run = {"accuracy": done[same]["accuracy"], "seconds": done[same]["seconds"], "same_as": same}
+                alike = ("accuracy", "picked_by", "seconds")
+                run = {key: done[same][key] for key in alike} | {"same_as": same}
             done[name] = {"source": source, "size": size, "seed": seed, "strategy": name, **run, **told}
             write_line(out, done[name])
             print(f"{source} {size} seed {seed}: {name} {run['accuracy']:.1%}", flush=True)

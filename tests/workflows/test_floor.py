@@ -110,6 +110,7 @@ def scores(accuracy, count=1000):
         (scores(0.90), scores(0.98), True, "gain"),
         (scores(0.90), scores(0.905), True, "no_clear_gain"),
         (scores(0.90), scores(0.895), True, "no_clear_gain"),
+        (scores(0.90), scores(0.88), True, "no_clear_gain"),
         (scores(0.90), scores(0.80), True, "below_floor"),
         (scores(0.90, 20), scores(0.95, 20), True, "no_clear_gain"),
         (scores(0.90), None, True, "probe_only"),

@@ -95,4 +95,4 @@ def test_a_record_is_whole(folder: Path) -> None:
     """Every field of a record that a complete run has is read from its folder."""
     found = read_run(folder)
     missing = {name for name in RunRecord.__dataclass_fields__ if getattr(found, name) in (None, "", (), {})}
-    assert missing == {"split", "answers", "diagnosis", "unreadable"}
+    assert missing == {"split", "answers", "diagnosis", "unreadable", "image"}

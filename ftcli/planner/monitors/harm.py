@@ -9,6 +9,8 @@ from ftcli.plans.harm import HarmEvidence
 
 SMALL_MOVE = 0.005
 """Below half a percent the pretrained weights are as they were."""
+FAR = 0.5
+"""Half of the weights' norm: what they were is lost."""
 
 
 def harm(history: History, evidence: HarmEvidence) -> Finding:
@@ -51,9 +53,34 @@ def _learning_rate(history: History, evidence: HarmEvidence) -> tuple[str, str, 
             why,
             f"optimizer.lr: {10 * base:g} (now {base:g}), or more train.epochs{or_lp_ft}",
         )
+    if moved < FAR and not _fall(history) and _still_improves(history):
+        return _too_short(history)
     why = f"and the LR is why: {stage} moved by {percent(moved)} of its pretrained weights at LR {lr:g}"
     slower = slower_backbone(history, 10)
     return "optimizer.lr", why, f"{slower}, or {lower_lr(history, 10)}"
+
+
+def _too_short(history: History) -> tuple[str, str, str]:
+    first, last = history.epochs[0], history.last
+    why = (
+        f"and it was still improving: the loss on validation fell from {first.val.loss:.3g} to {last.val.loss:.3g} in "
+        f"{len(history.epochs)} epochs, without a setback, and was at its best at the end: too few epochs"
+    )
+    lr = history.plan.optimizer.lr
+    or_lp_ft = "" if history.plan.strategy == "lp_ft" else ", or strategy: lp_ft"
+    return (
+        "train.epochs",
+        why,
+        f"train.epochs: {2 * history.plan.epochs}, or optimizer.lr: {2 * lr:g}{or_lp_ft}",
+    )
+
+
+def _still_improves(history: History) -> bool:
+    """The best epoch by its loss is the last or the one before it."""
+    if len(history.epochs) < 3:
+        return False
+    best = min(history.epochs, key=lambda row: row.val.loss)
+    return best.epoch >= len(history.epochs) - 2
 
 
 def _fall(history: History) -> str:

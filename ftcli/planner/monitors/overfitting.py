@@ -12,7 +12,9 @@ from ftcli.planner.monitors.history import History
 PATIENCE = 3
 """Epochs since the best one, all of them worse."""
 RISE, RISE_SHARE = 0.05, 0.2
-"""Of the validation loss, in all and against the best; and three of its standard errors."""
+"""Of the validation loss, in all and against the best."""
+ERRORS = 2.0
+"""Of the validation loss's standard errors: more than enough, for it is measured on the same images each time."""
 FALL = 0.9
 """What the training loss has fallen to since the best epoch."""
 _STRONGER = {"none": "light", "light": "standard", "standard": "strong"}
@@ -43,7 +45,7 @@ def overfitting(history: History) -> Iterator[Finding]:
 
 def _is_worse(best: EpochDone, row: EpochDone) -> bool:
     error = best.signals.loss_error if best.signals else 0.0
-    return row.val.loss - best.val.loss > max(RISE, RISE_SHARE * best.val.loss, 3 * error)
+    return row.val.loss - best.val.loss > max(RISE, RISE_SHARE * best.val.loss, ERRORS * error)
 
 
 def _remedy(history: History, best: EpochDone) -> str:

@@ -65,7 +65,7 @@ def mistakes(run: RunRecord) -> str:
     title = "Most confidently wrong"
     if not found:
         return section("mistakes", title, "<p>No test example is classified wrongly.</p>")
-    load = images_or_reason(run.recipe)
+    load = run.image or images_or_reason(run.recipe)
     told = f"{len(found):,} of {len(run.answers.lines):,} test examples are wrong"
     told += f"; these are the {MOST} it was surest of" if len(found) > MOST else ""
     missing = f"; no images are shown: {foreign(load, 200)}" if isinstance(load, str) else ""

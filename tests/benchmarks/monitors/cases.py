@@ -79,7 +79,7 @@ HEALTHY = (
     well("full, SGD", sections={"strategy": "full", "optimizer": sgd(0.02), "train": epochs(12)}),
     well(
         "full, standard augmentation",
-        sections={"strategy": "full", "augment": {"kind": "standard", "flip": False}, "train": epochs(12)},
+        sections={"strategy": "full", "augment": {"kind": "standard", "flip": False}, "train": epochs(24)},
     ),
     well("full, BatchNorm trained", sections={"strategy": "full", "norm": "train", "train": epochs(12)}),
     well("full, BatchNorm frozen", sections={"strategy": "full", "norm": "freeze", "train": epochs(12)}),

@@ -296,6 +296,7 @@ HARM = [
     harm(lp_ft_that_fell(), HarmEvidence("accuracy", 0.5, None, {"layer4": 0.9})),
     harm(lp_ft_that_fell(), HarmEvidence("accuracy", 0.5, 0.88, {"layer4": 0.9})),
     harm(WELL, HarmEvidence("accuracy", 0.5, None, {"layer4": 0.001})),
+    harm(WELL, HarmEvidence("accuracy", 0.5, None, {"layer4": 0.2})),
 ]
 
 

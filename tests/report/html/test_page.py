@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from html import unescape
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ import pytest
 from PIL import Image
 
 from ftcli.events import EpochDone
+from ftcli.plans.signals import Signals, StageDrift
 from ftcli.report.html.confusion import confusion
 from ftcli.report.html.page import report_page
 from ftcli.report.html.report_style import REPORT
@@ -64,30 +67,37 @@ def unfinished() -> RunRecord:
     return replace(record(), result=None, answers=None)
 
 
+def signals(epoch: int) -> Signals:
+    """The head moves most, the stem not at all."""
+    moved = {"stem": 0.0, "layer1": 0.001 * epoch, "layer4": 0.01 * epoch, "head": 0.9}
+    return Signals(tuple(StageDrift(stage, weights) for stage, weights in moved.items()), 0.01, 0.5)
+
+
 def bare() -> RunRecord:
     """Nothing but a recipe, and that of another version."""
     nothing: dict[str, Any] = {"result": None, "answers": None, "plan": None, "recipe": None, "epochs": ()}
     return replace(record(), **nothing, environment={}, split={}, recipe_text="")
 
 
-def pages() -> dict[str, str]:
-    return {
-        "plain": report_page(record()),
-        "hostile": report_page(hostile()),
-        "unfinished": report_page(unfinished()),
-        "bare": report_page(bare()),
-        "many classes": report_page(record(tuple(f"class {number}" for number in range(120)))),
-        "study": study_page([record(), hostile(), unfinished()]),
-    }
+MADE: dict[str, Callable[[], str]] = {
+    "plain": lambda: report_page(record()),
+    "hostile": lambda: report_page(hostile()),
+    "unfinished": lambda: report_page(unfinished()),
+    "bare": lambda: report_page(bare()),
+    "many classes": lambda: report_page(record(tuple(f"class {number}" for number in range(120)))),
+    "study": lambda: study_page([record(), hostile(), unfinished()]),
+}
 
 
-PAGES = pages()
+@cache
+def page_of(name: str) -> str:
+    return MADE[name]()
 
 
-@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize("name", MADE)
 def test_the_markup_is_whole(name: str) -> None:
     """Every tag closed, landmarks, one h1, no heading skipped, tables and pictures that say what they are."""
-    outline = Outline(PAGES[name])
+    outline = Outline(page_of(name))
     assert outline.open == []
     assert outline.named("html") == [{"lang": "en"}]
     assert len(outline.named("h1")) == len(outline.named("main")) == len(outline.named("nav")) == 1
@@ -102,29 +112,29 @@ def test_the_markup_is_whole(name: str) -> None:
     assert outline.named("a")[0] == {"class": "skip", "href": "#main"}
 
 
-@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize("name", MADE)
 def test_every_link_leads_somewhere_in_the_page(name: str) -> None:
-    outline = Outline(PAGES[name])
+    outline = Outline(page_of(name))
     places = [attributes["id"] for _, attributes in outline.seen if "id" in attributes]
     assert len(set(places)) == len(places)
     assert {str(link["href"])[1:] for link in outline.named("a")} <= set(places)
 
 
-@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize("name", MADE)
 def test_the_page_needs_nothing_else(name: str) -> None:
-    outline = Outline(PAGES[name])
+    outline = Outline(page_of(name))
     assert not {tag for tag, _ in outline.seen} & {"script", "link", "iframe", "form", "object", "base"}
     given = {key for _, attributes in outline.seen for key in attributes}
     assert not {key for key in given if key.startswith("on") or key == "srcset"}
     assert all(str(picture["src"]).startswith("data:image/") for picture in outline.named("img"))
     (policy,) = [m for m in outline.named("meta") if m.get("http-equiv") == "Content-Security-Policy"]
     assert policy["content"] == "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
-    assert not re.search(r"https?://|url\(|@import", PAGES[name])
+    assert not re.search(r"https?://|url\(|@import", page_of(name))
 
 
 def test_names_are_text() -> None:
-    assert not re.search("[\u202e\x1b\x00-\x09]", PAGES["hostile"])
-    told = "".join(Outline(PAGES["hostile"]).text)
+    assert not re.search("[\u202e\x1b\x00-\x09]", page_of("hostile"))
+    told = "".join(Outline(page_of("hostile")).text)
     for shown in (*HOSTILE[:2], r"\u202egnp.exe", HOSTILE[4], r"two\nlines\x1b[31m"):
         assert shown in told
 
@@ -138,17 +148,17 @@ def test_names_of_runs_are_text() -> None:
 
 
 def test_a_long_name_is_cut_and_whole_in_its_title() -> None:
-    outline = Outline(PAGES["hostile"])
+    outline = Outline(page_of("hostile"))
     assert HOSTILE[3] in {attributes.get("title") for attributes in outline.named("bdi")}
-    shown = re.findall(r"<bdi[^>]*>([^<]*)</bdi>", PAGES["hostile"])
+    shown = re.findall(r"<bdi[^>]*>([^<]*)</bdi>", page_of("hostile"))
     assert len(shown) > 100
     assert max(len(unescape(name)) for name in shown) <= 60
 
 
 def test_a_complete_run_has_every_section() -> None:
-    headings = [heading["id"] for heading in Outline(PAGES["plain"]).named("h2")]
+    headings = [heading["id"] for heading in Outline(page_of("plain")).named("h2")]
     assert headings == list(SECTIONS)
-    told = re.sub(r"\s+", " ", "".join(Outline(PAGES["plain"]).text))
+    told = re.sub(r"\s+", " ", "".join(Outline(page_of("plain")).text))
     for words in (
         "Fine-tuning paid",
         "80.0%95%: 70.0 to 90.0; of 60 examples; macro F1 0.790",
@@ -170,7 +180,16 @@ def test_drift_is_shown_where_it_was_measured() -> None:
     told = "".join(Outline(report_page(replace(record(), summary={"drift": stages}))).text)
     assert "How far it moved" in told
     assert all(words in told for words in ("4.0%", "12x", "50.0%", "21.0%"))
-    assert "How far it moved" not in PAGES["plain"]
+    assert "How far it moved" not in page_of("plain")
+
+
+def test_drift_by_epoch_is_a_chart() -> None:
+    """Of the backbone's stages; one that never moved has no line."""
+    run = record()
+    epochs = tuple(replace(row, signals=signals(row.epoch)) for row in run.epochs)
+    final = [{"stage": each.stage, "weights": each.weights} for each in signals(5).drift]
+    page = report_page(replace(run, epochs=epochs, summary={"drift": final}))
+    assert "in the end: layer4 5.0%; layer1 0.5%." in page
 
 
 def test_a_broken_proof_is_said_first() -> None:
@@ -186,16 +205,16 @@ def test_a_broken_proof_is_said_first() -> None:
 
 
 def test_what_is_not_there_is_not_made_up() -> None:
-    assert "Not finished" in PAGES["unfinished"]
-    assert "6 epochs so far" in PAGES["unfinished"]
-    assert "No epoch yet" in PAGES["bare"]
-    assert "Calibration" not in PAGES["bare"]
-    assert "mistakes" not in PAGES["unfinished"]
+    assert "Not finished" in page_of("unfinished")
+    assert "6 epochs so far" in page_of("unfinished")
+    assert "No epoch yet" in page_of("bare")
+    assert "Calibration" not in page_of("bare")
+    assert "mistakes" not in page_of("unfinished")
 
 
 def test_images_that_are_gone_are_said_to_be() -> None:
-    assert "no images are shown" in PAGES["plain"]
-    assert "<img" not in PAGES["plain"]
+    assert "no images are shown" in page_of("plain")
+    assert "<img" not in page_of("plain")
 
 
 def test_images_lie_in_the_page_and_its_size_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
