@@ -21,7 +21,13 @@ def file(tmp_path: Path) -> Path:
     lines = [{"study": "planner", "date": "2026-01-01"}]
     for source, size, seed, runs in RUNS:
         lines += [
-            {"source": source, "size": size, "seed": seed, "strategy": name, "accuracy": accuracy}
+            {
+                "source": source,
+                "size": size,
+                "seed": seed,
+                "strategy": name,
+                "picked_by": {"loss": accuracy, "last": 1 - accuracy},
+            }
             for name, accuracy in runs.items()
         ]
     path = tmp_path / "results.jsonl"
@@ -42,6 +48,10 @@ def test_a_strategy_that_lacks_a_seed_is_left_out_of_its_cell(file: Path) -> Non
     accuracy = means(results(file))
     assert "full" not in accuracy["a", 50]
     assert "full" in accuracy["b", 50]
+
+
+def test_another_way_of_picking_epochs_has_other_accuracies(file: Path) -> None:
+    assert means(results(file, "last"))["b", 50]["full"] == pytest.approx(0.6)
 
 
 def test_what_is_shown(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
