@@ -50,7 +50,6 @@ def recipe_text(advice: Advice, source: Source | None = None) -> str:
             "train:",
             f"  epochs: {advice.epochs}  # {epochs_told(advice)}",
             f"  batch_size: {advice.batch_size}  # for {advice.streams.train:,} training images",
-            *_checkpoints(advice),
             *_runtime(source),
             "",
         ]
@@ -83,17 +82,6 @@ def _data(source: Source) -> Iterator[str]:
 
 def _quoted(text: str) -> str:
     return str(yaml.safe_dump(text, default_style='"', allow_unicode=True, width=10**6).rstrip())
-
-
-def _checkpoints(advice: Advice) -> list[str]:
-    if advice.checkpoint_metric == "auto":
-        return []
-    return [f"  checkpoint_metric: {advice.checkpoint_metric}  # {checkpoint_metric_told(advice)}"]
-
-
-def checkpoint_metric_told(advice: Advice) -> str:
-    """Why not by accuracy."""
-    return f"the accuracy of {advice.streams.val:,} validation images tells few epochs apart"
 
 
 def _runtime(source: Source) -> Iterator[str]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
 from ftcli.components import norm
 from ftcli.findings import Finding
-from ftcli.planner.cautions import FEWEST_VALIDATION, cautions
+from ftcli.planner.cautions import cautions
 from ftcli.planner.domain import FAR_FROM
 from ftcli.planner.table_rows import Case, Row, Strategy, Table
 from ftcli.planner.tables import TRUSTED
@@ -81,12 +81,6 @@ class Advice:
         return self.layer_map.backbone
 
     @property
-    def checkpoint_metric(self) -> Literal["auto", "loss"]:
-        """What tells the best epoch. Of few validation images accuracy takes few values: whichever epoch is the first
-        to have the best of them would win, and the study of the planner found the one of least loss better."""
-        return "loss" if self.streams.val < FEWEST_VALIDATION else "auto"
-
-    @property
     def flip(self) -> bool:
         """Whether mirror images are training images too."""
         return self.case.domain.scenario != "chest-xray"
@@ -111,7 +105,6 @@ class Advice:
             "augment": {"kind": chosen.augment, "flip": self.flip and chosen.augment != "none"},
             "batch_size": self.batch_size,
             "epochs": self.epochs,
-            "checkpoint_metric": self.checkpoint_metric,
             "chosen": {
                 "table": chosen.table,
                 "row": chosen.text,

@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from ftcli.planner.advice_recipe import checkpoint_metric_told, epochs_told, norm_told
+from ftcli.planner.advice_recipe import epochs_told, norm_told
 from ftcli.planner.advise import Advice, Fired
 from ftcli.planner.domain import FAR_FROM
 from ftcli.planner.table_rows import Rates, Row
@@ -87,8 +87,6 @@ def _settings(advice: Advice) -> Iterator[tuple[str, str]]:
     )
     first = f", the first {advice.head_epochs} of them for the head alone" if row.strategy == "lp_ft" else ""
     yield "epochs", f"{advice.epochs}{first}: {epochs_told(advice)}"
-    if advice.checkpoint_metric != "auto":
-        yield "best epoch", f"by {advice.checkpoint_metric}: {checkpoint_metric_told(advice)}"
     yield "batch", f"{advice.batch_size}, for {advice.streams.train:,} training images"
 
 

@@ -132,20 +132,6 @@ def test_a_small_validation_set_and_a_missing_number_of_classes_are_told() -> No
     assert not advice(20_000, "close", 2_000).findings
 
 
-def test_few_validation_images_tell_the_best_epoch_by_their_loss() -> None:
-    """Advice for 660 images validates on 99, for 667 on 100."""
-    few, enough = advice(660), advice(667)
-    assert (few.streams.val, few.checkpoint_metric, recipe(few).train.checkpoint_metric) == (
-        99,
-        "loss",
-        "loss",
-    )
-    assert (enough.streams.val, enough.checkpoint_metric) == (100, "auto")
-    assert recipe(enough).train.checkpoint_metric == "auto"
-    assert "checkpoint_metric" not in recipe_text(enough)
-    assert few.to_dict()["checkpoint_metric"] == "loss"
-
-
 def test_what_would_change_the_answer() -> None:
     assert advice(3_000, "close").changes == (
         "with 10,000 images or more: everything (table A)",
