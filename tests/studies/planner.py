@@ -10,7 +10,7 @@ that the tables give the domain (none for the head alone); and the planner's own
 About a thousand other pictures of the source test them all. A run is one line of RESULTS.jsonl; what stands there is
 not run again, so that a study that was stopped goes on. `--show` runs nothing: accuracy and regret of what there is.
 Each run is tested at the epochs that several ways of picking the best one take; `--pick` says which is shown. The
-default is the least validation loss, as the planner's recipes have it.
+default is that of the planner's recipes: the first epoch with the best score.
 """
 
 from __future__ import annotations
@@ -91,13 +91,9 @@ def _as(row: Row, task: Task, advice: Advice) -> Advice:
 
 
 def _for_the_study(text: str, folder: Path, flip: bool) -> dict[str, Any]:
-    """Images of one size, and no mirror images where they are of no class, as a recipe's comment bids its reader.
-
-    The score by which `ftcli train` picks an epoch unless it is told otherwise is one way beside others.
-    """
+    """Images of one size, and no mirror images where they are of no class, as a recipe's comment bids its reader."""
     content = yaml.safe_load(text)
     content["data"] |= {"kind": "folder", "path": str(folder), "image_size": IMAGE_SIZE, "audit": "off"}
-    content["train"].pop("checkpoint_metric", None)
     if not flip and content["augment"] != "none":
         content["augment"] = {"kind": content["augment"], "flip": False}
     return content
@@ -120,7 +116,7 @@ def run_cell(pictures: Pictures, cell: Cell, done: dict[str, Any], strategies: l
                 run = {key: done[same][key] for key in ("picked_by", "seconds")} | {"same_as": same}
             done[name] = {"source": source, "size": size, "seed": seed, "strategy": name, **run, **told}
             write_line(out, done[name])
-            print(f"{source} {size} seed {seed}: {name} {run['picked_by']['loss']:.1%}", flush=True)
+            print(f"{source} {size} seed {seed}: {name} {run['picked_by']['score']:.1%}", flush=True)
 
 
 def write_line(out: Path, content: dict[str, Any]) -> None:
@@ -152,7 +148,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="+")
     parser.add_argument("--strategies", nargs="+", default=[*STRATEGIES], choices=STRATEGIES)
     parser.add_argument("--show", action="store_true")
-    parser.add_argument("--pick", default="loss", choices=PICKS)
+    parser.add_argument("--pick", default="score", choices=PICKS)
     asked = parser.parse_args()
     if not asked.show:
         run(asked, sources(asked.fashion_mnist, asked.emoji))
