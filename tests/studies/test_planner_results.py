@@ -9,6 +9,7 @@ import pytest
 
 from tests.studies.planner_results import PLANNER, means, regrets, results, show
 
+STORED = Path(__file__).with_name("results") / "planner.jsonl"
 RUNS = [
     ("a", 50, 0, {"head": 0.50, "full": 0.60, PLANNER: 0.50}),
     ("a", 50, 1, {"head": 0.56, "full": 0.54, PLANNER: 0.56}),
@@ -61,3 +62,14 @@ def test_what_is_shown(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert rows[1] == ["a", "50", "53.0%", "57.0%", "53.0%", "4.0%"]
     assert rows[3] == ["regret,", "mean", "2.0%", "15.0%", "2.0%"]
     assert rows[5] == ["within", "one", "point", "50%", "50%", "50%"]
+
+
+def test_stored_results_say_how_they_were_measured_and_are_whole() -> None:
+    lines = [json.loads(line) for line in STORED.read_text().splitlines()]
+    told = {"command", "date", "commit", "versions", "machine", "image_size"}
+    assert told <= set(lines[0])
+    assert {"torch", "timm"} <= set(lines[0]["versions"])
+    for runs in results(STORED).values():
+        same = runs[PLANNER].get("same_as", PLANNER)
+        assert runs[same]["accuracy"] == runs[PLANNER]["accuracy"]
+        assert max(run["accuracy"] for run in runs.values()) > 2 / runs[PLANNER]["classes"]
