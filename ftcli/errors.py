@@ -8,6 +8,7 @@ FtcliError                      1   a bug of ours, or a promise broken
 ├── DataError                   4   the user's data
 ├── ModelError                  5   backbone, weights or checkpoint
 ├── GateError                   6   a quality gate that was asked for failed
+├── RunsFailedError             7   some runs of a study failed; the others are there
 ├── FrozenTensorChanged         1   a tensor that the plan froze has moved
 ├── NonFiniteError             20   NaN or infinity in a loss, a gradient, a weight or a buffer
 ├── OutOfMemory                21   too little memory for a single example
@@ -62,6 +63,10 @@ class ModelError(FtcliError):
 
 class GateError(FtcliError):
     exit_code = 6
+
+
+class RunsFailedError(FtcliError):
+    exit_code = 7
 
 
 class FrozenTensorChanged(FtcliError):

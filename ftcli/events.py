@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from ftcli.findings import Finding
 from ftcli.plans.forecast import Forecast
 from ftcli.plans.phase import Phase
+from ftcli.plans.signals import Signals
+from ftcli.plans.study import Finished, Trial
 from ftcli.plans.training_plan import TrainingPlan
 
 
@@ -39,6 +41,23 @@ class FoldStarted:
 
     fold: int
     num_folds: int
+
+
+@dataclass(frozen=True)
+class TrialStarted:
+    """A run of a study begins: `index`, from 0, of `num_trials`. Its own events follow."""
+
+    index: int
+    num_trials: int
+    trial: Trial
+
+
+@dataclass(frozen=True)
+class TrialDone:
+    """What became of it. `anew`: it was run now, or gone on with; an earlier call has left it otherwise."""
+
+    finished: Finished
+    anew: bool
 
 
 @dataclass(frozen=True)
@@ -94,9 +113,18 @@ class EpochDone:
     seconds: float
     best: bool
     """The checkpoint metric is the best so far."""
+    signals: Signals | None = None
+    """What monitors go by; None in runs from before it was measured."""
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> EpochDone:
+        """A line of metrics.jsonl."""
+        signals = values.get("signals")
+        known = {"val": Scores(**values["val"]), "signals": Signals.from_dict(signals) if signals else None}
+        return cls(**{**values, **known})
 
 
 @dataclass(frozen=True)
@@ -120,9 +148,21 @@ class RunDone:
     run: str
     test: Scores
     seconds: float
+    image: Callable[[str], Any] | None = None
+    """An example's image by its name, while the data are open: to open them again may take as long as at first."""
 
 
 Event = (
-    FoldStarted | PlanReady | Working | PhaseStarted | StepDone | EpochDone | PhaseProved | Noticed | RunDone
+    FoldStarted
+    | TrialStarted
+    | TrialDone
+    | PlanReady
+    | Working
+    | PhaseStarted
+    | StepDone
+    | EpochDone
+    | PhaseProved
+    | Noticed
+    | RunDone
 )
 Listener = Callable[[Event], None]

@@ -18,6 +18,7 @@ COMMANDS = {
     "audit": "Look for leaks between train and test, and for bad images.",
     "lr-find": "Find the LRs that suit a recipe's phases and stages.",
     "train": "Train as a recipe says.",
+    "compare": "Compare strategies, options, seeds and data sizes.",
     "resume": "Go on with a run that was cut off.",
     "evaluate": "Measure a finished run on its test images.",
     "report": "Write a run's page again, or one of several runs.",
@@ -31,7 +32,7 @@ COMMANDS = {
 """In the order of `ftcli --help`, which imports none of them; a test compares each with the docstring."""
 
 
-MAY_DOWNLOAD = ("lr-find", "train", "plan", "inspect-freeze", "audit", "evaluate", "predict")
+MAY_DOWNLOAD = ("lr-find", "train", "compare", "plan", "inspect-freeze", "audit", "evaluate", "predict")
 """What recipes and runs name is fetched where it is not there yet: these take --offline."""
 
 

@@ -24,7 +24,8 @@ class CrossEntropy(Choice):
     kind: Literal["cross_entropy"] = "cross_entropy"
     class_weights: ClassWeights = "none"
     """balanced: N / (classes * examples of the class), so that every class weighs the same in all; on multi-label data
-    (examples without it) / (examples with it). Or {class: weight}; a class that is not named weighs 1."""
+    (examples without it) / (examples with it). Or {class: weight}; a class that is not named weighs 1. The mean is by
+    weight, of each step as in torch: where steps are small a rare class counts for less than its weight says."""
 
 
 class Focal(Choice):
@@ -38,7 +39,8 @@ class Focal(Choice):
     """How much less: the cross-entropy times (1 - probability) to this power; 0 is cross-entropy."""
     class_weights: ClassWeights = "none"
     """balanced: N / (classes * examples of the class), so that every class weighs the same in all; on multi-label data
-    (examples without it) / (examples with it). Or {class: weight}; a class that is not named weighs 1."""
+    (examples without it) / (examples with it). Or {class: weight}; a class that is not named weighs 1. The mean is by
+    weight, of each step as in torch: where steps are small a rare class counts for less than its weight says."""
 
 
 def spec(

@@ -8,15 +8,15 @@ as far.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
-from torch.overrides import TorchFunctionMode
 
+from ftcli.engine.instead import instead
 from ftcli.plans.depthwise import COLUMNS
 
 Pair = tuple[int, int]
@@ -25,27 +25,7 @@ _backward = torch.ops.aten.convolution_backward
 
 def in_pieces(forward: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
     """The same function, the same values; its wide depthwise convolutions learn in pieces."""
-
-    def run(inputs: Tensor) -> Tensor:
-        with _InPieces():
-            return forward(inputs)
-
-    return run
-
-
-class _InPieces(TorchFunctionMode):
-    """Sees each convolution where it is called, in whatever module: no network has to be changed for it."""
-
-    def __torch_function__(
-        self,
-        func: Callable[..., Any],
-        types: Iterable[type],
-        args: tuple[Any, ...] = (),
-        kwargs: Mapping[str, Any] | None = None,
-    ) -> Any:
-        if func is torch.conv2d:
-            return _conv2d(*args, **(kwargs or {}))
-        return func(*args, **(kwargs or {}))
+    return instead({torch.conv2d: _conv2d}, forward)
 
 
 def _conv2d(

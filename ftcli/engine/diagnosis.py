@@ -113,7 +113,7 @@ def _remedy(work: Work, name: str | None, has_files: bool) -> str:
     layer_map = work.network.layer_map
     stage = next((p.stage for p in layer_map.parameters if p.name == name), None)
     lower = "lower optimizer.lr" + (f" (or the LR of stage {stage}: layer_lr)" if stage else "")
-    steps = [f"{lower} or lengthen schedule.warmup"]
+    steps = [f"{lower} to a tenth, {work.plan.optimizer.lr / 10:g}, or lengthen schedule.warmup"]
     if has_files:
         steps.append("look at these images")
     if work.plan.precision != "fp32":

@@ -19,6 +19,7 @@ from ftcli.engine.optimize import set_lr
 from ftcli.engine.progress import Progress
 from ftcli.engine.records import note
 from ftcli.engine.seed import seed_step
+from ftcli.engine.signals import signals_of
 from ftcli.engine.step import Stepper
 from ftcli.engine.stopwatch import span
 from ftcli.engine.work import Work
@@ -26,6 +27,7 @@ from ftcli.errors import LoaderError, NonFiniteError
 from ftcli.events import EpochDone, Scores, StepDone
 from ftcli.plans.data_splits import VAL
 from ftcli.plans.phase import Phase
+from ftcli.plans.signals import Signals
 from ftcli.plans.training_plan import TrainingPlan
 from ftcli.stopping import safe_point, stop_asked
 
@@ -34,7 +36,7 @@ def perform_epoch(work: Work, progress: Progress, phase: Phase, feed: Feed, step
     """What is left of it: some of its steps, or the evaluation alone. Raises NonFiniteError."""
     _train(work, progress, phase, feed, stepper)
     started = time.perf_counter()
-    scores = _validate(work, progress, phase, feed, stepper)
+    scores, signals = _validate(work, progress, phase, feed, stepper)
     so_far = progress.so_far
     lr_lowest, lr_head = _last_lrs(work.plan, progress, phase)
     row = EpochDone(
@@ -48,6 +50,7 @@ def perform_epoch(work: Work, progress: Progress, phase: Phase, feed: Feed, step
         images_per_second=work.plan.num_train / so_far.seconds,
         seconds=so_far.seconds + time.perf_counter() - started,
         best=note(work.plan, progress, phase, scores),
+        signals=signals,
     )
     progress.add(row)
     work.keep(progress, stepper, best=row.best)
@@ -73,7 +76,8 @@ def _train(work: Work, progress: Progress, phase: Phase, feed: Feed, stepper: St
             if work.cadence.step() and work.keeps_steps:
                 work.keep(progress, stepper)
         place.batches = []  # it need not be of the last ones' making
-        refuse_non_finite_model(work.network.model)
+        # What is frozen was looked at in the phase's first epoch; that it does not move is proved after its last.
+        refuse_non_finite_model(work.network.model, moved=progress.epoch > phase.start_epoch)
 
 
 def _step(
@@ -95,7 +99,9 @@ def _last_lrs(plan: TrainingPlan, progress: Progress, phase: Phase) -> tuple[flo
     return plan.optimizer.lr * lowest.lr_scale * factor, plan.optimizer.lr * head.lr_scale * factor
 
 
-def _validate(work: Work, progress: Progress, phase: Phase, feed: Feed, stepper: Stepper) -> Scores:
+def _validate(
+    work: Work, progress: Progress, phase: Phase, feed: Feed, stepper: Stepper
+) -> tuple[Scores, Signals | None]:
     """After the epoch's last step. A loss that is no number is none to compare: it would be the best for good."""
     enter_eval_mode(work.network)
     count, precision = len(work.batches.store.splits.streams[VAL]), work.plan.precision
@@ -108,7 +114,9 @@ def _validate(work: Work, progress: Progress, phase: Phase, feed: Feed, stepper:
             scores = scores_of(logits, labels)
         if not math.isfinite(scores.loss):
             raise NonFiniteError(f"the loss on validation is {scores.loss}", remedy=REMEDY)
-    return scores
+    if work.meter is None:
+        return scores, None
+    return scores, signals_of(logits, labels, work.meter.after_epoch(progress.epoch, phase))
 
 
 @contextmanager

@@ -48,6 +48,7 @@ def feed_of(work: Work, phase: Phase) -> Feed:
     found = _from_kept(work, phase, {TRAIN: phase.prefix.views, VAL: 1})
     if found:
         cut, (train, val) = found
+        work.from_kept.add(phase.name)
         return Feed(cut.suffix, lambda epoch, first: train.training(epoch, order, first), val.evaluation)
     return Feed(
         forward=_fold(work, phase).applied(work.forward),

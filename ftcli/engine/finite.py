@@ -37,7 +37,8 @@ def refuse_non_finite(state: Mapping[str, Tensor], kind: str) -> None:
         raise NonFiniteError(f"the {kind} {name} is not finite", where=name, remedy=REMEDY)
 
 
-def refuse_non_finite_model(model: nn.Module) -> None:
-    """Weights first, for what they make of images is what buffers are made of."""
-    refuse_non_finite(dict(model.named_parameters()), "weight")
+def refuse_non_finite_model(model: nn.Module, *, moved: bool = False) -> None:
+    """Weights first, for what they make of images is what buffers are made of. `moved`: only those that train."""
+    weights = {name: weight for name, weight in model.named_parameters() if weight.requires_grad or not moved}
+    refuse_non_finite(weights, "weight")
     refuse_non_finite(dict(model.named_buffers()), "buffer")

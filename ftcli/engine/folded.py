@@ -19,9 +19,8 @@ from torch.overrides import TorchFunctionMode
 
 from ftcli.engine.frozen_calls import evaluating, tensors
 from ftcli.engine.head_cut import cut_before_head, inputs_of
+from ftcli.engine.instead import Forward, instead
 from ftcli.engine.network import Network
-
-Forward = Callable[[Tensor], Tensor]
 
 MOST_ERROR = 1e-4
 """How far folding may move the features that enter the head, relative to their norm. It was 1e-7 for ResNet-18 and
@@ -60,11 +59,20 @@ class Fold:
         if not self.convolutions:
             return forward
 
-        def run(inputs: Tensor) -> Tensor:
-            with _Folded(self):
-                return forward(inputs)
+        return instead({torch.conv2d: self._conv2d, F.batch_norm: self._batch_norm}, forward)
 
-        return run
+    def _conv2d(
+        self, input: Tensor, weight: Tensor, bias: Tensor | None = None, *rest: Any, **options: Any
+    ) -> Tensor:
+        folded = self.convolutions.get(id(weight))
+        if folded is not None:
+            weight, bias = folded.weight, folded.bias
+        return torch.conv2d(input, weight, bias, *rest, **options)
+
+    def _batch_norm(self, input: Tensor, running_mean: Tensor | None, *rest: Any, **options: Any) -> Tensor:
+        if id(running_mean) in self.norms:
+            return input
+        return F.batch_norm(input, running_mean, *rest, **options)
 
 
 UNFOLDED = Fold()
@@ -202,37 +210,3 @@ def _together(made: _Convolved) -> FoldedConvolution:
     scaled = made.weight.double() * scale.reshape(-1, 1, 1, 1)
     dtype = made.weight.dtype
     return FoldedConvolution(made.weight, scaled.to(dtype).detach(), shift.to(dtype).detach())
-
-
-class _Folded(TorchFunctionMode):
-    """Sees each call where it is made, in whatever module."""
-
-    def __init__(self, fold: Fold) -> None:
-        super().__init__()
-        self._fold = fold
-
-    def __torch_function__(
-        self,
-        func: Callable[..., Any],
-        types: Iterable[type],
-        args: tuple[Any, ...] = (),
-        kwargs: Mapping[str, Any] | None = None,
-    ) -> Any:
-        if func is torch.conv2d:
-            return self._conv2d(*args, **(kwargs or {}))
-        if func is F.batch_norm:
-            return self._batch_norm(*args, **(kwargs or {}))
-        return func(*args, **(kwargs or {}))
-
-    def _conv2d(
-        self, input: Tensor, weight: Tensor, bias: Tensor | None = None, *rest: Any, **options: Any
-    ) -> Tensor:
-        folded = self._fold.convolutions.get(id(weight))
-        if folded is not None:
-            weight, bias = folded.weight, folded.bias
-        return torch.conv2d(input, weight, bias, *rest, **options)
-
-    def _batch_norm(self, input: Tensor, running_mean: Tensor | None, *rest: Any, **options: Any) -> Tensor:
-        if id(running_mean) in self._fold.norms:
-            return input
-        return F.batch_norm(input, running_mean, *rest, **options)

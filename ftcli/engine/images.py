@@ -95,6 +95,7 @@ class ImageStore:
         self._pixels: Pixels | None = None
         self._kept: dict[int, Tensor] = {}
         self._used = 0
+        self._scanned: set[int] = set()
         self.in_memory = False
 
     def __getitem__(self, index: int) -> Tensor:
@@ -108,15 +109,17 @@ class ImageStore:
 
     @at_safe_points()
     def scan(self, workers: int, on_progress: Callable[[int, int], None], *, skip: bool = False) -> None:
-        """Decode everything once, before anything is trained; with a cache, what it does not hold.
+        """Decode everything once, before anything is trained; with a cache, or after another scan, what is not there.
 
         Raises DataError with every file that cannot be read. `skip`: they are left out of `splits` instead, on
         record there, and DataError is raised only when too little is left.
         """
-        indices = sorted({index for stream in self.splits.streams.values() for index in stream})
+        indices = self._indices()
         if self._cache is not None:
             self._pixels = self._cache.look_up(self.splits, indices, self.preprocessing, workers)
-        missing = [index for index in indices if self._pixels is None or index not in self._pixels]
+        missing = [
+            i for i in indices if i not in self._kept and (self._pixels is None or i not in self._pixels)
+        ]
         found = len(indices) - len(missing)
         for done in range(1, found + 1):
             on_progress(done, len(indices))
@@ -125,9 +128,18 @@ class ImageStore:
             raise _all_at_once(list(errors.values()), len(indices))
         if errors:
             self.splits = without(self.splits, {index: error.what for index, error in errors.items()})
+        self._scanned.update(indices)
         self.in_memory = self._used <= self.memory_bytes
         if not self.in_memory:
             self._kept.clear()
+
+    @property
+    def scanned(self) -> bool:
+        """Whether a scan has come by every image of the streams."""
+        return self._scanned.issuperset(self._indices())
+
+    def _indices(self) -> list[int]:
+        return sorted({index for stream in self.splits.streams.values() for index in stream})
 
     def _decode(
         self, indices: Sequence[int], workers: int, on_progress: Callable[[int], None]
@@ -184,6 +196,7 @@ class ImageStore:
         """The same images, decoded already, for other streams of the same examples."""
         other = ImageStore(splits, self.preprocessing, self.memory_bytes, self._cache)
         other._pixels, other._kept, other._used = self._pixels, self._kept, self._used
+        other._scanned = self._scanned
         other.in_memory = self.in_memory
         return other
 

@@ -4,22 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
+from ftcli.engine.bootstrap import class_intervals, intervals, rank_intervals, resampled
 from ftcli.engine.evaluate import scores_of
 from ftcli.engine.multilabel import ECE_BINS, multilabel_calibration_error, multilabel_report
-from ftcli.engine.seed import derive
 
-RESAMPLES = 1000
 MOST_CONFUSION = 200
 """A confusion matrix of more classes than this is left out: it would have more cells than a page or a file can bear."""
-_AT_ONCE = 2**24
-"""Cells of resampled counts held at a time: 128 MB."""
-
-Counts = NDArray[np.int64]
 
 
 def report_of(logits_NC: Tensor, labels_N: Tensor, classes: tuple[str, ...], seed: int) -> dict[str, Any]:
@@ -35,7 +28,12 @@ def report_of(logits_NC: Tensor, labels_N: Tensor, classes: tuple[str, ...], see
     predicted_N, count = logits_NC.argmax(dim=1), len(classes)
     scores = scores_of(logits_NC, labels_N)
     given = {"num_classes": count, "average": "macro"}
-    by_class = per_class(logits_NC, labels_N, classes)
+    drawn = resampled(predicted_N, labels_N, count, seed)
+    between = class_intervals(drawn, count) if count <= MOST_CONFUSION else [{}] * count
+    by_class = [
+        {**row, "intervals": found}
+        for row, found in zip(per_class(logits_NC, labels_N, classes), between, strict=True)
+    ]
     return {
         "accuracy": scores.accuracy,
         "balanced_accuracy": scores.balanced_accuracy,
@@ -44,7 +42,7 @@ def report_of(logits_NC: Tensor, labels_N: Tensor, classes: tuple[str, ...], see
         "macro_f1": scores.macro_f1,
         "auroc": _mean([each["auroc"] for each in by_class]),
         "ece": calibration_error(logits_NC, labels_N),
-        "intervals": intervals(predicted_N, labels_N, count, seed),
+        "intervals": intervals(drawn) | rank_intervals(logits_NC.softmax(dim=1), labels_N, seed),
         "per_class": by_class,
         "confusion": _confusion(predicted_N, labels_N, count),
     }
@@ -120,67 +118,3 @@ def _confusion(predicted_N: Tensor, labels_N: Tensor, num_classes: int) -> list[
         predicted_N, labels_N, num_classes=num_classes
     ).tolist()
     return matrix
-
-
-def intervals(
-    predicted_N: Tensor, labels_N: Tensor, num_classes: int, seed: int, resamples: int = RESAMPLES
-) -> dict[str, list[float]]:
-    """95% intervals (low, high) by the percentile bootstrap (Efron 1979): what other test images might have given.
-
-    A resample of N examples is a multinomial draw over the (label, prediction) pairs that occur, which gives the
-    same distribution as drawing examples one by one, and is many times quicker. For the means over classes it is
-    drawn within each label: a resample without a rare class would count as one that gets it right.
-    """
-    pairs_N = (labels_N * num_classes + predicted_N).cpu().numpy()
-    pairs_K, seen_K = np.unique(pairs_N, return_counts=True)
-    label_K, predicted_K = np.divmod(pairs_K, num_classes)
-    generator = np.random.default_rng(derive(seed, "bootstrap"))
-    rows = max(1, _AT_ONCE // len(pairs_K))
-    parts = []
-    for start in range(0, resamples, rows):
-        size = min(rows, resamples - start)
-        drawn_RK = generator.multinomial(len(pairs_N), seen_K / len(pairs_N), size=size)
-        accuracy_1R = _measures(drawn_RK, label_K, predicted_K)[:1]
-        by_label_RK = _drawn_within_labels(generator, seen_K, label_K, size)
-        parts.append(np.concatenate([accuracy_1R, _measures(by_label_RK, label_K, predicted_K)[1:]]))
-    names = ("accuracy", "balanced_accuracy", "macro_f1")
-    values_3R = np.concatenate(parts, axis=1)
-    bounds_23 = np.percentile(values_3R, [2.5, 97.5], axis=1)
-    return {name: [float(bounds_23[0, i]), float(bounds_23[1, i])] for i, name in enumerate(names)}
-
-
-def _drawn_within_labels(
-    generator: np.random.Generator, seen_K: Counts, label_K: Counts, size: int
-) -> NDArray[np.int64]:
-    """As many of each label as there are, so that no class is missing from a resample (R, K)."""
-    drawn_RK = np.zeros((size, len(seen_K)), dtype=np.int64)
-    for label in np.unique(label_K):
-        at = label_K == label
-        total = seen_K[at].sum()
-        drawn_RK[:, at] = generator.multinomial(total, seen_K[at] / total, size=size)
-    return drawn_RK
-
-
-def _measures(drawn_RK: Counts, label_K: Counts, predicted_K: Counts) -> NDArray[np.float64]:
-    """Accuracy, balanced accuracy and macro F1 of each resample (3, R), over the classes that occur in it."""
-    hit_RK = drawn_RK * (label_K == predicted_K)
-    classes = np.union1d(label_K, predicted_K)
-    true_RC = _sums(drawn_RK, label_K, classes)
-    guessed_RC = _sums(drawn_RK, predicted_K, classes)
-    hit_RC = _sums(hit_RK, label_K, classes)
-    accuracy_R = hit_RK.sum(axis=1) / drawn_RK.sum(axis=1)
-    recall_RC = hit_RC / np.maximum(true_RC, 1)
-    balanced_R = recall_RC.sum(axis=1) / (true_RC > 0).sum(axis=1)
-    either_RC = true_RC + guessed_RC
-    f1_RC = 2 * hit_RC / np.maximum(either_RC, 1)
-    f1_R = f1_RC.sum(axis=1) / (either_RC > 0).sum(axis=1)
-    return np.stack([accuracy_R, balanced_R, f1_R])
-
-
-def _sums(counts_RK: Counts, class_K: Counts, classes: Counts) -> Counts:
-    """Counts of pairs added up by class (R, C)."""
-    order = np.argsort(class_K, kind="stable")
-    found, starts = np.unique(class_K[order], return_index=True)
-    sums = np.zeros((len(counts_RK), len(classes)), dtype=np.int64)
-    sums[:, np.searchsorted(classes, found)] = np.add.reduceat(counts_RK[:, order], starts, axis=1)
-    return sums

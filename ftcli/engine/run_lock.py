@@ -10,13 +10,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from ftcli.engine import locks
 from ftcli.engine.files import cannot_write
 from ftcli.errors import DISK_FULL, MachineError, RunLockedError
-
-try:
-    import fcntl
-except ImportError:  # Windows: nothing is locked there
-    fcntl = None  # type: ignore[assignment]
 
 NAME = "run.lock"
 """In the run folder; who holds it stands in it. It goes with the run's end, and stays where the process was killed."""
@@ -53,7 +49,7 @@ def refuse_if_held(folder: Path) -> None:
     except OSError:
         return
     try:
-        if not _lock(descriptor):
+        if locks.take_alone(descriptor) is False:
             raise _locked(folder / NAME)
     finally:
         os.close(descriptor)
@@ -66,38 +62,17 @@ def _taken(path: Path) -> int:
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
         except FileNotFoundError:  # whoever was first has failed, and taken its folder away
             continue
-        if not _lock(descriptor):
+        if locks.take_alone(descriptor) is False:
             os.close(descriptor)
             raise _locked(path)
         try:
-            if _is_still(descriptor, path):
+            if locks.is_still(descriptor, path):
                 _sign(descriptor)
                 return descriptor
         except OSError:
             os.close(descriptor)  # what nobody signed, nobody holds
             raise
         os.close(descriptor)
-
-
-def _lock(descriptor: int) -> bool:
-    """False when another has it. True also where a file system knows no locks."""
-    if fcntl is None:
-        return True
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:
-        return True
-    return True
-
-
-def _is_still(descriptor: int, path: Path) -> bool:
-    """Whether the file was not removed by who had it, between opening and locking it."""
-    try:
-        return os.path.samestat(os.fstat(descriptor), path.stat())
-    except OSError:
-        return False
 
 
 def _sign(descriptor: int) -> None:

@@ -22,6 +22,8 @@ from ftcli.engine.progress import Progress
 from ftcli.engine.step import Stepper
 from ftcli.engine.stopwatch import span
 from ftcli.events import Listener, Scores
+from ftcli.plans.phase import Phase
+from ftcli.plans.signals import StageDrift
 from ftcli.plans.training_plan import TrainingPlan
 
 
@@ -29,6 +31,16 @@ class Keeper(Protocol):
     """What happens to a run's state: after each epoch, and within one when it is time or a signal came."""
 
     def save(self, progress: Progress, model: nn.Module, remembered: Moments, *, best: bool) -> None: ...
+
+
+class Meter(Protocol):
+    """Measures how far the network has moved from `start`, the first values of what may move. It changes nothing."""
+
+    start: dict[str, Tensor]
+
+    def measure(self, *, features: bool) -> tuple[StageDrift, ...]: ...
+
+    def after_epoch(self, epoch: int, phase: Phase, /) -> tuple[StageDrift, ...]: ...
 
 
 @dataclass
@@ -48,6 +60,9 @@ class Work:
     """How many examples fit into memory, in training and where no gradient is asked for."""
     remembered: Moments = field(default_factory=dict)
     cadence: Cadence = field(default_factory=Cadence)
+    meter: Meter | None = None
+    from_kept: set[str] = field(default_factory=set)
+    """The phases whose batches were what the frozen part had made of images, by name."""
 
     def __post_init__(self) -> None:
         plan = self.plan

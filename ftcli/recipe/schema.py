@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from ftcli.registry import Options, union_of
+from ftcli.registry import Many, Options, union_of
 
 _WORD = r"[A-Za-z0-9_.\-]+"
 _BACKBONE = (
@@ -161,6 +161,9 @@ class Recipe(Options):
     """What is kept instead of computed again."""
     runtime: Runtime = Runtime()
     """Where it runs."""
+    trackers: Many[union_of("tracker")] = ()  # type: ignore[valid-type]
+    """Where else it may be followed while it runs: [tensorboard], [mlflow], [wandb]. One that fails is told of, and
+    stops nothing."""
 
     @model_validator(mode="after")
     def _scratch_has_no_weights(self) -> Recipe:

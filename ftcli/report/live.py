@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import IO
+from typing import IO, Protocol
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.live import Live
 
 from ftcli.events import Event, Listener, StepDone
@@ -19,27 +19,39 @@ from ftcli.report.progress import Footer
 _REFRESHES_PER_SECOND = 4
 
 
+class Tells(Protocol):
+    """What makes lines of events; for a pipe where there is no footer."""
+
+    def __call__(self, *, in_pipe: bool) -> Teller: ...
+
+
+class Teller(Protocol):
+    def told(self, event: Event) -> Iterable[RenderableType]: ...
+
+
 @contextmanager
-def listener_for(console: Console | None = None, *, as_json: bool = False) -> Iterator[Listener]:
+def listener_for(
+    console: Console | None = None, *, as_json: bool = False, tells: Tells = Narrator
+) -> Iterator[Listener]:
     """The listener that suits where `console` (default: on stderr) writes; of a run that is done it writes the page.
 
     `as_json`: plain lines even on a terminal, for a program reads the result.
     """
     console = console or console_for(sys.stderr)
     if console.file.isatty() and not console.is_dumb_terminal and not as_json:
-        with terminal_listener(console) as listener:
+        with terminal_listener(console, tells) as listener:
             yield reporting(listener)
     else:
-        yield reporting(plain_listener(console.file))
+        yield reporting(plain_listener(console.file, tells))
 
 
 @contextmanager
-def terminal_listener(console: Console) -> Iterator[Listener]:
+def terminal_listener(console: Console, tells: Tells = Narrator) -> Iterator[Listener]:
     """Lines that stay, above a footer that is redrawn four times a second and vanishes at the end.
 
     Leaving the context, by an exception too, gives the cursor back.
     """
-    narrator, footer = Narrator(in_pipe=False), Footer()
+    narrator, footer = tells(in_pipe=False), Footer()
     live = Live(
         footer,
         console=console,
@@ -59,9 +71,9 @@ def terminal_listener(console: Console) -> Iterator[Listener]:
         yield listen
 
 
-def plain_listener(stream: IO[str]) -> Listener:
+def plain_listener(stream: IO[str], tells: Tells = Narrator) -> Listener:
     """Whole lines without control codes, each written out at once."""
-    narrator, console = Narrator(in_pipe=True), console_for(stream)
+    narrator, console = tells(in_pipe=True), console_for(stream)
     gone = False
 
     def listen(event: Event) -> None:

@@ -13,6 +13,7 @@ from rich.text import Text
 from ftcli.engine.run_folder import RunFolder
 from ftcli.events import Scores
 from ftcli.report import numbers
+from ftcli.report.drift import drift_view
 from ftcli.report.findings import findings_view
 from ftcli.report.layout import FirstThatFits, add_columns, labelled, table, unbroken
 from ftcli.report.narrator import proof_line
@@ -48,6 +49,7 @@ def summary_view(result: TrainResult) -> RenderableType:
         proof,
         plain(f"{best} in {numbers.duration(result.seconds)}"),
         *_reuse(result.reuse),
+        *drift_view(result.drift),
         unbroken(plain(f"model: {result.weights}")),
         *_page(result),
         findings_view(result.findings),

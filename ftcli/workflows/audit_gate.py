@@ -11,7 +11,7 @@ from ftcli.errors import GateError
 from ftcli.events import Listener, Noticed, Scores
 from ftcli.findings import Finding
 from ftcli.plans.audit import AuditReport
-from ftcli.plans.data_splits import TEST, DataSplits
+from ftcli.plans.data_splits import TEST, DataSplits, split_record
 from ftcli.workflows.audit import audit_splits, leak_free
 
 if TYPE_CHECKING:
@@ -27,17 +27,22 @@ def audit_of(run: RunFolder, recipe: Recipe) -> str | None:
 
 
 def gate(
-    recipe: Recipe, splits: DataSplits, tell: Listener, command: str | None = None
+    recipe: Recipe,
+    splits: DataSplits,
+    tell: Listener,
+    command: str | None = None,
+    known: dict[str, AuditReport] | None = None,
 ) -> AuditReport | None:
     """What `data.audit` asks for: off does nothing, warn tells findings, strict also ends the run on errors.
 
-    `command` audits the same data; remedies name it. Images that cannot be read are told by whoever reads them for
-    training. Raises GateError.
+    `command` audits the same data; remedies name it. `known`: what runs before saw of their streams, by the digest of
+    their record; taken where they are the same, and left there for the next run. Images that cannot be read are told
+    by whoever reads them for training. Raises GateError.
     """
     asked = getattr(recipe.data, "audit", "warn")
     if asked == "off":
         return None
-    report = audit_splits(splits, tell, command=command)
+    report = _known_or_new({} if known is None else known, splits, tell, command)
     refused = refusing(report, recipe) if asked == "strict" else ()
     for finding in report.findings:
         first = bool(refused) and finding is refused[0]  # the error that ends the run tells it
@@ -50,6 +55,16 @@ def gate(
             remedy=refused[0].remedy,
         )
     return report
+
+
+def _known_or_new(
+    known: dict[str, AuditReport], splits: DataSplits, tell: Listener, command: str | None
+) -> AuditReport:
+    streams = split_record(splits)["sha256"]
+    if streams not in known:
+        known.clear()
+        known[streams] = audit_splits(splits, tell, command=command)
+    return known[streams]
 
 
 def refusing(report: AuditReport, recipe: Recipe) -> tuple[Finding, ...]:

@@ -107,8 +107,8 @@ def _caution(num_val: int) -> str | None:
 
 
 def _without_split_file(recipe: Recipe) -> Recipe:
-    """The run keeps its own record of the split; the file that it began with may be gone."""
-    split = recipe.data.split.model_copy(update={"file": None})
+    """The run keeps its own record of the split; what it began with, a file or more images, may be gone."""
+    split = recipe.data.split.model_copy(update={"file": None, "train_size": None})
     return recipe.model_copy(update={"data": recipe.data.model_copy(update={"split": split})})
 
 

@@ -10,10 +10,11 @@ from ftcli.findings import Finding
 
 
 def last_look(
-    logits_NC: Tensor, labels_N: Tensor, classes: Sequence[str], train_counts: Sequence[int]
+    logits_NC: Tensor, labels_N: Tensor, classes: Sequence[str], train_counts: Sequence[int], *, evened: bool
 ) -> Iterator[Finding]:
     """`train_counts`: training examples of each class, the largest of which is what one would guess unseen.
 
+    `evened`: the run weighted its classes already, or drew them evenly, so that this is no remedy.
     Nothing is told of a test of one class: there everybody is right by saying its name.
     """
     if labels_N.unique().numel() < 2:
@@ -26,16 +27,17 @@ def last_look(
         f"test accuracy {accuracy:.1%}; saying {classes[majority]!r}, the most frequent in training, every time "
         f"has {baseline:.1%}"
     )
+    remedy = _LEARN if evened else f"{_LEARN}; {_EVEN_OUT}"
     same = predicted_N.unique().tolist()
     if len(same) == 1:
         message = f"the model calls all {len(labels_N):,} test images {classes[same[0]]!r}: {numbers}"
-        yield Finding("warning", "test", message, _REMEDY, "predicts-one-class")
+        yield Finding("warning", "test", message, remedy, "predicts-one-class")
     elif accuracy <= baseline:
         message = f"the model is no better than no model: {numbers}"
-        yield Finding("warning", "test", message, _REMEDY, "no-better-than-majority")
+        yield Finding("warning", "test", message, remedy, "no-better-than-majority")
 
 
-_REMEDY = (
-    "look at the training loss: where it did not fall, change optimizer.lr or raise train.epochs; where it did, and "
-    "classes are uneven, set objective.class_weights: balanced or train.sampler: balanced"
+_LEARN = "look at the training loss: where it did not fall, change optimizer.lr or raise train.epochs"
+_EVEN_OUT = (
+    "where it did, and classes are uneven, set objective.class_weights: balanced or train.sampler: balanced"
 )

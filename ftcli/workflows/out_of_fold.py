@@ -11,10 +11,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ftcli.engine import metrics, multilabel
+from ftcli.engine import multilabel
+from ftcli.engine.bootstrap import intervals, resampled
+from ftcli.engine.feed import predict_stream
+from ftcli.engine.metrics import balanced_accuracy
 from ftcli.engine.run_folder import RunFolder
 from ftcli.engine.work import Work
 from ftcli.plans.data_splits import VAL
+from ftcli.plans.phase import Phase
 
 _DIGITS = 7
 """Of a logit, decimal: about as many as fp32 has."""
@@ -36,13 +40,14 @@ class Pooled:
     mean_average_precision: float | None = None
 
 
-def out_of_fold(work: Work) -> dict[str, Any]:
+def out_of_fold(work: Work, phase: Phase) -> dict[str, Any]:
     """What the network says of its validation examples, as the run folder keeps it: classes by number.
 
-    Of multi-label data all classes of each example, and the logit of every class.
+    It has weights of `phase`: what is kept of what that has frozen is not computed again. Of multi-label data all
+    classes of each example, and the logit of every class.
     """
     splits = work.batches.store.splits
-    logits_NC, labels = work.predict(VAL)
+    logits_NC, labels = predict_stream(work, phase, VAL)
     found = {
         "classes": list(splits.classes),
         "keys": [splits.examples[i].key for i in splits.streams[VAL]],
@@ -79,10 +84,10 @@ def _scored(labels: list[int], predicted: list[int], num_classes: int, seed: int
     labels_N, predicted_N = torch.tensor(labels), torch.tensor(predicted)
     return Pooled(
         accuracy=(predicted_N == labels_N).double().mean().item(),
-        balanced_accuracy=metrics.balanced_accuracy(predicted_N, labels_N, num_classes),
+        balanced_accuracy=balanced_accuracy(predicted_N, labels_N, num_classes),
         macro_f1=multiclass_f1_score(predicted_N, labels_N, num_classes=num_classes, average="macro").item(),
         num_examples=len(labels_N),
-        intervals=metrics.intervals(predicted_N, labels_N, num_classes, seed),
+        intervals=intervals(resampled(predicted_N, labels_N, num_classes, seed)),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from ftcli.findings import Finding
 from ftcli.planner.choose import choose_augment
 from ftcli.planner.compile import DataFacts, check_device, compile_plan
 from ftcli.planner.data_notice import data_findings
+from ftcli.plans.audit import AuditReport
 from ftcli.plans.data_splits import TRAIN, DataSplits
 from ftcli.plans.preprocessing import Preprocessing
 from ftcli.plans.training_plan import Bf16Effect, Machine, Precision, TrainingPlan
@@ -197,9 +198,11 @@ def must_take_images(network: Network, device: str) -> None:
 
 @dataclass
 class Decoded:
-    """The images of the run before, for another run on the same examples: the next fold."""
+    """The images of the run before, for another run on the same examples: the next fold, another variant."""
 
     store: ImageStore | None = None
+    audits: dict[str, AuditReport] = field(default_factory=dict)
+    """What its audit saw: see audit_gate."""
 
     def of(self, splits: DataSplits, preprocessing: Preprocessing) -> ImageStore | None:
         """They, divided as `splits`; None where the examples or what becomes of them are others.
@@ -226,6 +229,8 @@ def image_batches(
     store = prepared.store
     if store is None and decoded is not None:
         store = decoded.of(prepared.splits, plan.preprocessing)
+        if store is not None and not store.scanned:  # this run trains on more of them
+            store.scan(num_workers(recipe.runtime.workers), on_progress)
     if store is None or store.preprocessing != plan.preprocessing:
         store = _scanned(recipe, prepared.splits, plan.preprocessing, on_progress)
     if decoded is not None:

@@ -33,7 +33,7 @@ def _compute(work: Work, profile: Profile) -> Compute | None:
         forward, backward = (by_path.get((f"phase {phase.name}", step)) for step in ("forward", "backward"))
         if forward is None or backward is None:
             continue
-        passes = _passes(phase, kept=work.prefixes.ledger.read > 0)
+        passes = _passes(phase, kept=phase.name in work.from_kept)
         if passes is None:
             return None
         flops += forward.images * whole * passes

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ftcli.errors import DataError, FtcliError
+from ftcli.plans.data_splits import DataSplits
 from ftcli.recipe.schema import Recipe
 from ftcli.registry import implementation
 
@@ -21,13 +22,17 @@ def images_of(recipe: Recipe) -> OpenImage:
     if not hasattr(recipe.data, "image_size"):
         raise DataError("the examples are no images")
     splits = implementation(recipe.data, "open_splits")(_without_split_file(recipe).data, recipe.seed)
+    return images_by_name(splits)
+
+
+def images_by_name(splits: DataSplits) -> OpenImage:
+    """Of data that are open."""
     index_of = {example.key: index for index, example in enumerate(splits.examples)}
 
     def load(name: str) -> Image:
         if name not in index_of:
             raise DataError("it is gone", where=name)
-        found: Image = splits.load(index_of[name])
-        return found
+        return splits.load(index_of[name])
 
     return load
 

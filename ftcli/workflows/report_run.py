@@ -18,6 +18,7 @@ from ftcli.plans.training_plan import TrainingPlan
 from ftcli.recipe.load import load_recipe
 from ftcli.recipe.schema import Recipe
 from ftcli.workflows.predictions_table import Answers, read_predictions
+from ftcli.workflows.report_images import OpenImage
 from ftcli.workflows.result import TrainResult
 
 T = TypeVar("T")
@@ -44,6 +45,8 @@ class RunRecord:
     diagnosis: Mapping[str, Any]
     unreadable: tuple[str, ...]
     """Files that are damaged, or of another version; with the reason."""
+    image: OpenImage | None = None
+    """By the name of an example, where the data are open anyway."""
 
     @cached_property
     def name(self) -> str:

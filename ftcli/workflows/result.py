@@ -10,6 +10,7 @@ from ftcli.findings import Finding
 from ftcli.plans.depthwise import Depthwise
 from ftcli.plans.folding import FoldBN
 from ftcli.plans.profile import Profile
+from ftcli.plans.signals import StageDrift
 from ftcli.plans.training_plan import Precision
 
 VerdictKind = Literal["gain", "no_clear_gain", "below_floor", "probe_only", "scratch"]
@@ -83,6 +84,13 @@ class TrainResult:
     """How depthwise convolutions learned: in pieces the last bits are others."""
     fold_bn: FoldBN = "apart"
     """How frozen batch norms were computed: folded, the last bits are others; a finding tells where they were not."""
+    peak_memory: int | None = None
+    """The most bytes held at once, of the process that ended the run or of its GPU: engine/peak_memory. None where the
+    system does not tell, and in runs from before it was measured."""
+
+    drift: tuple[StageDrift, ...] = ()
+    """How far each stage of best.safetensors lies from where it began; empty in runs from before it was measured.
+    metrics.jsonl has it of every epoch, in `signals`."""
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)

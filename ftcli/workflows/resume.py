@@ -12,6 +12,7 @@ from ftcli.errors import MachineError
 from ftcli.events import Scores
 from ftcli.findings import Finding
 from ftcli.plans.profile import profile_from
+from ftcli.plans.signals import StageDrift
 from ftcli.workflows.result import Proof, Reuse, TrainResult
 
 SCORED = ("floor", "ceiling", "test", "val", "test_without_leaks")
@@ -48,6 +49,7 @@ def _result_of(values: dict[str, Any]) -> TrainResult:
         "classes": tuple(values["classes"]),
         "frozen": proof,
         "findings": findings,
+        "drift": tuple(StageDrift(**stage) for stage in values.get("drift", ())),
     }
     return TrainResult(**{**values, **scores, **rest})
 

@@ -45,7 +45,7 @@ def _recipe_differences(run: RunFolder, recipe: Recipe) -> Iterator[str]:
         began = load_recipe(run.recipe).model_dump(mode="json")
     except (RecipeError, UsageError):
         return
-    yield from _differences(began, with_absolute_paths(recipe).model_dump(mode="json"), FREE)
+    yield from differences(began, with_absolute_paths(recipe).model_dump(mode="json"), FREE)
 
 
 def _data_differences(record: Mapping[str, Any] | None, splits: DataSplits) -> Iterator[str]:
@@ -71,20 +71,20 @@ def _stream_of(record: Mapping[str, Any]) -> dict[str, str]:
 
 def _plan_differences(began: Mapping[str, Any], plan: TrainingPlan) -> Iterator[str]:
     """By path in plan.json; that the network or the software is another shows there alone."""
-    found = list(_differences(began, plan.to_dict(), ADVICE))
+    found = list(differences(began, plan.to_dict(), ADVICE))
     yield from found or ["another version of ftcli made it"]
 
 
-def _differences(was: Any, now: Any, but: tuple[str, ...], path: str = "") -> Iterator[str]:
+def differences(was: Any, now: Any, but: tuple[str, ...], path: str = "") -> Iterator[str]:
     """`path: value -> value` of the smallest parts that differ."""
     if was == now or path in but:
         return
     if isinstance(was, Mapping) and isinstance(now, Mapping):
         for key in {**was, **now}:
-            yield from _differences(was.get(key), now.get(key), but, f"{path}.{key}" if path else key)
+            yield from differences(was.get(key), now.get(key), but, f"{path}.{key}" if path else key)
     elif isinstance(was, list) and isinstance(now, list) and len(was) == len(now):
         for number, (one, other) in enumerate(zip(was, now, strict=True)):
-            yield from _differences(one, other, but, f"{path}[{number}]")
+            yield from differences(one, other, but, f"{path}[{number}]")
     else:
         yield f"{path}: {_shown(was)} -> {_shown(now)}"
 

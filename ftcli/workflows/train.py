@@ -12,6 +12,7 @@ from torch import Tensor
 from ftcli.components.data.image import to_rgb
 from ftcli.engine.cadence import Cadence
 from ftcli.engine.determinism import arithmetic
+from ftcli.engine.drift import DriftMeter, start_of
 from ftcli.engine.evaluate import scores_of
 from ftcli.engine.feed import predict_stream
 from ftcli.engine.fit import fit
@@ -20,6 +21,7 @@ from ftcli.engine.keep import RunKeeper
 from ftcli.engine.kept import Ledger
 from ftcli.engine.metrics import report_of
 from ftcli.engine.micro_batch import is_out_of_memory, out_of_memory
+from ftcli.engine.peak_memory import PeakMemory
 from ftcli.engine.preload import preload
 from ftcli.engine.progress import Progress, compared_by
 from ftcli.engine.run_folder import RunFolder, claimed_run_folder
@@ -56,10 +58,13 @@ from ftcli.workflows.prepare import (
 )
 from ftcli.workflows.probe import probe
 from ftcli.workflows.profile import profile_of
+from ftcli.workflows.report_images import images_by_name
 from ftcli.workflows.result import Proof, Reuse, TrainResult
 from ftcli.workflows.resume import find_run, saved_result
 from ftcli.workflows.same_plan import refuse_another_plan
+from ftcli.workflows.tracking import tracked
 from ftcli.workflows.verdict import verdict_of
+from ftcli.workflows.watch import Watch
 
 
 @dataclass
@@ -89,7 +94,7 @@ def train(
     decoded: Decoded | None = None,
     audit_command: str | None = None,
 ) -> TrainResult:
-    """Run a recipe to its end, or go on with it. `decoded`: images that runs on the same data hand on.
+    """Run a recipe to its end, or go on with it. `decoded`: what runs on the same data hand on.
 
     `audit_command` is what a person types to audit these data; without it findings name the run's own recipe.
 
@@ -140,11 +145,11 @@ def _train(
     recipe: Recipe, run: RunFolder, tell: _Findings, decoded: Decoded | None, audit_command: str | None
 ) -> TrainResult:
     """Nothing is written before every image has been read: a run that cannot begin leaves nothing behind."""
-    recorded = run.recorded_precision()
+    recorded, peak = run.recorded_precision(), PeakMemory(machine_for(recipe).device)
     with span("opening"):
         prepared = prepare(recipe, lambda done, total: tell(Working("reading images", done, total)), recorded)
     refuse_another_plan(run, recipe, prepared)
-    keeper = _keeper(recipe, prepared, run)
+    keeper, start = _keeper(recipe, prepared, run), start_of(prepared.network, prepared.plan)
     resumed = keeper.resume(prepared.network)
     if resumed is not None:
         tell.go_on_with(resumed[0])
@@ -156,7 +161,8 @@ def _train(
         tell(Noticed(finding))
     started = time.perf_counter()
     with span("audit"):
-        audit = gate(recipe, prepared.splits, tell, audit_command or audit_of(run, recipe))
+        known = None if decoded is None else decoded.audits
+        audit = gate(recipe, prepared.splits, tell, audit_command or audit_of(run, recipe), known)
     with span("reading images", len(prepared.splits.examples)):
         batches = image_batches(recipe, prepared, lambda d, n: tell(Working("reading images", d, n)), decoded)
     batches = replace(batches, tell=tell)
@@ -168,12 +174,15 @@ def _train(
     shelf = feature_shelf(recipe, prepared, batches.store)
     if shelf is not None:
         shelf.store.listen(lambda finding: tell(Noticed(finding)))
-    work = Work(prepared.plan, prepared.network, batches, prepared.augment, tell, keeper, shelf)
-    work.cadence = Cadence(recipe.checkpoint.every_steps, recipe.checkpoint.every_minutes)
-    work.remembered = resumed[1] if resumed else {}
-    result = _perform(recipe, prepared, run, work, tell.progress, audit, started)
-    run.complete(result.to_dict())
-    tell(RunDone(result.run, result.test, result.seconds))
+    with tracked(recipe, run.path, prepared.plan, tell) as told:
+        work = Work(prepared.plan, prepared.network, batches, prepared.augment, told, keeper, shelf)
+        work.cadence = Cadence(recipe.checkpoint.every_steps, recipe.checkpoint.every_minutes)
+        work.remembered = resumed[1] if resumed else {}
+        work.meter = DriftMeter(work, start)
+        result = _perform(recipe, prepared, run, work, tell.progress, audit, started)
+        result = replace(result, peak_memory=peak.bytes)
+        run.complete(result.to_dict())
+        told(RunDone(result.run, result.test, result.seconds, images_by_name(batches.store.splits)))
     return _proved(result)
 
 
@@ -201,15 +210,19 @@ def _perform(
     if progress.floor is None and plan.floor == "probe":
         with span("floor"):
             progress.floor = probe(recipe, prepared, work)
-    fit(work, progress)
-    floor, ceiling = _floor_and_ceiling(plan, progress)
     val_counts = list(prepared.splits.count_per_class("val").values())
+    watch = Watch(work.tell, plan, progress, tuple(val_counts))
+    work.tell = watch
+    fit(work, progress)
+    watch.end()
+    floor, ceiling = _floor_and_ceiling(plan, progress)
     metric = compared_by(plan.checkpoint_metric)
     kind, verdict = verdict_of(floor, ceiling, plan.pretrained, metric, val_counts)
     if kind == "below_floor":
         with span("explaining"):
-            work.tell(Noticed(explain_harm(recipe, work)))
+            work.tell(Noticed(explain_harm(work, watch.history())))
     network.model.load_state_dict(_best_written(run))
+    drift = work.meter.measure(features=True) if work.meter else ()
     best = progress.best
     assert best is not None
     work.tell(Working("testing", 0))
@@ -220,10 +233,11 @@ def _perform(
         report = report_of(logits, labels, plan.classes, plan.seed)
     train_counts = list(prepared.splits.count_per_class("train").values())
     if labels.ndim == 1:
-        for finding in last_look(logits, labels, plan.classes, train_counts):
+        evened = plan.objective.weighting != "none" or plan.sampler != "shuffle"
+        for finding in last_look(logits, labels, plan.classes, train_counts, evened=evened):
             work.tell(Noticed(finding))
     if recipe.data.split.folds:
-        run.write_out_of_fold(out_of_fold(work))
+        run.write_out_of_fold(out_of_fold(work, _phase_of(plan, best.phase)))
     return TrainResult(
         run=str(run.path),
         backbone=plan.layer_map.backbone,
@@ -251,6 +265,7 @@ def _perform(
         fold_bn=plan.fold_bn,
         test_without_leaks=scores_without_leaks(logits, labels, work.batches.store.splits, audit),
         profile=profile_of(work),
+        drift=drift,
     )
 
 

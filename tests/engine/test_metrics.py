@@ -2,14 +2,13 @@
 
 import json
 
-import numpy as np
 import pytest
 import torch
 from sklearn import metrics
 
 from ftcli.engine.calibrate import fit_temperature
 from ftcli.engine.evaluate import scores_of
-from ftcli.engine.metrics import calibration_error, intervals, report_of
+from ftcli.engine.metrics import calibration_error, report_of
 
 CLASSES = ("a", "b", "c", "d")
 
@@ -65,48 +64,6 @@ def test_very_many_classes_have_no_confusion_matrix():
     assert told["confusion"] is None
 
 
-def test_intervals_are_those_of_drawing_examples():
-    logits, labels = sample(count=200)
-    predicted = logits.argmax(1)
-    told = intervals(predicted, labels, 4, 0, resamples=4000)
-    generator = np.random.default_rng(1)
-    y, p = labels.numpy(), predicted.numpy()
-    drawn = [generator.integers(0, 200, 200) for _ in range(1500)]
-    by_hand = {
-        "accuracy": [metrics.accuracy_score(y[d], p[d]) for d in drawn],
-        "macro_f1": [metrics.f1_score(y[d], p[d], average="macro") for d in drawn],
-    }
-    for name, values in by_hand.items():
-        assert told[name] == pytest.approx(list(np.percentile(values, [2.5, 97.5])), abs=0.02)
-
-
-def test_intervals_hold_the_truth_and_narrow_with_more_examples():
-    few, many = (
-        intervals(logits.argmax(1), labels, 4, 0)
-        for logits, labels in (sample(count=100), sample(count=4000))
-    )
-    for name, (low, high) in many.items():
-        assert low < high
-        assert high - low < few[name][1] - few[name][0]
-    accuracy = scores_of(*sample(count=4000)).accuracy
-    assert many["accuracy"][0] < accuracy < many["accuracy"][1]
-
-
-def test_intervals_of_a_seed_are_the_same_and_where_all_is_right_have_no_width():
-    logits, labels = sample()
-    assert intervals(logits.argmax(1), labels, 4, 5) == intervals(logits.argmax(1), labels, 4, 5)
-    assert intervals(logits.argmax(1), labels, 4, 5) != intervals(logits.argmax(1), labels, 4, 6)
-    assert intervals(labels, labels, 4, 0)["macro_f1"] == [1.0, 1.0]
-
-
-def test_intervals_of_a_large_stream_need_no_large_table():
-    generator = torch.Generator().manual_seed(0)
-    labels = torch.randint(0, 1000, (50_000,), generator=generator)
-    predicted = torch.where(torch.rand(50_000, generator=generator) < 0.8, labels, labels.roll(1))
-    low, high = intervals(predicted, labels, 1000, 0)["accuracy"]
-    assert low < 0.8 < high
-
-
 def test_calibration_error_by_hand():
     """Always 90% sure and right half of the time: the gap is 0.4."""
     logits = torch.tensor([[0.9, 0.1]]).log().expand(10, 2)
@@ -132,12 +89,3 @@ def test_the_temperature_that_was_put_in_is_found(factor):
 def test_a_temperature_has_bounds_where_every_example_is_right():
     for size in (0.1, 5.0, 100.0):
         assert 0.0099 <= fit_temperature(size * torch.eye(4), torch.arange(4)) <= 1
-
-
-def test_a_constant_predictor_is_as_sure_as_it_is_useless() -> None:
-    """One image of the rare class: a resample without it must not count as one that gets it right."""
-    labels = torch.tensor([0] * 9 + [1])
-    found = intervals(torch.zeros(10, dtype=torch.long), labels, 2, seed=0)
-    assert found["balanced_accuracy"] == [0.5, 0.5]
-    assert found["macro_f1"][1] < 0.5
-    assert found["accuracy"][1] == 1.0

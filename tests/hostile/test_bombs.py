@@ -112,6 +112,22 @@ def test_a_bomb_is_refused_before_it_is_decoded(
     assert name.startswith("webp") or "pixels" in caught.value.what, caught.value.what
 
 
+@pytest.mark.slow
+@pytest.mark.fault(8)
+@pytest.mark.parametrize("name", BOMBS)
+def test_a_bomb_takes_less_than_a_second(tmp_path: Path, name: str) -> None:
+    """The best of three, by the clock on the wall."""
+    path = tmp_path / "bomb.png"
+    path.write_bytes(BOMBS[name]())
+    seconds = []
+    for _ in range(3):
+        started = time.perf_counter()
+        with pytest.raises(DataError):
+            open_image(path)
+        seconds.append(time.perf_counter() - started)
+    assert min(seconds) < 1
+
+
 @pytest.mark.fault(8)
 @pytest.mark.parametrize("chunk", [b"zTXt", b"iCCP"])
 def test_a_deflate_bomb_beside_the_pixels_does_not_unfold(tmp_path: Path, chunk: bytes) -> None:

@@ -42,6 +42,7 @@ def test_help_imports_typer_and_no_more(argument: str) -> None:
         ["recipes", "ls"],
         ["train", "--help"],
         ["plan", "--help"],
+        ["compare", "--help"],
     ],
     ids=" ".join,
 )

@@ -54,7 +54,7 @@ def test_it_is_found_by_name(name: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "remedy"),
-    [("quikstart", "did you mean 'vision/quickstart'?"), ("../../x", "there are: studies/scratch-baseline")],
+    [("quikstart", "did you mean 'vision/quickstart'?"), ("../../x", "there are: studies/learning-curves")],
 )
 def test_the_nearest_is_named(name: str, remedy: str) -> None:
     with pytest.raises(UsageError) as error:

@@ -48,14 +48,16 @@ def test_a_destroying_lr_is_named_with_evidence(digits, pretrained, tmp_path):
     result = run(digits, pretrained, tmp_path / "run", norm="freeze", train=short, **wild)
     assert result.verdict_kind == "below_floor"
     (finding,) = [f for f in result.findings if f.severity == "error"]
-    assert finding.where == "optimizer.lr"
+    assert (finding.where, finding.rule) == ("optimizer.lr", "below-linear-probe")
     assert "moved by" in finding.message
     assert json.loads((tmp_path / "run" / "summary.json").read_text())["verdict_kind"] == "below_floor"
 
 
 def test_drifted_batch_norm_is_named_with_evidence(digits, pretrained, tmp_path):
     from ftcli.engine.diagnose import gather_evidence
+    from ftcli.engine.drift import DriftMeter
     from ftcli.engine.work import Work
+    from ftcli.planner.monitors.history import History
     from ftcli.workflows.harm import explain_harm
     from ftcli.workflows.prepare import image_batches, prepare
 
@@ -66,12 +68,14 @@ def test_drifted_batch_norm_is_named_with_evidence(digits, pretrained, tmp_path)
     head = {name: t for name, t in load_file(pretrained).items() if name.startswith("fc.")}
     prepared.network.model.load_state_dict(head, strict=False)
     before = {name: t.clone() for name, t in prepared.network.model.state_dict().items()}
+    work.meter = DriftMeter(work, before)
     for bn in prepared.network.layer_map.batch_norms:
         prepared.network.model.get_buffer(f"{bn.name}.running_var").mul_(30)
     evidence = gather_evidence(work, before)
     assert evidence.is_batch_norm
     assert set(evidence.moved.values()) == {0.0}
-    assert explain_harm(made, work).where == "norm"
+    finding = explain_harm(work, History(prepared.plan))
+    assert (finding.where, finding.rule) == ("norm", "below-linear-probe")
     assert prepared.network.model.get_buffer("bn1.running_var").mean() > 2 * before["bn1.running_var"].mean()
 
 
@@ -106,6 +110,7 @@ def scores(accuracy, count=1000):
         (scores(0.90), scores(0.98), True, "gain"),
         (scores(0.90), scores(0.905), True, "no_clear_gain"),
         (scores(0.90), scores(0.895), True, "no_clear_gain"),
+        (scores(0.90), scores(0.88), True, "no_clear_gain"),
         (scores(0.90), scores(0.80), True, "below_floor"),
         (scores(0.90, 20), scores(0.95, 20), True, "no_clear_gain"),
         (scores(0.90), None, True, "probe_only"),

@@ -10,10 +10,13 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from ftcli.components.data._common import Split
 from ftcli.errors import GateError
 from ftcli.events import EpochDone, Noticed
 from ftcli.report.summary import evaluate_view
+from ftcli.workflows import audit_gate
 from ftcli.workflows.evaluate import evaluate
+from ftcli.workflows.prepare import Decoded, open_splits
 from ftcli.workflows.train import train
 from tests.toys import recipe, recorder, write_digits
 
@@ -83,3 +86,25 @@ def test_a_run_is_evaluated_without_the_split_file_it_began_with(leaky: Path, tm
     second = train(recipe(flat, data=data), out=tmp_path / "two", resume=False, listener=lambda event: None)
     Path(record).unlink()
     assert evaluate(tmp_path / "two")["accuracy"] == second.test.accuracy
+
+
+def test_the_same_streams_are_looked_at_once_for_several_runs(
+    leaky: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And the findings are told to each of them."""
+    looked: list[int] = []
+    audit_splits = audit_gate.audit_splits
+    monkeypatch.setattr(audit_gate, "audit_splits", lambda *a, **k: looked.append(1) or audit_splits(*a, **k))
+    asked, known = made(leaky, "warn"), Decoded().audits
+    told: list[list[object]] = []
+    for _ in range(2):
+        events, listen = recorder()
+        report = audit_gate.gate(asked, open_splits(asked), listen, known=known)
+        assert report is not None
+        assert len(report.leaked) >= LEAKS
+        told.append([event for event in events if isinstance(event, Noticed)])
+    assert looked == [1]
+    assert told[0] == told[1] != []
+    fewer = asked.model_copy(update={"data": asked.data.model_copy(update={"split": Split(train_size=30)})})
+    audit_gate.gate(fewer, open_splits(fewer), lambda event: None, known=known)
+    assert looked == [1, 1], "other streams are looked at anew"

@@ -12,10 +12,14 @@ CLASSES = ("cat", "dog", "owl")
 
 
 def told(
-    predicted: list[int], labels: list[int], train_counts: tuple[int, ...] = (5, 20, 5)
+    predicted: list[int],
+    labels: list[int],
+    train_counts: tuple[int, ...] = (5, 20, 5),
+    *,
+    evened: bool = False,
 ) -> list[Finding]:
     logits = torch.nn.functional.one_hot(torch.tensor(predicted), 3).float()
-    return list(last_look(logits, torch.tensor(labels), CLASSES, train_counts))
+    return list(last_look(logits, torch.tensor(labels), CLASSES, train_counts, evened=evened))
 
 
 @pytest.mark.parametrize("answer", [1, 2])
@@ -32,6 +36,13 @@ def test_no_better_than_the_most_frequent_class_of_training() -> None:
     assert (finding.rule, finding.severity) == ("no-better-than-majority", "warning")
     assert "test accuracy 50.0%" in finding.message
     assert "has 50.0%" in finding.message
+
+
+def test_what_was_done_already_is_no_remedy() -> None:
+    (uneven,), (evened,) = (told([1] * 4, [0, 1, 1, 2], evened=done) for done in (False, True))
+    assert "train.sampler: balanced" in str(uneven.remedy)
+    assert "balanced" not in str(evened.remedy)
+    assert "optimizer.lr" in str(evened.remedy)
 
 
 def test_a_model_that_has_learned_is_left_alone() -> None:

@@ -11,7 +11,9 @@ from ftcli.engine import stopwatch
 from ftcli.engine.prefix_cost import forward_flops
 from ftcli.engine.stopwatch import profiling
 from ftcli.plans.prefix import FrozenPrefix, PrefixCost
-from ftcli.workflows.profile import _passes, profile_of
+from ftcli.plans.profile import Part, Profile
+from ftcli.workflows.prepare import open_network
+from ftcli.workflows.profile import _compute, _passes, profile_of
 from tests.numerics.runs import metrics, run, same_bits
 from tests.toys import recipe
 
@@ -52,8 +54,6 @@ def test_the_parts_are_all_of_the_time_and_their_images_are_counted(runs) -> Non
 
 
 def test_the_computing_is_counted(runs) -> None:  # type: ignore[no-untyped-def]
-    from ftcli.workflows.prepare import open_network
-
     out, result = runs
     plan = json.loads((out / "profiled" / "plan.json").read_text())
     below = plan["phases"][0]["prefix"]["cost"]["share"]
@@ -89,6 +89,20 @@ def test_what_is_kept_is_not_computed_again(boundary: int, views: int, kept: boo
     phase = SimpleNamespace(prefix=FrozenPrefix(boundary, views, "", cost))
     assert _passes(phase, kept=kept) == passes
     assert _passes(SimpleNamespace(prefix=FrozenPrefix(2, views, "")), kept=kept) is None
+
+
+@pytest.mark.parametrize("from_kept", [True, False])
+def test_a_phase_counts_by_what_it_was_fed_with(from_kept: bool, tmp_path) -> None:  # type: ignore[no-untyped-def]
+    """The floor's features may fit into memory where a phase's activations do not."""
+    network = open_network(recipe(tmp_path), 4)
+    phase = SimpleNamespace(name="head", prefix=FrozenPrefix(2, 1, "", PrefixCost(0.75, 4)))
+    plan = SimpleNamespace(phases=[phase], precision="fp32")
+    names = {"head"} if from_kept else set()
+    work = SimpleNamespace(network=network, plan=plan, from_kept=names, device="cpu")
+    parts = tuple(Part(("phase head", step), 1.0, 8) for step in ("forward", "backward"))
+    computed = _compute(work, Profile(2.0, parts, ()))  # type: ignore[arg-type]
+    assert computed is not None
+    assert computed.flops == pytest.approx(8 * forward_flops(network) * (0.75 if from_kept else 1.5))
 
 
 def test_the_summary_of_a_run_that_is_complete_has_it_still(runs) -> None:  # type: ignore[no-untyped-def]

@@ -16,6 +16,7 @@ from ftcli.registry import Choice, Options
 
 from . import _groups, _ratio, _times
 from ._checks import check_classes, check_groups, check_times, check_train
+from ._train_size import cut_train
 from .image import MAX_PIXELS
 
 STREAM_NAMES = {"train": TRAIN, "val": VAL, "valid": VAL, "validation": VAL, "test": TEST}
@@ -35,11 +36,14 @@ class Split(Options):
     test: float = Field(default=0.15, gt=0, lt=1)
     """Share kept for one look at the end; at least one image of each class (by ratio)."""
     file: SourcePath | None = None
-    """A split that was recorded: the split.json of a run. It decides alone."""
+    """A split that was recorded: the split.json of a run. It decides alone, but for train_size."""
     folds: int | None = Field(default=None, ge=2, le=100)
     """k-fold: what is not the test's is divided into so many parts, one of which validates."""
     fold: int = Field(default=0, ge=0)
     """The part that validates, from 0. `ftcli train --fold K` sets it, --folds runs them all."""
+    train_size: int | None = Field(default=None, ge=2)
+    """Train on so many of the training images: of each class its share, the fewer always among the more; null: on all.
+    `ftcli compare --sizes` sets it."""
 
     @model_validator(mode="after")
     def _leaves_something(self) -> Split:
@@ -81,7 +85,13 @@ def complete(splits: DataSplits, shares: Split, seed: int, kind: str = "") -> Da
     """
     check_classes(splits)
     if shares.file is not None:
-        return _as_recorded(splits, shares, shares.file, kind)
+        done = _as_recorded(splits, shares, shares.file, kind)
+    else:
+        done = _completed(splits, shares, seed, kind)
+    return cut_train(done, shares.train_size, seed)
+
+
+def _completed(splits: DataSplits, shares: Split, seed: int, kind: str) -> DataSplits:
     check_train(splits)
     if shares.by == "group":
         check_groups(splits, kind)

@@ -38,7 +38,7 @@ def fold(splits: DataSplits, folds: int, number: int, seed: int) -> Streams:
             remedy = "add images to it (at least 2 are needed beside the test's), or remove the class"
             what = f"class {splits.stratum_name(label)!r} has 1 image, which cannot be divided into folds"
             raise DataError(what, where=splits.source, remedy=remedy)
-        for place, index in enumerate(_seeded(splits, members, seed)):
+        for place, index in enumerate(seeded(splits, members, seed)):
             parts[VAL if (place + label) % folds == number else TRAIN].append(index)
     if not parts[VAL]:
         what = f"fold {number} of {folds} is empty"
@@ -62,7 +62,7 @@ def _divide_class(
     splits: DataSplits, members: list[int], shares: dict[str, float], seed: int
 ) -> dict[str, list[int]]:
     """One class's training images, divided: val from one end of a seeded order, test from the other."""
-    ordered = _seeded(splits, members, seed)
+    ordered = seeded(splits, members, seed)
     sizes = {stream: max(1, round(share * len(members))) for stream, share in shares.items()}
     left = len(members) - sum(sizes.values())
     if left < 1:
@@ -77,7 +77,7 @@ def _divide_class(
     return {stream: part for stream, part in parts.items() if part}
 
 
-def _seeded(splits: DataSplits, members: list[int], seed: int) -> list[int]:
+def seeded(splits: DataSplits, members: list[int], seed: int) -> list[int]:
     """In the order of a hash of seed and key: it depends neither on the file system nor on any library's
     random numbers, and images that are added later move few of the others.
     """

@@ -34,16 +34,20 @@ def near_pairs(queries: Hashes, stored: Hashes, radius: int = RADIUS) -> Pairs:
     """
     values, members = _grouped(stored)
     asked, askers = _grouped(queries)
-    found = [_expanded(block, askers, members) for block in _value_pairs(asked, values, radius)]
-    pairs = np.concatenate(found) if found else np.empty((0, 2), np.int32)
-    kept = pairs[:, 0] < pairs[:, 1] if queries is stored else pairs[:, 0] != pairs[:, 1]
-    return _once(pairs[kept])
-
-
-def _once(pairs: Pairs) -> Pairs:
-    """Each pair once, in order; by one number a pair, which sorts ten times as fast as rows do."""
-    keys = np.unique(pairs[:, 0].astype(np.int64) << 32 | pairs[:, 1])
+    found = [np.empty(0, np.int64)]
+    for block in _value_pairs(asked, values, radius):
+        pairs = _expanded(block, askers, members)
+        kept = pairs[:, 0] < pairs[:, 1] if queries is stored else pairs[:, 0] != pairs[:, 1]
+        found.append(_keys(pairs[kept]))
+    keys = np.concatenate(found)
+    keys.sort()
     return np.stack([keys >> 32, keys & 0xFFFFFFFF], axis=1).astype(np.int32)
+
+
+def _keys(pairs: Pairs) -> Indices:
+    """One number a pair, which sorts ten times as fast as rows do."""
+    keys: Indices = pairs[:, 0].astype(np.int64) << 32 | pairs[:, 1]
+    return keys
 
 
 class _Groups:
@@ -62,7 +66,7 @@ def _grouped(hashes: Hashes) -> tuple[Hashes, _Groups]:
 
 
 def _value_pairs(asked: Hashes, values: Hashes, radius: int) -> Iterator[tuple[Indices, Indices]]:
-    """Index pairs of different hashes within the radius; a pair that agrees in several parts comes as often."""
+    """Index pairs of hashes within the radius, each once: by the first part in which the two are near."""
     flips = _flips(radius // _PARTS)
     for part in range(_PARTS):
         shift = np.uint64(part * _PART_BITS)
@@ -75,8 +79,18 @@ def _value_pairs(asked: Hashes, values: Hashes, radius: int) -> Iterator[tuple[I
             first, sizes = starts[bucket], starts[bucket + 1] - starts[bucket]
             for query, slot in _slots(first, sizes):
                 other = order[slot]
-                near = np.bitwise_count(asked[query] ^ values[other]) <= radius
+                apart = asked[query] ^ values[other]
+                near = np.flatnonzero(np.bitwise_count(apart) <= radius)
+                near = near[_nowhere_nearer(apart[near], part, radius // _PARTS)]
                 yield query[near], other[near]
+
+
+def _nowhere_nearer(apart: Hashes, part: int, most: int) -> npt.NDArray[np.bool_]:
+    """Whether no part before this one has as few different bits: there the pair was found already."""
+    new = np.ones(len(apart), bool)
+    for earlier in range(part):
+        new &= np.bitwise_count((apart >> np.uint64(earlier * _PART_BITS)).astype(np.uint16)) > most
+    return new
 
 
 def _flips(most: int) -> list[np.uint16]:

@@ -54,6 +54,10 @@ def _fingerprint(splits: DataSplits, index: int) -> Scanned:
         return fingerprint(splits.load(index))
     except DataError as error:
         return error
+    except (
+        Exception
+    ) as error:  # as where images are prepared: what decodes may be of a mode that cannot be converted
+        return DataError(f"cannot use the image: {error or type(error).__name__}")
 
 
 def _is_still(content: Content | None, file: Path) -> bool:

@@ -17,10 +17,21 @@ _COARSE = 8
 _SOFT = 4.0
 """The wave that counts for 0.6 of the coarsest; finer ones for less."""
 _BLOCK = 50_000
+"""Pairs at a time."""
+_IMAGES = 4096
+"""Images at a time: each takes twelve times its waves on the way."""
 
 
 def planes(waves: Floats, gray: npt.NDArray[np.uint8]) -> Floats:
     """Per image the directions, each of length 1, that its small changes lead to: (N, waves, 6)."""
+    found = np.empty((len(waves), _COARSE**2 - 1, 6), np.float32)
+    for begin in range(0, len(waves), _IMAGES):
+        part = slice(begin, begin + _IMAGES)
+        found[part] = _planes(waves[part], gray[part])
+    return found
+
+
+def _planes(waves: Floats, gray: npt.NDArray[np.uint8]) -> Floats:
     places = np.arange(SIDE, dtype=np.float32)
     basis, speed = waves_at(places)
     unit = ((places - (SIDE - 1) / 2) / (SIDE / 2)).astype(np.float32)

@@ -12,7 +12,7 @@ from zlib import crc32
 import torch
 from torch import Tensor
 
-from ftcli.engine.cache import locks
+from ftcli.engine import locks
 from ftcli.engine.cache.manifest import DATA, Damaged, Manifest
 from ftcli.stopping import safe_point
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
-from ftcli.engine.cache import locks
+from ftcli.engine import locks
 from ftcli.engine.cache.keys import versions
 from ftcli.engine.cache.manifest import DATA, MANIFEST, Damaged, Kind, Manifest, read_manifest
 from ftcli.engine.cache.mapping import name_of, tensor_of
@@ -117,7 +117,8 @@ class Store:
 
     def remove(self, entry: Entry) -> bool:
         """False when a living process uses it, or the folder cannot be written."""
-        return not _in_use(entry.folder) and self._discard(entry.folder)
+        with _alone(entry.folder) as alone:
+            return alone and self._discard(entry.folder)
 
     def damaged(self, folder: Path, reason: str) -> None:
         """Tell of it, and take it away."""
@@ -129,8 +130,10 @@ class Store:
     def sweep(self) -> None:
         """Remove what processes have left aside that were killed."""
         for folder in self._folders(aside=True):
-            if not _in_use(folder) and _is_abandoned(folder):
-                shutil.rmtree(folder, ignore_errors=True)
+            begun = (folder / DATA).exists()  # asked before: a file that comes meanwhile has an owner
+            with _alone(folder) as alone:
+                if alone and (begun or _is_old(folder)):
+                    shutil.rmtree(folder, ignore_errors=True)
 
     def _tell(self, finding: Finding) -> None:
         """Once: a folder that cannot be written cannot be so for each entry anew."""
@@ -152,8 +155,8 @@ class Store:
         except Damaged as damage:
             self.damaged(folder, str(damage))
         except FileNotFoundError:  # another process removes it; unless it is there, and not whole
-            whole = (folder / MANIFEST).exists() and (folder / DATA).exists()
-            if not whole and folder.is_dir():
+            # In this order: a folder that comes again meanwhile is whole.
+            if folder.is_dir() and not ((folder / MANIFEST).exists() and (folder / DATA).exists()):
                 self.damaged(folder, "a file of it is missing")
         except OSError:
             pass
@@ -194,19 +197,25 @@ def _touch(folder: Path) -> None:
 
 
 def _in_use(folder: Path) -> bool:
+    with _alone(folder) as alone:
+        return not alone
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[bool]:
+    """Whether nobody uses it. Within, nobody can begin to: who writes a file aside sees that it is being removed."""
+    descriptor = None
+    if locks.are_known():
+        with suppress(OSError):
+            descriptor = os.open(folder / DATA, os.O_RDONLY)
     try:
-        descriptor = os.open(folder / DATA, os.O_RDONLY)
-    except OSError:
-        return False
-    try:
-        return not locks.take_alone(descriptor)
+        yield descriptor is None or locks.take_alone(descriptor) is True
     finally:
-        os.close(descriptor)
+        if descriptor is not None:
+            os.close(descriptor)
 
 
-def _is_abandoned(folder: Path) -> bool:
-    if (folder / DATA).exists():
-        return True
+def _is_old(folder: Path) -> bool:
     with suppress(OSError):
         return time.time() - folder.stat().st_mtime > NAMELESS_SECONDS
     return False

@@ -18,7 +18,7 @@ from zlib import crc32
 import numpy as np
 from torch import Tensor
 
-from ftcli.engine.cache import locks
+from ftcli.engine import locks
 from ftcli.engine.cache.manifest import DATA, ROWS, Manifest, write_manifest
 from ftcli.engine.cache.mapping import dtype_named, name_of, raw_bytes
 from ftcli.engine.cache.ragged import ROW, checksum_of
@@ -60,9 +60,7 @@ class _Filling:
             if not self._room(self._reserved, 0):
                 self._refused()
                 return self
-            self._aside.mkdir()
-            self._file = (self._aside / DATA).open("xb", buffering=0)
-            locks.share(self._file.fileno())
+            self._file = self._begun()
         except OSError as error:
             self._failed(error)
         return self
@@ -82,6 +80,16 @@ class _Filling:
             self._failed(fault)
         finally:
             self._drop()
+
+    def _begun(self) -> BinaryIO:
+        """Our file: one that was swept away before we had locked it is begun again."""
+        while True:
+            self._aside.mkdir()
+            file = (self._aside / DATA).open("xb", buffering=0)
+            if locks.share(file.fileno()) and locks.is_still(file.fileno(), self._aside / DATA):
+                return file
+            file.close()
+            shutil.rmtree(self._aside, ignore_errors=True)
 
     def _write(self, raw: memoryview) -> bool:
         """False once nothing is kept any more."""

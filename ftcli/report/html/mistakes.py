@@ -65,14 +65,15 @@ def mistakes(run: RunRecord) -> str:
     title = "Most confidently wrong"
     if not found:
         return section("mistakes", title, "<p>No test example is classified wrongly.</p>")
-    load = images_or_reason(run.recipe)
-    told = f"{len(found):,} of {len(run.answers.lines):,} test examples are wrong; the surest {len(found[:MOST])}"
+    load = run.image or images_or_reason(run.recipe)
+    told = f"{len(found):,} of {len(run.answers.lines):,} test examples are wrong"
+    told += f"; these are the {MOST} it was surest of" if len(found) > MOST else ""
     missing = f"; no images are shown: {foreign(load, 200)}" if isinstance(load, str) else ""
     items = "\n".join(_item(mistake, load) for mistake in found[:MOST])
     return section(
         "mistakes",
         title,
-        f"<p>{told if len(found) > MOST else told.partition(';')[0]}{missing}.</p>",
+        f"<p>{told}{missing}.</p>",
         f'<ol class="pictures">\n{items}\n</ol>',
         note("Often the label is wrong, two things are to be seen, or training has hardly anything like it."),
     )

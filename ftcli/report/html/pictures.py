@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 SIDE = 160
-_TINY = 64
+_TINY = 48
 """Narrower images are kept as they are, and enlarged without blurring."""
 
 

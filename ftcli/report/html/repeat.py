@@ -48,7 +48,7 @@ def _facts(run: RunRecord) -> Iterator[tuple[str, str]]:
             "optimizer",
             f"{safe(plan.optimizer.kind)}, LR {numbers.rate(plan.optimizer.lr)}, {safe(plan.schedule)}",
         )
-        yield "batch", f"{plan.batch_size} images, {plan.accumulation} at a time to a step, seed {plan.seed}"
+        yield "batches", f"{plan.batch_size} images, {plan.accumulation} to a step; seed {plan.seed}"
         yield "BatchNorm", safe(f"{plan.norm.kind}: {plan.norm.reason}")
         yield "precision", safe(run.result.precision or plan.precision if run.result else plan.precision)
     for key, name in (("ftcli", "ftcli"), ("python", "Python"), ("platform", "system"), ("device", "device")):

@@ -75,13 +75,16 @@ pre { background: var(--soft); padding: .8rem 1rem; border-radius: .4rem; overfl
 .facts div { display: contents; } .facts dt { color: var(--quiet); } .facts dd { margin: 0; }
 .phases { padding-left: 0; list-style: none; font-size: .9rem; margin: .5rem 0; }
 .phases li { padding: .15rem 0; } .phases b { display: inline-block; min-width: 1.6rem; }
-footer.page { color: var(--quiet); font-size: .85rem; border-top: 1px solid var(--line); margin-top: 2.5rem; }
+footer.page { color: var(--quiet); font-size: .85rem; }
 @media (max-width: 30rem) { .facts { grid-template-columns: 1fr; gap: 0; } .facts dd { margin-bottom: .4rem; }
   .cards { grid-template-columns: repeat(2, minmax(0, 1fr)); } }
-@media print { nav, .skip { display: none; }
+@media print {
+  :root { --c0: #0a4a9c; --c1: #a03a06; --c2: #0d5f2c; --c3: #702a90; --c4: #6b4c00; --c5: #8c1d54; --c6: #00616a;
+    --c7: #4a505a; --band: #f0f2f6; }
+  nav, .skip { display: none; }
   details::details-content { content-visibility: visible; height: auto; }
   .wide { overflow: visible; } .charts { grid-template-columns: 1fr 1fr; }
   .pictures { grid-template-columns: repeat(6, 1fr); }
-  :root { --c0: #0a4a9c; --c1: #a03a06; --c2: #0d5f2c; --c3: #702a90; --band: #f0f2f6; } }
+}
 """
 """What the report of a run has beside it."""

@@ -59,11 +59,11 @@ def key_numbers(run: RunRecord) -> str:
 
 def _cards(result: TrainResult) -> Iterator[tuple[str, str]]:
     name, metric = main_metric(result.test)
-    yield f"Test {name}", f"{_percent(result.test, metric)}<small>{_how_sure(result)}</small>"
+    sure = f"{_how_sure(result)}; macro F1 {result.test.macro_f1:.3f}"
+    yield f"Test {name}", f"{_percent(result.test, metric)}<small>{sure}</small>"
     if result.test_without_leaks is not None:
         told = f"of {result.test_without_leaks.num_examples:,} examples"
         yield "Without leaks", f"{_percent(result.test_without_leaks, metric)}<small>{told}</small>"
-    yield "Macro F1", f"{result.test.macro_f1:.3f}<small>on test</small>"
     if result.floor is not None:
         ceiling = "" if result.ceiling is None else f" &rarr; {_percent(result.ceiling, metric)}"
         label = "Floor" if result.ceiling is None else "Floor to ceiling"

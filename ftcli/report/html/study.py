@@ -31,8 +31,9 @@ def study_page(runs: Sequence[RunRecord]) -> str:
         _differences(runs, names),
         _single(runs, names),
     )
-    header = f"<h1>{len(runs)} runs side by side</h1>\n{_best(runs, names)}"
-    return frame(f"{len(runs)} runs", header, [told for told in sections if told])
+    title = "1 run" if len(runs) == 1 else f"{len(runs)} runs side by side"
+    header = f"<h1>{title}</h1>\n{_best(runs, names)}"
+    return frame(title, header, [told for told in sections if told])
 
 
 def _names(runs: Sequence[RunRecord]) -> list[str]:
@@ -66,6 +67,8 @@ def _best(runs: Sequence[RunRecord], names: Sequence[str]) -> str:
 
 
 def _comparable(runs: Sequence[RunRecord]) -> str:
+    if len(runs) == 1:
+        return ""
     tested = {json.dumps((run.split.get("streams") or {}).get("test")) for run in runs}
     if len(tested) == 1:
         return "<p>All of them were tested on the same examples.</p>"

@@ -51,6 +51,7 @@ figcaption { font-size: .85rem; line-height: 1.4; margin-top: .4rem; }
   :root { color-scheme: light; --back: #fff; --ink: #000; --quiet: #444; --line: #bbb; --soft: #f4f4f4;
     --accent: #0a4a9c; --good: #0d5221; --caution: #6d3b00; --bad: #8c1d18; }
   html { font-size: 9.5pt; } main, .page { max-width: none; padding: 0; }
+  tfoot { display: table-row-group; }
   h2, h3, caption, figcaption { break-after: avoid; } tr, figure { break-inside: avoid; }
   img, svg, td { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
 }

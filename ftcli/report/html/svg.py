@@ -90,7 +90,7 @@ class _Scale:
         return round(TOP + (HEIGHT - TOP - BOTTOM) * (high - at) / (high - low), 1)
 
 
-def ticks(low: float, high: float, most: int = 5) -> list[float]:
+def ticks(low: float, high: float, most: int = 6) -> list[float]:
     """Round numbers from `low` to `high`."""
     raw = (high - low) / most
     power = 10 ** math.floor(math.log10(raw))

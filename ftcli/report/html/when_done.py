@@ -1,8 +1,11 @@
-"""A listener that writes the page of a run when it is done."""
+"""Pages written when a run or a study is done; one that cannot be is told, and loses nothing."""
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from ftcli.errors import FtcliError
 from ftcli.events import Event, Listener, Noticed, RunDone
@@ -17,24 +20,31 @@ def reporting(listener: Listener) -> Listener:
 
     def listen(event: Event) -> None:
         if isinstance(event, RunDone):
-            for finding in _written(Path(event.run)):
-                listener(Noticed(finding))
+            done, run = event, Path(event.run)
+            _attempt(lambda write: write.write_report(run, image=done.image), [run], listener)
         listener(event)
 
     return listen
 
 
-def _written(path: Path) -> list[Finding]:
-    from ftcli.report.html.write import write_report
+def study_done(runs: Sequence[Path], page: Path, listener: Listener) -> None:
+    """The page of several runs; nothing where none is complete."""
+    if runs:
+        _attempt(lambda write: write.write_study(runs, page), runs, listener)
+
+
+def _attempt(do: Callable[[Any], object], runs: Sequence[Path], listener: Listener) -> None:
+    from ftcli.report.html import write
 
     try:
-        write_report(path)
+        do(write)
     except FtcliError as error:
         what, where = error.what, error.where
     except Exception as error:  # a bug in a picture of the run is none of the run's
         what, where = f"{type(error).__name__}: {error}", None
     else:
-        return []
-    message = f"the run is complete and kept, but its report is not written: {what}"
-    remedy = f"when that is mended: ftcli report {path}"
-    return [Finding("warning", where or str(path), message, remedy, "report-not-written")]
+        return
+    told = "the run is complete and kept, but its" if len(runs) == 1 else "the runs are kept, but their"
+    message = f"{told} report is not written: {what}"
+    remedy = f"when that is mended: {shlex.join(['ftcli', 'report', *map(str, runs)])}"
+    listener(Noticed(Finding("warning", where or str(runs[0]), message, remedy, "report-not-written")))

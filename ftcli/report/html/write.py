@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from ftcli.engine.files import cannot_write, write_text
@@ -11,14 +12,18 @@ from ftcli.errors import MachineError
 from ftcli.report.html.page import report_page
 from ftcli.report.html.pieces import GENERATOR
 from ftcli.report.html.study import study_page
+from ftcli.workflows.report_images import OpenImage
 from ftcli.workflows.report_run import RunRecord, read_run
 
 
-def write_report(path: Path, file: Path | None = None) -> Path:
-    """Of the run in that folder, to `file` or to report.html in it; returns where. Raises MachineError."""
+def write_report(path: Path, file: Path | None = None, image: OpenImage | None = None) -> Path:
+    """Of the run in that folder, to `file` or to report.html in it; returns where. Raises MachineError.
+
+    `image` opens an example's by its name, where the data are open already.
+    """
     place = file or RunFolder(path).report
     _refuse_foreign(place)
-    page = page_of(read_run(path))
+    page = page_of(replace(read_run(path), image=image))
     write_text(place, page)
     return place
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -95,6 +96,14 @@ def test_a_damaged_cache_is_no_cache(files: Files, damage: bytes | None) -> None
     path.write_bytes(path.read_bytes()[:-200] if damage is None else damage)
     assert read_cache(path) == {}
     assert looked(files) == (digests, [0, 1])
+
+
+def test_an_image_that_cannot_be_converted_is_told_like_one_that_cannot_be_read(files: Files) -> None:
+    splits = replace(files.splits(), load=lambda index: Image.new("La", (4, 4)))
+    found = scan(splits, 1, lambda done, total: None)
+    assert [str(error) for error in found] == [
+        "cannot use the image: conversion from La to L not supported"
+    ] * 2
 
 
 def test_a_file_that_cannot_be_read_is_told_each_time(files: Files) -> None:

@@ -6,10 +6,14 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
+import pytest
 import torch
 
+from ftcli.engine import locks
+from ftcli.engine.cache.manifest import DATA
 from ftcli.engine.cache.store import NAMELESS_SECONDS, Store
 from ftcli.findings import Finding
 from tests.full_disk import python_where_files_end_at
@@ -184,3 +188,41 @@ def test_a_mapping_outlives_the_name(tmp_path: Path) -> None:
     shutil.rmtree(tmp_path / KEY)
     assert torch.equal(found, ROWS)  # type: ignore[arg-type]
     assert store.open(KEY) is None
+
+
+def test_what_was_swept_before_it_was_locked_is_begun_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between opening a file and locking it nobody can see that it is in use."""
+    told: list[Finding] = []
+    share, swept = locks.share, []
+
+    def sweep_first(descriptor: int) -> bool:
+        if not swept:
+            swept.extend(tmp_path.iterdir())
+            Store(tmp_path, LARGE).sweep()
+        return share(descriptor)
+
+    monkeypatch.setattr(locks, "share", sweep_first)
+    fill(Store(tmp_path, LARGE, told.append))
+    assert len(swept) == 1
+    assert not swept[0].exists()
+    assert torch.equal(Store(tmp_path, LARGE).open(KEY), ROWS)  # type: ignore[arg-type]
+    assert not told
+
+
+@pytest.mark.skipif(not locks.are_known(), reason="the system has no such locks")
+def test_who_only_looks_is_waited_for(tmp_path: Path) -> None:
+    """To see whether a file is in use it is locked for a moment, by a sweep or by another that makes room."""
+    import fcntl
+
+    store = Store(tmp_path, LARGE)
+    fill(store)
+    (entry,) = store.entries()
+    with (entry.folder / DATA).open("rb") as file:
+        for ask in (lambda: store.open(KEY) is not None, lambda: store.remove(entry)):
+            fcntl.flock(file, fcntl.LOCK_EX)
+            looks = threading.Timer(0.005, lambda: fcntl.flock(file, fcntl.LOCK_UN))
+            looks.start()
+            assert ask()
+            looks.join()

@@ -1,0 +1,1 @@
+"""Where a run is followed from outside, beside its own folder."""

@@ -1,0 +1,133 @@
+"""Neither training nor validation improves: the LR, what is frozen, or the labels. Decided by evidence."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from ftcli.findings import Finding
+from ftcli.planner.monitors.collapse import has_collapsed, has_diverged
+from ftcli.planner.monitors.history import History
+from ftcli.planner.monitors.words import lower_lr, percent, rounded
+from ftcli.plans.layer_map import HEAD
+
+FEWEST_EPOCHS = 4
+"""Fewer show nothing: networks take a while."""
+EXPLAINED = 0.1
+"""Of the labels' entropy: a model that knows less of them has learned nothing to speak of."""
+ERRORS = 3.0
+"""Standard errors by which a score must beat guessing."""
+LITTLE = 0.1
+"""A head whose weights have moved by less than that part of their first, random values has not begun to learn."""
+MEMORISED = 0.85
+"""What the training loss must have fallen to, to have been learned by heart."""
+ALIKE = 1e-4
+"""Of the logits' squared norm: below it the network answers every image alike."""
+
+
+def no_learning(history: History) -> Iterator[Finding]:
+    """Once half of the epochs are over, and at the end."""
+    done = len(history.epochs)
+    if done < FEWEST_EPOCHS or not (history.ended or done >= history.plan.epochs / 2):
+        return
+    if history.plan.objective.multi_label or _has_learned(history):
+        return
+    if has_collapsed(history) or has_diverged(history):
+        return
+    where, why, remedy = _cause(history)
+    best = max(history.epochs, key=lambda row: row.val.accuracy)
+    first, last = history.epochs[0], history.last
+    message = (
+        f"nothing is learned in {done} epochs: the loss on validation is {last.val.loss:.3g}, where guessing has "
+        f"{history.prior_entropy:.3g}, that of training went from {first.train_loss:.3g} to {last.train_loss:.3g}, and "
+        f"accuracy is {best.val.accuracy:.1%} at best, where the most frequent class has {history.most_frequent:.1%}; "
+        f"{why}"
+    )
+    yield Finding("error", where, message, remedy, "nothing-learned")
+
+
+def _has_learned(history: History) -> bool:
+    chance = 1 / max(sum(count > 0 for count in history.val_counts), 1)
+    for row in history.epochs:
+        explained = 1 - row.val.loss / history.prior_entropy if history.prior_entropy else 1.0
+        above = row.val.accuracy - history.most_frequent
+        balanced = (row.val.balanced_accuracy or 0.0) - chance
+        error = math.sqrt(0.25 / row.val.num_examples)
+        if explained > EXPLAINED or max(above, balanced) > ERRORS * error:
+            return True
+    return False
+
+
+def _cause(history: History) -> tuple[str, str, str]:
+    """Where, why, and what to change."""
+    first, last = history.epochs[0], history.last
+    head = last.signals.moved(HEAD) if last.signals else None
+    frozen = _never_trained(history)
+    alike = last.signals is not None and last.signals.logit_spread < ALIKE
+    if frozen and alike:
+        return _dead_features(history, frozen)
+    if head is not None and head.weights < LITTLE:
+        return _low_lr(history, head.weights)
+    moved = f"the head moved by {percent(head.weights)} of its first weights" if head else "the head moved"
+    if history.floor is not None and history.floor.accuracy > history.most_frequent + _error(history):
+        return _high_lr(history, history.floor.accuracy, moved)
+    if last.train_loss < MEMORISED * min(first.train_loss, history.prior_entropy):
+        why = "training images are learned by heart, and that says nothing of others: the labels"
+        return "data", why, _LOOK_AT_LABELS
+    moved = f"{moved}: it is not the LR"
+    if not frozen:
+        return (
+            "data",
+            f"{moved}, and nothing is frozen: the labels do not go with the images",
+            _LOOK_AT_LABELS,
+        )
+    why = (
+        f"{moved}, and the features differ between images: the labels do not go with what {_run(frozen)} sees"
+    )
+    return "data", why, f"{_LOOK_AT_LABELS}; where they are right, train what is frozen: strategy: lp_ft"
+
+
+def _error(history: History) -> float:
+    return ERRORS * math.sqrt(0.25 / history.last.val.num_examples)
+
+
+def _never_trained(history: History) -> list[str]:
+    """Stages that were frozen in every epoch so far."""
+    trained = {group.stage for row in history.epochs for group in history.phase_of(row).groups}
+    return [stage for stage in history.plan.layer_map.backbone_stages if stage not in trained]
+
+
+def _dead_features(history: History, frozen: list[str]) -> tuple[str, str, str]:
+    why = f"the network answers every image alike, and {_run(frozen)} is frozen: its features do not tell images apart"
+    weights = "model.weights: default" if not history.plan.pretrained else "other model.weights"
+    return "strategy", why, f"train what is frozen, strategy: full, or take {weights}"
+
+
+def _low_lr(history: History, moved: float) -> tuple[str, str, str]:
+    lr = history.plan.optimizer.lr
+    factor = min(max(0.5 / max(moved, 1e-9), 10.0), 1000.0)
+    why = f"at LR {history.lr(HEAD, history.phase_of(history.last)):g} the head has moved by {moved:.2%} of its first, "
+    why += "random weights: the LR is too low, or there are too few steps"
+    return (
+        "optimizer.lr",
+        why,
+        f"optimizer.lr: {rounded(lr * factor)} (now {lr:g}); ftcli lr-find suggests one",
+    )
+
+
+def _high_lr(history: History, floor: float, moved: str) -> tuple[str, str, str]:
+    why = (
+        f"a linear probe of the first features has {floor:.1%}, so it is neither the data nor what is frozen; {moved}: "
+        "the LR is too high"
+    )
+    return "optimizer.lr", why, f"{lower_lr(history, 10)}; ftcli lr-find suggests one"
+
+
+def _run(stages: list[str]) -> str:
+    return stages[0] if len(stages) == 1 else f"{stages[0]} to {stages[-1]}"
+
+
+_LOOK_AT_LABELS = (
+    "look at the labels of some images (ftcli audit shows copies under two labels), and at data.label_column where "
+    "a manifest has them"
+)

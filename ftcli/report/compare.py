@@ -1,0 +1,195 @@
+"""Runs side by side as a page: scores and costs, what differs for sure, and curves over the data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from ftcli.report import numbers
+from ftcli.report.compare_plot import curves_plot
+from ftcli.report.layout import FirstThatFits, add_columns, heading, labelled, table
+from ftcli.report.safe_text import plain, shorten
+from ftcli.report.style import BAD, QUIET, STRONG
+
+if TYPE_CHECKING:
+    from ftcli.workflows.compare.comparison import Cell, Comparison, Crossover
+    from ftcli.workflows.compare.paired import Paired
+
+METRICS = {
+    "accuracy": "accuracy",
+    "balanced_accuracy": "balanced accuracy",
+    "macro_f1": "macro F1",
+    "mean_average_precision": "mean average precision",
+}
+_LONGEST_NAME = 24
+_SURE = 0.05
+
+
+def compare_view(found: Comparison) -> RenderableType:
+    """Fits 80 columns, and by tables of fewer columns 40."""
+    if not found.cells:
+        return Group(Text(""), Text("no run is complete: there is nothing to compare"), *_failures(found))
+    parts: list[RenderableType] = [Text(""), heading(_title(found)), Text(""), _side_by_side(found)]
+    parts += [Text(""), Text(_note(found), QUIET)]
+    if found.paired or found.unpaired:
+        parts += [Text(""), heading("Is the best one better?"), Text(""), *_significance(found)]
+    if len(found.num_trains) > 1:
+        parts += [Text(""), heading("Learning curves"), Text(""), _curves(found), _plot(found)]
+    if found.crossover is not None:
+        parts += [Text(""), plain(crossover_sentence(found.crossover, found.num_trains), STRONG)]
+    return Group(*parts, *_failures(found))
+
+
+def crossover_sentence(crossing: Crossover, num_trains: Sequence[int]) -> str:
+    tuned = crossing.tuned[0] if len(crossing.tuned) == 1 else "the best fine-tuned variant"
+    name = crossing.scratch[0]
+    if not crossing.reached or crossing.num_train is None:
+        behind = f"it is {-100 * crossing.gap:.1f} points behind at {max(num_trains):,}"
+        return f"crossover: not reached; {name} does not catch up with {tuned}: {behind}"
+    if crossing.num_train <= min(num_trains):
+        return f"crossover: {name} is no worse than {tuned} from the smallest size on"
+    return f"crossover: {name} catches up with {tuned} at about {crossing.num_train:,.0f} training images"
+
+
+def _title(found: Comparison) -> str:
+    counts = [f"{len(found.variants)} variants"]
+    seeds = {seed for cell in found.cells for seed in cell.seeds}
+    if len(seeds) > 1:
+        counts.append(f"{len(seeds)} seeds")
+    return f"{found.name}: {', '.join(counts)}, {max(found.num_trains):,} training images"
+
+
+def _side_by_side(found: Comparison) -> RenderableType:
+    """At the largest size, the best first."""
+    cells = [found.at(name, max(found.num_trains)) for name in found.variants]
+    here = sorted((cell for cell in cells if cell is not None), key=lambda cell: -cell.mean)
+    headers = ["variant", "test", "spread", "trains", "images", "FLOPs", "time", "memory"]
+    rows = [(cell.variant, *_scores(cell), *_costs(cell)) for cell in here]
+    return _that_fits(headers, [(row, STRONG if row[0] == found.best else "") for row in rows])
+
+
+def _that_fits(headers: Sequence[str], rows: Sequence[tuple[Sequence[str], str]]) -> FirstThatFits:
+    """Cells and style of each row: in one table, or in several of three or two columns beside the names."""
+    return FirstThatFits(*(_tables(headers, rows, each) for each in (len(headers), 3, 2)))
+
+
+def _tables(headers: Sequence[str], rows: Sequence[tuple[Sequence[str], str]], each: int) -> Group:
+    parts: list[RenderableType] = []
+    for start in range(1, len(headers), each):
+        made = table()
+        add_columns(made, [(headers[0], "<"), *((header, ">") for header in headers[start : start + each])])
+        for (name, *cells), style in rows:
+            shown = (Text(cell) for cell in cells[start - 1 : start - 1 + each])
+            made.add_row(plain(shorten(name, _LONGEST_NAME)), *shown, style=style)
+        parts += [Text(""), made] if parts else [made]
+    return Group(*parts)
+
+
+def _scores(cell: Cell) -> tuple[str, ...]:
+    return numbers.accuracy(cell.mean), "-" if cell.std is None else f"{100 * cell.std:.1f}"
+
+
+def _costs(cell: Cell) -> tuple[str, ...]:
+    return (
+        _short(cell.trainable),
+        _short(cell.images_seen),
+        _short(cell.training_flops),
+        numbers.duration(cell.seconds),
+        "-" if cell.peak_memory is None else numbers.size(cell.peak_memory),
+    )
+
+
+def _short(value: float | None) -> str:
+    """3383818 -> "3.38M"."""
+    if value is None:
+        return "-"
+    for unit, size in (("E", 1e18), ("P", 1e15), ("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e5)):
+        if value >= size:
+            return f"{value / (1e3 if unit == 'k' else size):.3g}{unit}"
+    return f"{value:,.0f}"
+
+
+def _note(found: Comparison) -> str:
+    several = any(len(cell.seeds) > 1 for cell in found.cells)
+    spread = "mean over seeds and sample standard deviation in points" if several else "one seed: no spread"
+    return (
+        f"test: {METRICS[found.metric]} of the best epoch, {spread}; trains: parameters, where most do; images: seen "
+        "in training; FLOPs: forward and backward of these, frozen parts that are kept once; memory: the most, of "
+        "the process or its GPU"
+    )
+
+
+def _significance(found: Comparison) -> Iterator[RenderableType]:
+    if found.paired:
+        headers = ["against", "points", "95%", "only it", "only the other", "p"]
+        rows = [((pair.other, *_pair(pair)), "" if pair.p_holm < _SURE else QUIET) for pair in found.paired]
+        yield _that_fits(headers, rows)
+        yield Text("")
+        pair = found.paired[0]
+        seeds = "; images, not runs, are what is counted" if pair.num_pairs > 1 else ""
+        told = f"{found.best} against the others, on the same {pair.num_images:,} test images: accuracy, McNemar's"
+        yield plain(f"{told} exact test, p after Holm{seeds}", QUIET)
+    if found.unpaired:
+        reason = "no seed in common, or other test images (or none on record)"
+        yield plain(f"not compared image by image: {', '.join(found.unpaired)}; {reason}", QUIET)
+
+
+def _pair(pair: Paired) -> Iterator[str]:
+    yield f"{100 * pair.difference:+.1f}"
+    yield f"{100 * pair.low:+.1f} to {100 * pair.high:+.1f}"
+    yield f"{pair.only_best:,}"
+    yield f"{pair.only_other:,}"
+    yield "<0.001" if pair.p_holm < 0.001 else f"{pair.p_holm:.3f}"
+
+
+def _curves(found: Comparison) -> RenderableType:
+    """Side by side where it fits, else a line for each variant and size."""
+    return FirstThatFits(_wide_curves(found), _long_curves(found))
+
+
+def _plot(found: Comparison) -> RenderableType:
+    """Left out where it would be broken: the table has the same numbers."""
+    return FirstThatFits(Group(Text(""), curves_plot(found)), Group())
+
+
+def _wide_curves(found: Comparison) -> RenderableType:
+    rows = table()
+    add_columns(rows, [("training images", "<"), *((f"{size:,}", ">") for size in found.num_trains)])
+    for name in found.variants:
+        cells = [found.at(name, size) for size in found.num_trains]
+        rows.add_row(plain(shorten(name, _LONGEST_NAME)), *(Text(_cell(cell)) for cell in cells))
+    return rows
+
+
+def _long_curves(found: Comparison) -> RenderableType:
+    rows = table()
+    add_columns(rows, [("variant", "<"), ("images", ">"), ("test", ">")])
+    for name in found.variants:
+        for size in found.num_trains:
+            rows.add_row(plain(shorten(name, _LONGEST_NAME)), f"{size:,}", _cell(found.at(name, size)))
+    return rows
+
+
+def _cell(cell: Cell | None) -> str:
+    if cell is None:
+        return "-"
+    return numbers.accuracy(cell.mean) + ("" if cell.std is None else f" ±{100 * cell.std:.1f}")
+
+
+def _failures(found: Comparison) -> Iterator[RenderableType]:
+    missing = [run.trial.name for run in found.runs if run.state == "missing"]
+    if found.failed:
+        yield Text("")
+        yield heading(f"{len(found.failed)} of {len(found.runs)} runs failed")
+        told = [(run.trial.name, run.failure) for run in found.failed]
+        yield labelled(
+            [(name, plain(f"exit {f.exit_code}: {f.what}", BAD)) for name, f in told if f is not None]
+        )
+    if missing:
+        yield Text("")
+        yield plain(
+            f"{len(missing)} runs are not there yet, {missing[0]} first: the study's command goes on with them"
+        )

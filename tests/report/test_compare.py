@@ -1,0 +1,113 @@
+"""The page of a comparison: what it says, at any width, and the curves as characters."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from ftcli.plans.study import Failure, Finished, Trial
+from ftcli.report.compare import compare_view, crossover_sentence
+from ftcli.report.compare_plot import curves_plot
+from ftcli.workflows.compare.comparison import Cell, Comparison, Crossover
+from ftcli.workflows.compare.paired import Paired
+from tests.report.report_samples import in_pipe
+
+SIZES = (50, 200, 800)
+SCORES = {"probe": (0.61, 0.70, 0.73), "full, lr=1e-3": (0.66, 0.85, 0.95), "scratch": (0.20, 0.60, 0.96)}
+
+
+def cell(variant: str, size: int, score: float) -> Cell:
+    return Cell(
+        variant=variant,
+        num_train=size,
+        seeds=(0, 1),
+        scores=(score - 0.01, score + 0.01),
+        mean=score,
+        std=0.0141,
+        trainable=12_810 if variant == "probe" else 3_383_818,
+        parameters=3_383_818,
+        images_seen=8.0 * size,
+        training_flops=None if variant == "probe" else 4.56e12,
+        seconds=83.0,
+        peak_memory=987 * 2**20,
+    )
+
+
+def paired(other: str, difference: float, p: float) -> Paired:
+    low, high = difference - 0.01, difference + 0.01
+    return Paired("scratch", other, 269, 2, 30, 10, difference, low, high, p, p)
+
+
+FOUND = Comparison(
+    name="digits",
+    metric="accuracy",
+    cells=tuple(
+        cell(name, size, s) for name, row in SCORES.items() for size, s in zip(SIZES, row, strict=True)
+    ),
+    best="scratch",
+    paired=(paired("probe", 0.23, 1e-9), paired("full, lr=1e-3", 0.01, 0.5)),
+    unpaired=(),
+    crossover=Crossover(("scratch",), ("full, lr=1e-3",), True, 690.2, 0.01),
+    runs=(),
+)
+
+
+@pytest.mark.parametrize("width", [80, 60, 40])
+def test_every_number_is_there_at_any_width(width: int) -> None:
+    text = in_pipe(compare_view(FOUND), width=width)
+    assert "…" not in text
+    rows = [line.split() for line in text.splitlines()]
+    best = next(row for row in rows if row[:1] == ["scratch"])
+    assert best[1:3] == ["96.0%", "1.4"], "the best comes first"
+    for number in ("3.38M", "12,810", "6,400", "4.56T", "1 min 23 s", "987.0 MiB"):
+        assert number in text
+    assert "catches up with full, lr=1e-3 at about 690 training images" in " ".join(text.split())
+    assert max(len(line) for line in text.splitlines()) <= width
+    assert ("c  scratch" in text) == (width > 63), "a plot is whole or not there"
+
+
+def test_what_is_sure_and_what_is_not() -> None:
+    lines = in_pipe(compare_view(FOUND)).splitlines()
+    (probe,) = [line for line in lines if line.startswith("probe") and "to" in line]
+    assert probe.split() == ["probe", "+23.0", "+22.0", "to", "+24.0", "30", "10", "<0.001"]
+    (full,) = [line for line in lines if line.startswith("full") and "to" in line]
+    assert full.split()[-1] == "0.500"
+
+
+def test_curves_side_by_side() -> None:
+    lines = in_pipe(compare_view(FOUND)).splitlines()
+    at = next(number for number, line in enumerate(lines) if line.startswith("training images"))
+    assert lines[at].split() == ["training", "images", "50", "200", "800"]
+    assert lines[at + 4].split() == ["scratch", "20.0%", "±1.4", "60.0%", "±1.4", "96.0%", "±1.4"]
+
+
+def test_the_plot_has_a_letter_for_each_point() -> None:
+    lines = in_pipe(curves_plot(FOUND)).splitlines()
+    drawn = [line.partition("│")[2] for line in lines if "│" in line]
+    assert len(drawn) == 12
+    assert drawn[0].rstrip().endswith("*"), "scratch and full end at one place"
+    assert drawn[-1][0] == "c"
+    assert sum(line.count("a") for line in drawn) == 3
+    assert lines[13].split() == ["50", "200", "800"]
+    assert lines[-1] == "c  scratch"
+
+
+def test_sentences_of_the_crossover() -> None:
+    assert FOUND.crossover is not None
+    never = replace(FOUND.crossover, reached=False, num_train=None, gap=-0.034)
+    assert crossover_sentence(never, SIZES).endswith("it is 3.4 points behind at 800")
+    at_once = replace(FOUND.crossover, num_train=50.0, tuned=("full", "lp_ft"))
+    assert crossover_sentence(at_once, SIZES).endswith(
+        "the best fine-tuned variant from the smallest size on"
+    )
+
+
+def test_one_size_has_no_curve_and_failures_are_told() -> None:
+    failed = Finished(Trial("full-seed1", "full", None, 1, ()), failure=Failure("[boom]", None, None, 20))
+    one = replace(FOUND, cells=FOUND.cells[:1], crossover=None, runs=(failed,), paired=())
+    text = in_pipe(compare_view(one))
+    assert "Learning curves" not in text
+    assert "full-seed1" in text
+    assert "exit 20: [boom]" in text
+    assert "no run is complete" in in_pipe(compare_view(replace(one, cells=())))
