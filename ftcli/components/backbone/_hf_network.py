@@ -138,9 +138,10 @@ def _not_built(name: str, error: Exception) -> ModelError:
     return unsupported(f"hf/{name}", f"no model can be made of its config: {reason}")
 
 
-def construct_with(plan: Plan, tensors: Mapping[str, Tensor], where: str) -> nn.Module:
-    """With the published tensors, by the names that any version of transformers gave them.
+def construct_with(plan: Plan, tensors: Mapping[str, Tensor], where: str) -> tuple[nn.Module, bool]:
+    """With the published tensors, by the names that any version of transformers gave them; and whether these have
 
+    a classifier.
     No file is named, so that nothing but these tensors is read. Raises ModelError for weights that leave
     a part of the backbone without values.
     """
@@ -160,14 +161,14 @@ def construct_with(plan: Plan, tensors: Mapping[str, Tensor], where: str) -> nn.
             raise ModelError(f"the weights do not fit the model: {reason}", where=where) from error
     heads = () if plan.is_headless else head_paths(model)
     found: nn.Module = model
-    _must_be_whole(found, info, heads, where)
-    return found
+    without_values = [*info["missing_keys"], *(entry[0] for entry in info["mismatched_keys"])]
+    _must_be_whole(found, without_values, heads, where)
+    return found, bool(heads) and not any(is_below(name, heads) for name in without_values)
 
 
-def _must_be_whole(model: nn.Module, info: Mapping[str, Any], heads: tuple[str, ...], where: str) -> None:
+def _must_be_whole(model: nn.Module, without_values: list[str], heads: tuple[str, ...], where: str) -> None:
     unused = (*heads, *(path for path, _ in _left_out(model)))
-    mismatched = [entry[0] for entry in info["mismatched_keys"]]
-    lacking = sorted(name for name in (*info["missing_keys"], *mismatched) if not is_below(name, unused))
+    lacking = sorted(name for name in without_values if not is_below(name, unused))
     classifier_norms = [name for name in lacking if not heads or not is_below(name, _above(heads))]
     if classifier_norms:
         shown = ", ".join(classifier_norms[:3]) + (", ..." if len(classifier_norms) > 3 else "")

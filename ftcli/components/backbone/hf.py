@@ -74,6 +74,12 @@ def default_tag(name: str) -> str | None:
     return "hub" if is_repository(name) else None
 
 
+def class_names(name: str) -> tuple[str, ...]:
+    """See `backbone.class_names`: as the config has them."""
+    labels = _find(name, None)[1].config.id2label or {}
+    return tuple(str(labels[number]) for number in sorted(labels))
+
+
 def preprocessing(name: str) -> Preprocessing:
     """What the processor beside the weights does; ImageNet's usual where there is none. Raises ModelError."""
     files, plan = _find(name, None)
@@ -107,13 +113,15 @@ def open_model(
     elif weights == "default":
         files = _with_weights(name, files)
         note, tensors = files.note, None if meta else _tensors(files)
+    has_classifier = False
     if tensors is None or meta:
         model = construct(plan, name, meta=meta)
     else:
-        model = construct_with(plan, tensors, weights if from_file else note)
+        model, has_classifier = construct_with(plan, tensors, weights if from_file else note)
     finish(model, plan, resample=size != _side(plan.config))
     heads = head_paths(model)
-    return Opened(model, heads, depth_of(model, heads), own.at_size(size), note, config_values(plan))
+    depth, values = depth_of(model, heads), config_values(plan)
+    return Opened(model, heads, depth, own.at_size(size), note, values, has_classifier)
 
 
 def _find(name: str, config: Mapping[str, Any] | None) -> tuple[Files | None, Plan]:

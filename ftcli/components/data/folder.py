@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator
 
 from ftcli.errors import DataError
-from ftcli.plans.data_splits import TRAIN, DataSplits, Example
+from ftcli.plans.data_splits import TEST, TRAIN, DataSplits, Example
 
 from ._common import STREAM_NAMES, DataOptions, SourcePath, complete
 from ._files import images_below, is_text, name_of, opener, sub_folders, told
@@ -70,6 +70,26 @@ def open_splits(options: Folder, seed: int) -> DataSplits:
         files=tuple(path for *_, path in found),
     )
     return complete(splits, options.split, seed, options.kind)
+
+
+def open_undivided(path: str, max_pixels: int) -> DataSplits:
+    """One folder per class, all of it one stream, TEST: to be looked at, not learned. Raises DataError."""
+    root = _root(path)
+    found = sorted(
+        (name_of(image.relative_to(root)), TEST, name, image)
+        for name, images in _images_by_class(root, root, nested=False).items()
+        for image in images
+    )
+    _check_names(root, found)
+    classes = tuple(sorted({name for _, _, name, _ in found}))
+    return DataSplits(
+        source=path,
+        classes=classes,
+        examples=tuple(Example(key, classes.index(name)) for key, _, name, _ in found),
+        streams={TEST: tuple(range(len(found)))},
+        load=opener((image for *_, image in found), max_pixels),
+        files=tuple(image for *_, image in found),
+    )
 
 
 def _group(options: Folder, key: str) -> str | None:

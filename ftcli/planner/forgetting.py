@@ -1,0 +1,49 @@
+"""What to change in a recipe whose backbone has forgotten what it was trained for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ftcli.findings import Finding
+from ftcli.planner.monitors.history import History
+from ftcli.planner.monitors.words import slower_backbone
+from ftcli.plans.forgetting import Forgetting
+from ftcli.plans.layer_map import HEAD
+from ftcli.plans.training_plan import TrainingPlan
+
+SLOWER = 10
+"""By how much the backbone's LR is to be lower: less is seldom seen in what is forgotten."""
+
+
+def forgot(plan: TrainingPlan, measured: Forgetting) -> Iterator[Finding]:
+    """Nothing of a fall that other images of the kind might not have shown."""
+    if not measured.is_sure:
+        return
+    message = (
+        f"the old head has {measured.after:.1%} on {measured.num_images:,} images of its own kind, and had "
+        f"{measured.before:.1%}: {measured.lost} were right before and are not now, {measured.gained} the other way "
+        f"round (p {measured.p:.1g})"
+    )
+    remedy = f"where the old classes still matter: {', or '.join(_remedies(plan))}"
+    yield Finding("warning", "forgetting", message, remedy, "forgot")
+
+
+def _remedies(plan: TrainingPlan) -> Iterator[str]:
+    """By what the plan does: a discarded norm first, then what moves, how fast, and how much of it."""
+    if plan.norm.to_group_norm:
+        yield "norm: freeze_stats, for group_norm discards the statistics that the old head was trained on"
+    elif any(mode.updates_stats for phase in plan.phases for mode in phase.batch_norms):
+        yield "norm: freeze_stats"
+    trained = {group.stage for phase in plan.phases for group in phase.groups} - {HEAD}
+    if not trained:
+        return
+    yield slower_backbone(History(plan), SLOWER)
+    yield _fewer_stages(len(trained))
+    if plan.strategy == "full":
+        yield "strategy: lp_ft"
+
+
+def _fewer_stages(trained: int) -> str:
+    if trained == 1:
+        return "strategy: feature_extraction"
+    return f"strategy: {{kind: partial, last_stages: {trained // 2}}} (now {trained})"
