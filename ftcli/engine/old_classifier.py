@@ -15,8 +15,7 @@ from ftcli.components.backbone import class_names, open_backbone, read_tensors
 from ftcli.engine.batches import ImageBatches
 from ftcli.engine.build import replace_head
 from ftcli.engine.evaluate import predict_logits
-from ftcli.engine.images import normalise
-from ftcli.engine.placement import place_images
+from ftcli.engine.inputs import placed, ready
 from ftcli.engine.weights_file import ModelCard, read_card
 from ftcli.errors import ModelError, Problem, RecipeError
 from ftcli.plans.data_splits import TEST
@@ -80,14 +79,14 @@ def classifier_on(model: nn.Module, modules: Mapping[str, nn.Module]) -> Iterato
 def right_on(model: nn.Module, batches: ImageBatches, plan: TrainingPlan) -> Tensor:
     """Which images of TEST the model has right (N,), evaluated as the plan evaluates. It is in eval mode afterwards."""
 
+    inputs, device = plan.preprocessing, plan.machine.device
+
     def forward(images_BCHW: Tensor) -> Tensor:
-        images = place_images(images_BCHW, plan.machine.device)
-        logits: Tensor = model(normalise(images, plan.preprocessing))
+        logits: Tensor = model(ready(placed(images_BCHW, inputs, device), inputs))
         return logits
 
     model.train().eval()  # by way of train mode: see enter_eval_mode
-    evaluation = batches.evaluation(TEST)
-    logits_NC, labels_N = predict_logits(forward, evaluation, plan.machine.device, plan.precision)
+    logits_NC, labels_N = predict_logits(forward, batches.evaluation(TEST), device, plan.precision)
     return (logits_NC.argmax(dim=1) == labels_N).cpu()
 
 

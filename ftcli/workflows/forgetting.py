@@ -10,6 +10,7 @@ from ftcli.components.data.folder import open_undivided
 from ftcli.components.data.image import MAX_PIXELS
 from ftcli.engine.batches import ImageBatches
 from ftcli.engine.images import ImageStore
+from ftcli.engine.network import must_be_images
 from ftcli.engine.old_classifier import OldClassifier, classifier_on, open_old_classifier, right_on
 from ftcli.engine.placement import num_workers, place
 from ftcli.engine.progress import Progress
@@ -86,7 +87,8 @@ def _of_its_kind(recipe: Recipe, old: OldClassifier) -> DataSplits:
 def _batches(recipe: Recipe, plan: TrainingPlan, splits: DataSplits, tell: Listener) -> ImageBatches:
     workers = num_workers(recipe.runtime.workers)
     memory = int(recipe.runtime.image_memory_gb * 2**30)
-    store = ImageStore(splits, plan.preprocessing, memory, pixel_cache(recipe))
+    preprocessing = must_be_images(plan.preprocessing, plan.layer_map.backbone)
+    store = ImageStore(splits, preprocessing, memory, pixel_cache(recipe))
     skip = recipe.data.on_bad_image == "skip"
     store.scan(workers, lambda done, total: tell(Working(WORKING, done, total)), skip=skip)
     return ImageBatches(store, plan.batch_size, plan.seed, workers)

@@ -138,10 +138,23 @@ def test_a_folder_of_no_such_class_is_refused_before_anything_is_written(place: 
 
 
 def test_random_weights_have_forgotten_nothing() -> None:
-    content = {"data": "digits", "model": {"backbone": "timm/test_resnet"}, "forgetting": {"path": "seen"}}
+    model = {"backbone": "timm/test_resnet"}
+    content = {"data": "digits", "model": model, "forgetting": {"path": "seen"}}
+    for random in ({"strategy": "scratch"}, {"strategy": "full", "model": {**model, "weights": "none"}}):
+        with pytest.raises(RecipeError, match="a problem") as caught:
+            recipe_from({**content, **random})
+        assert "nothing that could be forgotten" in caught.value.problems[0].message
+
+
+def test_texts_are_not_looked_at() -> None:
+    content = {
+        "data": {"kind": "text_folder", "path": "mail"},
+        "model": {"backbone": "hf/bert"},
+        "strategy": "full",
+    }
     with pytest.raises(RecipeError) as caught:
-        recipe_from({**content, "strategy": "scratch"})
-    assert "nothing that could be forgotten" in caught.value.problems[0].message
+        recipe_from({**content, "task": "text_classification", "forgetting": {"path": "seen"}})
+    assert "on images alone" in caught.value.problems[0].message
 
 
 def test_the_run_keeps_where_the_images_are(

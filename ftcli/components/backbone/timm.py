@@ -121,7 +121,7 @@ def open_model(
         note = load_weights(model, Path(weights), heads)
     depth = depth_of(model) or by_module_order(model, heads)
     has_classifier = default is not None and bool(record.pretrained.num_classes)
-    return Opened(model, heads, depth, own.at_size(size), note, record.config, has_classifier)
+    return Opened(model, heads, depth, own.at_size(size), note, record.config, has_classifier=has_classifier)
 
 
 def heads_of(model: Any) -> tuple[str, ...]:
