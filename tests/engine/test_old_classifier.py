@@ -97,3 +97,34 @@ def test_classes_of_imagenet_are_called_as_their_folders_and_as_people_do(backbo
     assert len(names) == 1000
     assert names[281].split(", ")[:2] == ["n02123045", "tabby"]
     assert names[0].split(", ")[:2] == ["n01440764", "tench"]
+
+
+TINY = {
+    "hidden_size": 16,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 2,
+    "intermediate_size": 32,
+    "image_size": 32,
+    "patch_size": 8,
+}
+
+
+def test_a_folder_of_transformers_brings_its_labels_in_their_order(tmp_path: Path) -> None:
+    transformers = pytest.importorskip("transformers")
+    names = {0: "tench, Tinca tinca", 1: "cat", 2: "dog"}
+    made = transformers.ViTForImageClassification(transformers.ViTConfig(**TINY, id2label=names)).eval()
+    made.save_pretrained(tmp_path)
+    old = open_old_classifier(f"hf/{tmp_path}", "default", 32)
+    assert (old.names, old.heads) == (tuple(names.values()), ("classifier",))
+    assert torch.equal(old.model.eval()(IMAGES), made(IMAGES).logits)
+
+
+@pytest.mark.parametrize("kind", ["ViTModel", "CLIPVisionModel"])
+def test_an_encoder_of_transformers_has_nothing_to_ask(kind: str, tmp_path: Path) -> None:
+    """One whose class has a classifier all the same, with random values, and one that has none."""
+    transformers = pytest.importorskip("transformers")
+    made = getattr(transformers, kind)
+    made(made.config_class(**TINY)).save_pretrained(tmp_path)
+    with pytest.raises(RecipeError) as caught:
+        open_old_classifier(f"hf/{tmp_path}", "default", 32)
+    assert "has no classifier" in caught.value.problems[0].message
