@@ -12,7 +12,9 @@ from ftcli.plans.layer_map import HEAD
 from ftcli.plans.training_plan import TrainingPlan
 
 SLOWER = 10
-"""By how much the backbone's LR is to be lower: less is seldom seen in what is forgotten."""
+"""By how much the backbone's LR is to be lower. Measured on EfficientNet-Lite0 that knew the digits 0 to 4 (99.0% of 301
+images) and learned 5 to 9: 76.1% as recipes have it, 97.3% at a tenth of that LR, 95.3% with lp_ft, 97.3% where the last
+stage alone trained, and 76.4% where half of the stages did, which is therefore no advice."""
 
 
 def forgot(plan: TrainingPlan, measured: Forgetting) -> Iterator[Finding]:
@@ -38,12 +40,6 @@ def _remedies(plan: TrainingPlan) -> Iterator[str]:
     if not trained:
         return
     yield slower_backbone(History(plan), SLOWER)
-    yield _fewer_stages(len(trained))
     if plan.strategy == "full":
         yield "strategy: lp_ft"
-
-
-def _fewer_stages(trained: int) -> str:
-    if trained == 1:
-        return "strategy: feature_extraction"
-    return f"strategy: {{kind: partial, last_stages: {trained // 2}}} (now {trained})"
+    yield "strategy: feature_extraction" if len(trained) == 1 else "strategy: {kind: partial, last_stages: 1}"

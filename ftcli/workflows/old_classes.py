@@ -7,7 +7,8 @@ from difflib import get_close_matches
 
 from ftcli.errors import DataError
 
-SHOWN = 3
+SHOWN, MOST = 3, 10
+"""Wrong folders, and near names of one; classes where none is near."""
 
 
 def outputs_of(folders: Iterable[str], names: Sequence[str], num_classes: int, where: str) -> dict[str, int]:
@@ -58,13 +59,13 @@ def _several(names: Sequence[str], outputs: Sequence[int]) -> str:
 
 
 def _nearest(folder: str, known: Mapping[str, tuple[int, ...]], by_index: bool, num_classes: int) -> str:
+    if by_index and (folder.isdecimal() or not known):
+        return f"indices are 0 to {num_classes - 1}"
     alike = get_close_matches(_folded(folder), list(known), n=2 * SHOWN, cutoff=0.5)
     near = {known[alias]: alias for alias in reversed(alike)}  # of a class with several the nearest
     if near:
         return f"nearest: {', '.join(list(near.values())[::-1][:SHOWN])}"
-    return (
-        f"indices are 0 to {num_classes - 1}" if by_index else f"its classes: {', '.join(sorted(known)[:10])}"
-    )
+    return f"classes are {', '.join(sorted(known)[:MOST])}{', ...' if len(known) > MOST else ''}"
 
 
 def _refused(wrong: Mapping[str, str], where: str) -> DataError:

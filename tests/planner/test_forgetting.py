@@ -28,8 +28,7 @@ def test_the_fall_is_told_with_its_error() -> None:
 def test_all_of_the_backbone_may_be_slower_less_or_later() -> None:
     told = remedy("full", norm="freeze_stats")
     assert "backbone_divisor: 100} (now 10)" in told
-    assert "{kind: partial, last_stages: 2} (now 5)" in told
-    assert told.endswith("strategy: lp_ft")
+    assert told.endswith("strategy: lp_ft, or strategy: {kind: partial, last_stages: 1}")
     assert "freeze_stats" not in told
 
 

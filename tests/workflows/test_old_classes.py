@@ -49,6 +49,13 @@ def test_what_is_none_of_them_is_told_at_once_with_the_nearest() -> None:
     assert caught.value.exit_code == 4
 
 
+def test_where_no_name_is_near_some_are_told() -> None:
+    with pytest.raises(DataError, match=r"'zebra' \(classes are 5, 6\)"):
+        outputs(["zebra"], ("5", "6"))
+    with pytest.raises(DataError, match=r"'zebra' \(indices are 0 to 999\)"):
+        outputs_of(["zebra"], (), 1000, "old")
+
+
 def test_a_name_of_two_classes_is_not_guessed() -> None:
     with pytest.raises(DataError, match=r"'crane' \(may be 1 \(n02012849, crane\) or 2"):
         outputs(["crane"])
