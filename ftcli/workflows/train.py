@@ -26,7 +26,7 @@ from ftcli.engine.peak_memory import PeakMemory
 from ftcli.engine.preload import preload
 from ftcli.engine.progress import Progress, compared_by
 from ftcli.engine.run_folder import RunFolder, claimed_run_folder
-from ftcli.engine.run_lock import held
+from ftcli.engine.run_lock import held, remove_left
 from ftcli.engine.stopwatch import span
 from ftcli.engine.weights_file import save_model
 from ftcli.engine.whole_checkpoint import best_model
@@ -110,9 +110,18 @@ def train(
     if not run.summary.exists():
         with held(run.path):
             return _stoppable(recipe, run, listener, decoded, audit_command)
+    return _proved(_complete_already(run, listener))
+
+
+def _complete_already(run: RunFolder, listener: Listener) -> TrainResult:
+    """The result again, and what is missing or left over where the process was killed after its last word."""
     run.tidy()
+    remove_left(run.path)
     listener(Noticed(_complete(run)))
-    return _proved(saved_result(run))
+    result = saved_result(run)
+    if not run.report.exists():
+        listener(RunDone(str(run.path), result.test, result.seconds))
+    return result
 
 
 def _stoppable(
