@@ -6,7 +6,7 @@ from ftcli.plans.forgetting import SURE
 from ftcli.report.html.pieces import note, row, section, table
 from ftcli.workflows.report_run import RunRecord
 
-_COLUMNS = ("", ">accuracy", ">right", ">images")
+_COLUMNS = ("when", ">accuracy", ">right", ">images")
 
 
 def forgetting(run: RunRecord) -> str:
