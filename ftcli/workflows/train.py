@@ -44,6 +44,7 @@ from ftcli.stopping import Terminated
 from ftcli.workflows.audit_gate import audit_of, gate, scores_without_leaks
 from ftcli.workflows.cache import feature_shelf
 from ftcli.workflows.environment import environment
+from ftcli.workflows.forgetting import forgetting_meter, with_forgetting
 from ftcli.workflows.harm import explain_harm
 from ftcli.workflows.last_look import last_look
 from ftcli.workflows.out_of_fold import out_of_fold
@@ -170,6 +171,7 @@ def _train(
     for finding in keeper.noticed:
         tell(Noticed(finding))
     started = time.perf_counter()
+    meter = forgetting_meter(recipe, prepared.plan, tell)
     with span("audit"):
         known = None if decoded is None else decoded.audits
         audit = gate(recipe, prepared.splits, tell, audit_command or audit_of(run, recipe), known)
@@ -190,6 +192,7 @@ def _train(
         work.remembered = resumed[1] if resumed else {}
         work.meter = DriftMeter(work, start)
         result = _perform(recipe, prepared, run, work, tell.progress, audit, started)
+        result = with_forgetting(result, meter, work, tell.progress)
         result = replace(result, peak_memory=peak.bytes)
         run.complete(result.to_dict())
         told(RunDone(result.run, result.test, result.seconds, images_by_name(batches.store.splits)))
