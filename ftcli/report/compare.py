@@ -36,7 +36,7 @@ def compare_view(found: Comparison) -> RenderableType:
     parts += [Text(""), Text(_note(found), QUIET)]
     if found.paired or found.unpaired:
         parts += [Text(""), heading("Is the best one better?"), Text(""), *_significance(found)]
-    if len(found.num_trains) > 1:
+    if found.has_curves:
         parts += [Text(""), heading("Learning curves"), Text(""), _curves(found), _plot(found)]
     if found.crossover is not None:
         parts += [Text(""), plain(crossover_sentence(found.crossover, found.num_trains), STRONG)]
@@ -55,19 +55,21 @@ def crossover_sentence(crossing: Crossover, num_trains: Sequence[int]) -> str:
 
 
 def _title(found: Comparison) -> str:
-    counts = [f"{len(found.variants)} variants"]
-    seeds = {seed for cell in found.cells for seed in cell.seeds}
-    if len(seeds) > 1:
-        counts.append(f"{len(seeds)} seeds")
-    return f"{found.name}: {', '.join(counts)}, {max(found.num_trains):,} training images"
+    counts = [f"{len(found.variants)} variant{'s' if len(found.variants) > 1 else ''}"]
+    if any(len(cell.seeds) > 1 for cell in found.cells):
+        counts.append(f"{len({seed for cell in found.cells for seed in cell.seeds})} seeds")
+    sizes = [cell.num_train for cell in found.finalists]
+    images = f"{max(sizes):,}" if len(set(sizes)) == 1 else f"{min(sizes):,} to {max(sizes):,}"
+    return f"{found.name}: {', '.join(counts)}, {images} training images"
 
 
 def _side_by_side(found: Comparison) -> RenderableType:
-    """At the largest size, the best first."""
-    cells = [found.at(name, max(found.num_trains)) for name in found.variants]
-    here = sorted((cell for cell in cells if cell is not None), key=lambda cell: -cell.mean)
+    """The best first; with what each was trained on, where that is not the same."""
     headers = ["variant", "test", "spread", "trains", "images", "FLOPs", "time", "memory"]
-    rows = [(cell.variant, *_scores(cell), *_costs(cell)) for cell in here]
+    rows = [(cell.variant, *_scores(cell), *_costs(cell)) for cell in found.finalists]
+    if len({cell.num_train for cell in found.finalists}) > 1:
+        headers.insert(1, "train set")
+        rows = [(row[0], f"{c.num_train:,}", *row[1:]) for row, c in zip(rows, found.finalists, strict=True)]
     return _that_fits(headers, [(row, STRONG if row[0] == found.best else "") for row in rows])
 
 
@@ -130,11 +132,17 @@ def _significance(found: Comparison) -> Iterator[RenderableType]:
         yield Text("")
         pair = found.paired[0]
         seeds = "; images, not runs, are what is counted" if pair.num_pairs > 1 else ""
-        told = f"{found.best} against the others, on the same {pair.num_images:,} test images: accuracy, McNemar's"
+        told = f"{found.best} against the others, on the same {pair.num_images:,} test images: {_right(found)}, McNemar's"
         yield plain(f"{told} exact test, p after Holm{seeds}", QUIET)
     if found.unpaired:
         reason = "no seed in common, or other test images (or none on record)"
         yield plain(f"not compared image by image: {', '.join(found.unpaired)}; {reason}", QUIET)
+
+
+def _right(found: Comparison) -> str:
+    """What is counted: an image of several classes is right where every class is."""
+    several = any(run.outcome is not None and run.outcome.is_multi_label for run in found.runs)
+    return "all classes right" if several else "accuracy"
 
 
 def _pair(pair: Paired) -> Iterator[str]:

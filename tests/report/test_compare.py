@@ -111,3 +111,13 @@ def test_one_size_has_no_curve_and_failures_are_told() -> None:
     assert "full-seed1" in text
     assert "exit 20: [boom]" in text
     assert "no run is complete" in in_pipe(compare_view(replace(one, cells=())))
+
+
+def test_runs_of_different_sizes_are_all_told() -> None:
+    """Folders that were there: what each was trained on is a column, and there is no curve of one point."""
+    cells = (cell("mine", 800, 0.9), cell("hers", 640, 0.8))
+    text = in_pipe(compare_view(replace(FOUND, cells=cells, paired=(), crossover=None)))
+    assert "2 variants, 2 seeds, 640 to 800 training images" in text
+    rows = [line.split() for line in text.splitlines()]
+    assert [row[:2] for row in rows if row[:1] in (["mine"], ["hers"])][:2] == [["mine", "800"], ["hers", "640"]]
+    assert "Learning curves" not in text

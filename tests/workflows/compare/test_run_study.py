@@ -145,6 +145,8 @@ def test_a_whole_study(toys: Toys, tmp_path: Path) -> None:
     assert there.variants == ("probe", "scratch")
     assert there.paired == found.paired
     assert there.crossover == found.crossover
+    with pytest.raises(UsageError, match="one run alone"):
+        compare_runs([runs[0], runs[0]])
 
 
 def test_the_second_variant_finds_images_and_features(
