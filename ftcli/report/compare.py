@@ -24,6 +24,7 @@ METRICS = {
     "macro_f1": "macro F1",
     "mean_average_precision": "mean average precision",
 }
+PAIR_HEADERS = ("against", "points", "95%", "only it", "only the other", "p")
 _LONGEST_NAME = 24
 _SURE = 0.05
 
@@ -33,7 +34,7 @@ def compare_view(found: Comparison) -> RenderableType:
     if not found.cells:
         return Group(Text(""), Text("no run is complete: there is nothing to compare"), *_failures(found))
     parts: list[RenderableType] = [Text(""), heading(_title(found)), Text(""), _side_by_side(found)]
-    parts += [Text(""), Text(_note(found), QUIET)]
+    parts += [Text(""), Text(meanings(found), QUIET)]
     if found.paired or found.unpaired:
         parts += [Text(""), heading("Is the best one better?"), Text(""), *_significance(found)]
     if found.has_curves:
@@ -63,13 +64,18 @@ def _title(found: Comparison) -> str:
     return f"{found.name}: {', '.join(counts)}, {images} training images"
 
 
-def _side_by_side(found: Comparison) -> RenderableType:
-    """The best first; with what each was trained on, where that is not the same."""
+def side_by_side(found: Comparison) -> tuple[list[str], list[tuple[str, ...]]]:
+    """Headers and rows, the best first; with what each was trained on, where that is not the same."""
     headers = ["variant", "test", "spread", "trains", "images", "FLOPs", "time", "memory"]
     rows = [(cell.variant, *_scores(cell), *_costs(cell)) for cell in found.finalists]
     if len({cell.num_train for cell in found.finalists}) > 1:
         headers.insert(1, "train set")
         rows = [(row[0], f"{c.num_train:,}", *row[1:]) for row, c in zip(rows, found.finalists, strict=True)]
+    return headers, rows
+
+
+def _side_by_side(found: Comparison) -> RenderableType:
+    headers, rows = side_by_side(found)
     return _that_fits(headers, [(row, STRONG if row[0] == found.best else "") for row in rows])
 
 
@@ -114,7 +120,8 @@ def _short(value: float | None) -> str:
     return f"{value:,.0f}"
 
 
-def _note(found: Comparison) -> str:
+def meanings(found: Comparison) -> str:
+    """Of the columns side by side."""
     several = any(len(cell.seeds) > 1 for cell in found.cells)
     spread = "mean over seeds and sample standard deviation in points" if several else "one seed: no spread"
     return (
@@ -126,17 +133,27 @@ def _note(found: Comparison) -> str:
 
 def _significance(found: Comparison) -> Iterator[RenderableType]:
     if found.paired:
-        headers = ["against", "points", "95%", "only it", "only the other", "p"]
-        rows = [((pair.other, *_pair(pair)), "" if pair.p_holm < _SURE else QUIET) for pair in found.paired]
-        yield _that_fits(headers, rows)
+        rows = [((pair.other, *pair_cells(pair)), "" if is_sure(pair) else QUIET) for pair in found.paired]
+        yield _that_fits(PAIR_HEADERS, rows)
         yield Text("")
+    for told in notes_on_tests(found):
+        yield plain(told, QUIET)
+
+
+def notes_on_tests(found: Comparison) -> Iterator[str]:
+    """What was tested how, and what could not be."""
+    if found.paired:
         pair = found.paired[0]
         seeds = "; images, not runs, are what is counted" if pair.num_pairs > 1 else ""
-        told = f"{found.best} against the others, on the same {pair.num_images:,} test images: {_right(found)}, McNemar's"
-        yield plain(f"{told} exact test, p after Holm{seeds}", QUIET)
+        told = f"{found.best} against the others, on the same {pair.num_images:,} test images"
+        yield f"{told}: {_right(found)}, McNemar's exact test, p after Holm{seeds}"
     if found.unpaired:
         reason = "no seed in common, or other test images (or none on record)"
-        yield plain(f"not compared image by image: {', '.join(found.unpaired)}; {reason}", QUIET)
+        yield f"not compared image by image: {', '.join(found.unpaired)}; {reason}"
+
+
+def is_sure(pair: Paired) -> bool:
+    return pair.p_holm < _SURE
 
 
 def _right(found: Comparison) -> str:
@@ -145,7 +162,8 @@ def _right(found: Comparison) -> str:
     return "all classes right" if several else "accuracy"
 
 
-def _pair(pair: Paired) -> Iterator[str]:
+def pair_cells(pair: Paired) -> Iterator[str]:
+    """Below PAIR_HEADERS, without the first."""
     yield f"{100 * pair.difference:+.1f}"
     yield f"{100 * pair.low:+.1f} to {100 * pair.high:+.1f}"
     yield f"{pair.only_best:,}"
@@ -168,7 +186,7 @@ def _wide_curves(found: Comparison) -> RenderableType:
     add_columns(rows, [("training images", "<"), *((f"{size:,}", ">") for size in found.num_trains)])
     for name in found.variants:
         cells = [found.at(name, size) for size in found.num_trains]
-        rows.add_row(plain(shorten(name, _LONGEST_NAME)), *(Text(_cell(cell)) for cell in cells))
+        rows.add_row(plain(shorten(name, _LONGEST_NAME)), *(Text(mean_and_spread(cell)) for cell in cells))
     return rows
 
 
@@ -177,11 +195,13 @@ def _long_curves(found: Comparison) -> RenderableType:
     add_columns(rows, [("variant", "<"), ("images", ">"), ("test", ">")])
     for name in found.variants:
         for size in found.num_trains:
-            rows.add_row(plain(shorten(name, _LONGEST_NAME)), f"{size:,}", _cell(found.at(name, size)))
+            rows.add_row(
+                plain(shorten(name, _LONGEST_NAME)), f"{size:,}", mean_and_spread(found.at(name, size))
+            )
     return rows
 
 
-def _cell(cell: Cell | None) -> str:
+def mean_and_spread(cell: Cell | None) -> str:
     if cell is None:
         return "-"
     return numbers.accuracy(cell.mean) + ("" if cell.std is None else f" ±{100 * cell.std:.1f}")
