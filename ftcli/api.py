@@ -93,7 +93,7 @@ def inspect_freeze(
 
 
 def open_model(run: Path | str, device: Literal["auto", "cpu", "cuda"] = "auto") -> SavedModel:
-    """The best model of a run folder, or of a .safetensors file that ftcli wrote, ready to look at images.
+    """The best model of a run folder, or of a .safetensors file that ftcli wrote, ready to look at images or texts.
 
     `.module` is the network, `.classes` and `.preprocessing` say what goes in and comes out. Raises ModelError,
     MachineError.
@@ -106,7 +106,8 @@ def open_model(run: Path | str, device: Literal["auto", "cpu", "cuda"] = "auto")
 def predict(model: SavedModel | Path | str, images: Sequence[Path | str | Image]) -> list[Prediction]:
     """Labels and probabilities for image files or PIL images, in their order.
 
-    `model` is what `open_model` returned, or what it would take. Raises DataError for a file it cannot read.
+    Of a model that takes texts: for text files, each a Path, or texts, each a str. `model` is what `open_model`
+    returned, or what it would take. Raises DataError for a file it cannot read.
     """
     from ftcli.workflows.predict import classify
 

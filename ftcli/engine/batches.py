@@ -68,7 +68,7 @@ class _Images(Dataset[Sample | DataError]):
             return self.transform(image), label, index
 
 
-def _silent(event: Event) -> None:
+def silent(event: Event) -> None:
     """Nobody listens."""
 
 
@@ -81,7 +81,7 @@ class ImageBatches:
     seed: int
     workers: int
     pin_memory: bool = False
-    tell: Listener = _silent
+    tell: Listener = silent
 
     def evaluation(self, stream: str) -> Iterator[Batch]:
         """Every example once, in order, as evaluation sees it."""
@@ -96,6 +96,10 @@ class ImageBatches:
         """Labels of a stream in order, (N,) int64 or (N, C) float."""
         splits = self.store.splits
         return torch.tensor([splits.target(index) for index in splits.streams[stream]])
+
+    def arranged(self, order: Order) -> Order:
+        """The order of an epoch: images are all of one size, and come as they are drawn."""
+        return order
 
     def _in_order(self, stream: str) -> list[list[Pick]]:
         picks = [(index, 0) for index in self.store.splits.streams[stream]]

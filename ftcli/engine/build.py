@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from ftcli.components import head
-from ftcli.components.backbone import is_classifier, open_backbone, width_of
+from ftcli.components.backbone import Opened, is_classifier, open_backbone, width_of
 from ftcli.engine.group_norm import replace_batch_norm
 from ftcli.engine.layer_map import layer_map_of
 from ftcli.engine.network import Network
@@ -38,11 +38,24 @@ def build_network(
     """
     with _seeded(seed):
         opened = open_backbone(backbone, weights, image_size, meta=meta, config=config)
+    return with_head(opened, backbone, head_options, num_classes, seed=seed, meta=meta)
+
+
+def with_head(
+    opened: Opened,
+    backbone: str,
+    head_options: head.Linear | head.MLP,
+    num_classes: int,
+    *,
+    seed: int,
+    meta: bool = False,
+) -> Network:
+    """The network of an opened backbone, whose model is changed; see `build_network`."""
     with _seeded(seed), torch.device("meta") if meta else nullcontext():
         for path in opened.heads:
             replace_head(opened.model, path, lambda width: head.build(head_options, width, num_classes))
     opened.model.num_classes = num_classes  # type: ignore[assignment]  # as timm's own models say it
-    layer_map, of_module = layer_map_of(opened.model, opened.heads, opened.depth, backbone)
+    layer_map, of_module = layer_map_of(opened.model, opened.head_modules, opened.depth, backbone)
     return Network(
         model=opened.model,
         layer_map=layer_map,
@@ -52,6 +65,8 @@ def build_network(
         backbone=backbone,
         weights_note=opened.weights,
         config=opened.config,
+        tokenizer=opened.tokenizer,
+        tail=opened.tail,
     )
 
 

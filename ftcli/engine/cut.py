@@ -23,7 +23,9 @@ from ftcli.engine.frozen_calls import (
     tensors,
 )
 from ftcli.engine.head_cut import cut_before_head, inputs_of
+from ftcli.engine.inputs import noise
 from ftcli.engine.network import Network
+from ftcli.plans.tokenization import Tokenization
 
 _TRIES = 4
 """Boundaries at which `highest_cut` looks: each costs a forward pass or two."""
@@ -110,6 +112,8 @@ def _cuts(network: Network, forward: Forward, boundary: int) -> Iterator[Cut]:
     """
     if boundary == network.layer_map.layers[-1].index and not _drops_before_head(network, forward):
         yield _cut_before_head(network, forward, boundary)
+    if isinstance(network.preprocessing, Tokenization):
+        return  # between modules what crosses has the length of each batch's texts
     if boundary > 0 and (cut := _cut_between_modules(network, forward, boundary)):
         yield cut
 
@@ -120,10 +124,7 @@ def _drops_before_head(network: Network, forward: Forward) -> bool:
     It may be a module or a function call, so features in the modes of that training are compared with settled ones.
     """
     firsts, _ = cut_before_head(network)
-    side, head = network.preprocessing.image_size, network.layer_map.layers[-1].index
-    images = torch.randint(
-        256, (2, 3, side, side), dtype=torch.uint8, generator=torch.Generator().manual_seed(0)
-    )
+    images, head = noise(network.preprocessing, 2), network.layer_map.layers[-1].index
     in_head = [name for name, layer in network.module_layers.items() if layer == head]
     with evaluating(network), torch.no_grad(), torch.random.fork_rng(devices=[]):
         settled = inputs_of(firsts, forward, images)

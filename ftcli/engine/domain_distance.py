@@ -57,7 +57,7 @@ def layer_distances(network: Network, batches: Iterable[Tensor]) -> tuple[LayerD
     moments = {name: _Moments() for name in norms}
     with _watching(norms, moments):
         for images_BCHW in batches:
-            network.model(normalise(images_BCHW, network.preprocessing))
+            network.model(normalise(images_BCHW, network.images))
     stage_of = {norm.name: norm.stage for norm in network.layer_map.batch_norms}
     return tuple(
         LayerDistance(name, stage_of[name], norm.num_features, _divergence(norm, moments[name]))

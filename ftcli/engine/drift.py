@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 
 import torch
@@ -12,12 +11,11 @@ from torch import Tensor
 
 from ftcli.engine.features import Stages, stage_features
 from ftcli.engine.freeze import enter_eval_mode
-from ftcli.engine.images import center_crop
+from ftcli.engine.inputs import evaluated
 from ftcli.engine.network import Network
 from ftcli.engine.precision import autocast
 from ftcli.engine.stopwatch import span
 from ftcli.engine.work import Work
-from ftcli.errors import DataError
 from ftcli.plans.data_splits import VAL
 from ftcli.plans.layer_map import LayerMap
 from ftcli.plans.phase import Phase
@@ -138,13 +136,11 @@ class DriftMeter:
 
 
 def _images(work: Work, count: int) -> Tensor | None:
-    """From all over the validation stream, uint8 (N, 3, S, S); None where there are too few to compare."""
+    """From all over the validation stream, uint8 (N, 3, S, S) or tokens (N, L); None where too few to compare."""
     store = work.batches.store
-    stream, found = store.splits.streams[VAL], []
-    for index in stream[:: max(len(stream) // count, 1)][:count]:
-        with suppress(DataError):
-            found.append(center_crop(store[index], store.preprocessing.image_size))
-    return torch.stack(found).to(work.device) if len(found) >= FEWEST_IMAGES else None
+    stream = store.splits.streams[VAL]
+    found = evaluated(store, stream[:: max(len(stream) // count, 1)][:count])
+    return found.to(work.device) if found is not None and len(found) >= FEWEST_IMAGES else None
 
 
 def _weights(layers: LayerMap, stage: str) -> list[str]:

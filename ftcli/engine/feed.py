@@ -44,7 +44,7 @@ def feed_of(work: Work, phase: Phase) -> Feed:
 
     Both give the same batches in the same order: in fp32 the same bits come of it.
     """
-    order = order_of(work.plan.sampler, work.batches.store.splits, work.plan.seed)
+    order = work.batches.arranged(order_of(work.plan.sampler, work.batches.store.splits, work.plan.seed))
     found = _from_kept(work, phase, {TRAIN: phase.prefix.views, VAL: 1})
     if found:
         cut, (train, val) = found

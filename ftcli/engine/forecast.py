@@ -7,9 +7,8 @@ import time
 import torch
 
 from ftcli.engine.freeze import enter_eval_mode
-from ftcli.engine.images import normalise
+from ftcli.engine.inputs import blank, placed, ready
 from ftcli.engine.network import Network
-from ftcli.engine.placement import place_images
 from ftcli.engine.precision import autocast
 from ftcli.plans.forecast import Forecast
 from ftcli.plans.phase import Phase
@@ -39,12 +38,12 @@ def _of_phase(plan: TrainingPlan, phase: Phase, seconds: float, num_val: int) ->
 def _forward_seconds(plan: TrainingPlan, network: Network) -> float:
     """For an image, in a batch of a few, after one pass to warm up."""
     enter_eval_mode(network)
-    count, size = min(_IMAGES, plan.batch_size), plan.preprocessing.image_size
-    images = place_images(torch.zeros(count, 3, size, size, dtype=torch.uint8), plan.machine.device)
+    count, inputs = min(_IMAGES, plan.batch_size), plan.preprocessing
+    batch = placed(blank(inputs, count), inputs, plan.machine.device)
     took = 0.0
     for _ in range(2):
         started = time.perf_counter()
         with autocast(plan.precision, plan.machine.device):
-            network.model(normalise(images, plan.preprocessing)).sum().item()
+            network.model(ready(batch, inputs)).sum().item()
         took = time.perf_counter() - started
     return took / count

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from ftcli.components.backbone import is_below
 from ftcli.engine.freeze import enter_eval_mode
+from ftcli.engine.inputs import blank
 from ftcli.engine.network import Network
 
 _FEW, _MORE = 2, 3
@@ -303,8 +304,7 @@ def _sizes(few: tuple[int, ...], more: tuple[int, ...]) -> Sizes:
 
 
 def _blank(network: Network, count: int) -> Tensor:
-    side = network.preprocessing.image_size
-    return torch.zeros(count, 3, side, side, dtype=torch.uint8)
+    return blank(network.preprocessing, count)
 
 
 def _below_and_above(network: Network, boundary: int) -> tuple[list[nn.Module], list[nn.Module]]:

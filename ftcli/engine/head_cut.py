@@ -32,6 +32,9 @@ class MeanOfHeads(nn.Module):
 
 def cut_before_head(network: Network) -> tuple[tuple[nn.Module, ...], nn.Module]:
     """The first modules of the head (their inputs are the features), and the head as a whole."""
+    if network.tail:
+        modules = [network.model.get_submodule(path) for path in network.tail]
+        return (modules[0],), nn.Sequential(*modules)
     cuts = [_cut_before(network, path) for path in network.heads]
     firsts, tails = tuple(first for first, _ in cuts), [tail for _, tail in cuts]
     return firsts, tails[0] if len(tails) == 1 else MeanOfHeads(tails)

@@ -8,24 +8,47 @@ from typing import Any
 
 from torch import nn
 
+from ftcli.errors import ModelError
+from ftcli.plans.inputs import Inputs
 from ftcli.plans.layer_map import LayerMap
 from ftcli.plans.preprocessing import Preprocessing
 
 
 @dataclass(frozen=True)
 class Network:
-    """`model` turns images (B, 3, S, S), preprocessed as `preprocessing` says, into logits (B, C)."""
+    """`model` turns images (B, 3, S, S), preprocessed as `preprocessing` says, into logits (B, C).
+
+    Or texts: tokens (B, L) with PAD behind the shorter ones.
+    """
 
     model: nn.Module
     layer_map: LayerMap
     module_layers: dict[str, int]
     """Module name to layer index; containers of several layers have none."""
     heads: tuple[str, ...]
-    """Paths of the modules that are the head; more than one where the model takes the mean of several."""
-    preprocessing: Preprocessing
+    """Paths of the new modules of the head; more than one where the model takes the mean of several."""
+    preprocessing: Inputs
     backbone: str
     """SOURCE/NAME."""
     weights_note: str
     """Where the backbone's weights are from, for the user."""
     config: Mapping[str, Any] | None = None
     """JSON-able: what rebuilds the architecture where the name alone is not enough."""
+    tokenizer: str | None = None
+    """Of a network that takes texts: the tokenizer's JSON, where it came with one."""
+    tail: tuple[str, ...] = ()
+    """Paths of all modules of the head in the order of their calls, where there are more than `heads`."""
+
+    @property
+    def images(self) -> Preprocessing:
+        """How an image becomes its input. Raises ModelError for a network that takes texts."""
+        return must_be_images(self.preprocessing, self.backbone)
+
+
+def must_be_images(inputs: Inputs, backbone: str) -> Preprocessing:
+    """Raises ModelError where the backbone takes texts."""
+    if not isinstance(inputs, Preprocessing):
+        raise ModelError(
+            f"{backbone} takes texts, not images", remedy="choose an image classifier: ftcli models ls"
+        )
+    return inputs

@@ -9,9 +9,8 @@ from torch import Tensor, nn
 from torch.amp.grad_scaler import GradScaler
 
 from ftcli.engine.freeze import enter_eval_mode
-from ftcli.engine.images import normalise
+from ftcli.engine.inputs import placed, ready
 from ftcli.engine.network import Network
-from ftcli.engine.placement import place_images
 from ftcli.plans.training_plan import Bf16Effect, Precision
 
 DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
@@ -51,7 +50,7 @@ def effect_of_bf16(network: Network, images_BCHW: Tensor, device: str, at_once: 
 
 def _features(network: Network, images_BCHW: Tensor, precision: Precision, device: str) -> Tensor:
     """What enters the heads, in one long double vector."""
-    images = normalise(place_images(images_BCHW, device), network.preprocessing)
+    images = ready(placed(images_BCHW, network.preprocessing, device), network.preprocessing)
     seen: list[Tensor] = []
 
     def capture(module: nn.Module, arguments: tuple[Tensor, ...]) -> None:

@@ -11,23 +11,31 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from ftcli.engine.cut import cut_at
 from ftcli.engine.freeze import enter_eval_mode
-from ftcli.engine.images import normalise
+from ftcli.engine.inputs import blank, ready
 from ftcli.engine.network import Network
 from ftcli.plans.prefix import PrefixCost
 
 
 def prefix_costs(network: Network, boundaries: Iterable[int]) -> dict[int, PrefixCost]:
-    """By boundary; one that the network cannot be cut at is left out. The network keeps its modes."""
+    """By boundary; one that the network cannot be cut at is left out. The network keeps its modes.
+
+    Nothing is counted of a network on the meta device whose code looks at values (DeBERTa).
+    """
     with _on_one_image(network) as image:
-        whole = _flops(lambda: _forward(network, image))
-        costs = {boundary: _cost(network, boundary, image, whole) for boundary in set(boundaries)}
+        try:
+            whole = _flops(network, lambda: _forward(network, image))
+            costs = {boundary: _cost(network, boundary, image, whole) for boundary in set(boundaries)}
+        except RuntimeError:
+            if image.is_meta:
+                return {}
+            raise
     return {boundary: cost for boundary, cost in costs.items() if cost is not None}
 
 
 def forward_flops(network: Network) -> int:
     """Floating-point operations of one image's way through the network, which keeps its modes."""
     with _on_one_image(network) as image:
-        return _flops(lambda: _forward(network, image))
+        return _flops(network, lambda: _forward(network, image))
 
 
 @contextmanager
@@ -35,10 +43,9 @@ def _on_one_image(network: Network) -> Iterator[Tensor]:
     """An empty one, where the network is; meanwhile in eval mode."""
     modes = {name: module.training for name, module in network.model.named_modules()}
     device = next(network.model.parameters()).device
-    size = network.preprocessing.image_size
     enter_eval_mode(network)
     try:
-        yield torch.zeros(1, 3, size, size, dtype=torch.uint8, device=device)
+        yield blank(network.preprocessing, 1, device)
     finally:
         _restore(network.model, modes)
 
@@ -48,19 +55,27 @@ def _cost(network: Network, boundary: int, image: Tensor, whole: int) -> PrefixC
     if cut is None:
         return None
     seen: list[Tensor] = []
-    below = _flops(lambda: seen.append(cut.prefix(image)))
+    below = _flops(network, lambda: seen.append(cut.prefix(image)))
     return PrefixCost(below / whole if whole else 0.0, seen[0].nbytes)
 
 
 def _forward(network: Network, images_BCHW: Tensor) -> Tensor:
     images_BCHW = images_BCHW.to(next(network.model.parameters()).device)
-    logits: Tensor = network.model(normalise(images_BCHW, network.preprocessing))
+    logits: Tensor = network.model(ready(images_BCHW, network.preprocessing))
     return logits
 
 
-def _flops(run: Callable[[], object]) -> int:
-    with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        run()
+def _flops(network: Network, run: Callable[[], object]) -> int:
+    """Meanwhile no parameter asks for a gradient: torch's counter fails where one is a module's input (DeBERTa)."""
+    asking = [parameter for parameter in network.model.parameters() if parameter.requires_grad]
+    try:
+        for parameter in asking:
+            parameter.requires_grad_(False)
+        with torch.no_grad(), FlopCounterMode(display=False) as counter:
+            run()
+    finally:
+        for parameter in asking:
+            parameter.requires_grad_(True)
     total: int = counter.get_total_flops()
     return total
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ftcli.engine.freeze import apply_mask, enter_train_mode
-from ftcli.engine.images import normalise
+from ftcli.engine.inputs import blank, ready
 from ftcli.engine.network import Network
 from ftcli.plans.estimate import StepMemory
 from ftcli.plans.phase import Phase
@@ -40,12 +40,11 @@ def _of_batch(network: Network, count: int) -> StepMemory:
         if isinstance(output, Tensor):
             outputs.append(output.nbytes)
 
-    size, device = network.preprocessing.image_size, next(network.model.parameters()).device
-    images = torch.zeros(count, 3, size, size, dtype=torch.uint8, device=device)
+    batch = blank(network.preprocessing, count, next(network.model.parameters()).device)
     handles = [module.register_forward_hook(measure) for module in network.model.modules()]
     try:
         with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-            network.model(normalise(images, network.preprocessing))
+            network.model(ready(batch, network.preprocessing))
     finally:
         for handle in handles:
             handle.remove()

@@ -32,7 +32,7 @@ def step_flops(network: Network, trainable: frozenset[str]) -> StepFlops:
     """
     for name, parameter in network.model.named_parameters():
         parameter.requires_grad_(name in trainable)
-    size = network.preprocessing.image_size
+    size = network.images.image_size
     images = torch.zeros(_IMAGES, 3, size, size, device="meta")
     with _counter() as forward:
         logits = network.model(images)

@@ -14,7 +14,7 @@ from torch import Tensor
 from ftcli.engine.files import replace_file, write_proved
 from ftcli.engine.tensor_bytes import DTYPES, tensor_bytes
 from ftcli.errors import ModelError
-from ftcli.plans.preprocessing import Preprocessing
+from ftcli.plans.inputs import Inputs, inputs_from_dict
 
 KEY = "ftcli"
 MODEL, MOMENT = "model/", "moment/"
@@ -29,20 +29,22 @@ class ModelCard:
     backbone: str
     head: dict[str, Any]
     classes: tuple[str, ...]
-    preprocessing: Preprocessing
+    preprocessing: Inputs
     group_norm: bool = False
     task: str = "image_classification"
     config: Mapping[str, Any] | None = None
     """What rebuilds the architecture where the backbone's name alone is not enough."""
     multi_label: bool = False
     """Whether an image may have several of the classes: the logits are then judged one by one."""
+    tokenizer: str | None = None
+    """Of a network that takes texts: the tokenizer's JSON."""
 
     def to_dict(self) -> dict[str, Any]:
         return {**vars(self), "preprocessing": self.preprocessing.to_dict()}
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> ModelCard:
-        preprocessing = Preprocessing.from_dict(values["preprocessing"])
+        preprocessing = inputs_from_dict(values["preprocessing"])
         return cls(**{**values, "preprocessing": preprocessing, "classes": tuple(values["classes"])})
 
 

@@ -12,15 +12,15 @@ from ftcli.engine.cache.features import FeatureShelf
 from ftcli.engine.cadence import Cadence
 from ftcli.engine.evaluate import predict_logits, scores_of
 from ftcli.engine.freeze import enter_eval_mode
-from ftcli.engine.images import normalise
+from ftcli.engine.inputs import placed, ready
 from ftcli.engine.micro_batch import MicroBatch
 from ftcli.engine.network import Network
 from ftcli.engine.optimize import Moments, moments
-from ftcli.engine.placement import place_images
 from ftcli.engine.prefix_cache import PrefixCache
 from ftcli.engine.progress import Progress
 from ftcli.engine.step import Stepper
 from ftcli.engine.stopwatch import span
+from ftcli.engine.text_batches import TextBatches
 from ftcli.events import Listener, Scores
 from ftcli.plans.phase import Phase
 from ftcli.plans.signals import StageDrift
@@ -49,7 +49,7 @@ class Work:
 
     plan: TrainingPlan
     network: Network
-    batches: ImageBatches
+    batches: ImageBatches | TextBatches
     augment: Any
     tell: Listener
     keeper: Keeper | None = None
@@ -76,10 +76,10 @@ class Work:
     def device(self) -> str:
         return self.plan.machine.device
 
-    def forward(self, images_BCHW: Tensor) -> Tensor:
-        """uint8 images (B, 3, S, S) -> logits (B, C)."""
-        images = place_images(images_BCHW, self.device)
-        logits: Tensor = self.network.model(normalise(images, self.plan.preprocessing))
+    def forward(self, batch: Tensor) -> Tensor:
+        """uint8 images (B, 3, S, S), or tokens (B, L) -> logits (B, C)."""
+        inputs = self.plan.preprocessing
+        logits: Tensor = self.network.model(ready(placed(batch, inputs, self.device), inputs))
         return logits
 
     def evaluate(self, stream: str) -> Scores:

@@ -41,6 +41,8 @@ def choose_augment(recipe: Recipe) -> Chosen:
     if recipe.augment is not None:
         return Chosen(recipe.augment, None)
     choices = kinds("augment")
+    if recipe.takes_texts:
+        return Chosen(choices["none"](kind="none"), None)
     if recipe.strategy.kind == "feature_extraction":
         why = "a frozen backbone then sees each image once"
         return Chosen(choices["none"](kind="none"), Decision("augment", "none", why))
@@ -99,13 +101,13 @@ def choose_precision(recipe: Recipe, machine: Machine, evidence: Bf16Effect | Pr
         where = "GPU" if machine.device == "cuda" else "CPU"
         return _precision("fp32", f"this {where} has no bf16 of its own")
     if evidence is None:
-        return _precision("fp32", "until the first training images have been seen in bf16")
+        return _precision("fp32", f"until the first training {recipe.noun}s have been seen in bf16")
     if not evidence.finite:
         return _precision("fp32", "bf16 turns features into infinity or NaN")
     error, bound = f"{100 * evidence.error:.1f}%", f"bound {100 * MOST_BF16_ERROR:g}%"
     if evidence.error > MOST_BF16_ERROR:
         return _precision("fp32", f"bf16 moves the features by {error} ({bound})")
-    images = f"{evidence.num_images} image{'s' * (evidence.num_images != 1)}"
+    images = f"{evidence.num_images} {recipe.noun}{'s' * (evidence.num_images != 1)}"
     return _precision("bf16", f"features within {error} of fp32 on {images} ({bound})")
 
 

@@ -23,6 +23,7 @@ from ftcli.planner.phases import compile_phases
 from ftcli.planner.prefix import Images
 from ftcli.plans.depthwise import wide_depthwise
 from ftcli.plans.folding import frozen_below
+from ftcli.plans.inputs import Inputs
 from ftcli.plans.layer_map import LayerMap
 from ftcli.plans.norm_policy import NormPolicy
 from ftcli.plans.phase import Plateau
@@ -39,7 +40,7 @@ class DataFacts:
 
     classes: tuple[str, ...]
     num_train: int | None
-    preprocessing: Preprocessing
+    preprocessing: Inputs
     class_counts: tuple[int, ...] | None = None
     """Training examples of each class, in the order of `classes`; None where they are not known."""
     multi_label: bool = False
@@ -115,7 +116,7 @@ def compile_plan(
             *(choice.decision for choice in choices if choice.decision),
         ),
         class_counts=facts.class_counts,
-        transforms=augmentation.described(augment.value, facts.preprocessing),
+        transforms=_transforms(augment.value, facts.preprocessing),
         objective=objective.spec(
             recipe.objective,
             facts.classes,
@@ -192,6 +193,10 @@ def _check_metric(recipe: Recipe, facts: DataFacts) -> None:
     if metric == "balanced_accuracy" and facts.multi_label:
         what, remedy = "multi-label data have no balanced accuracy", "use macro_f1, or leave it out"
         raise RecipeError(Problem("train.checkpoint_metric", what, remedy))
+
+
+def _transforms(augment: Any, inputs: Inputs) -> tuple[str, ...]:
+    return augmentation.described(augment, inputs) if isinstance(inputs, Preprocessing) else ()
 
 
 def _images(augment: Any) -> Images:

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from ftcli.plans.estimate import Estimate, Memory, StepMemory
 from ftcli.plans.forecast import Forecast
 from ftcli.plans.phase import Phase
+from ftcli.plans.tokenization import Tokenization
 from ftcli.plans.training_plan import TrainingPlan
 
 _STATES: Mapping[str, int] = {"adamw": 2, "sgd": 1}
 """Numbers that the optimizer keeps for each that it moves."""
 _FP32 = 4
+_TOKEN = 4
 SQUARE = 1.0
 
 
@@ -72,9 +74,12 @@ def _seconds(plan: TrainingPlan, forecasts: Sequence[Forecast]) -> float:
 
 
 def _pixels(plan: TrainingPlan, images: Images) -> int:
-    """uint8, three channels; an image that is resized by its shorter side keeps its shape."""
-    side = plan.preprocessing.resize_size
-    stretch = images.stretch if plan.preprocessing.fit == "crop" else SQUARE
+    """uint8, three channels; an image that is resized by its shorter side keeps its shape. Of texts: int32 tokens."""
+    inputs = plan.preprocessing
+    if isinstance(inputs, Tokenization):
+        return images.total * _TOKEN * inputs.max_length
+    side = inputs.resize_size
+    stretch = images.stretch if inputs.fit == "crop" else SQUARE
     return round(images.total * 3 * side * side * stretch)
 
 

@@ -47,7 +47,7 @@ def _views(recipe: Recipe, images: Images, epochs: int) -> tuple[int, str]:
     if recipe.cache.prefix == "off":
         return 0, "cache.prefix is off"
     if images == "same":
-        return 1, "every epoch sees the same images"
+        return 1, f"every epoch sees the same {recipe.noun}s"
     if images == "mixed":
         return 0, "images are augmented and mixed anew in each epoch"
     if isinstance(asked, int):

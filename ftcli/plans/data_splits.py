@@ -9,12 +9,9 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ftcli.errors import DataError
-
-if TYPE_CHECKING:
-    from PIL.Image import Image
 
 TRAIN, VAL, TEST = "train", "val", "test"
 
@@ -42,8 +39,8 @@ class Example:
 class DataSplits:
     """`streams` maps train, val and test (and later others) to indices into `examples`.
 
-    `load(index)` opens the image as it is stored, in its own mode and size; it raises DataError with the
-    file's name when it cannot. It is called from several threads or processes.
+    `load(index)` opens the image as it is stored, in its own mode and size, or gives the text; it raises DataError
+    with the file's name when it cannot. It is called from several threads or processes.
     """
 
     source: str
@@ -51,7 +48,7 @@ class DataSplits:
     classes: tuple[str, ...]
     examples: tuple[Example, ...]
     streams: Mapping[str, tuple[int, ...]]
-    load: Callable[[int], Image]
+    load: Callable[[int], Any]
     files: tuple[Path, ...] | None = None
     """Where each example's image lies; None when they are not in files of their own."""
     how: str = ""
@@ -62,6 +59,13 @@ class DataSplits:
     """Key -> why, of examples that a stream would hold if they could be read."""
     multi_label: bool = False
     """Whether an example may have several classes, or none."""
+    texts: bool = False
+    """Whether the examples are texts, or images."""
+
+    @property
+    def noun(self) -> str:
+        """What an example is."""
+        return "text" if self.texts else "image"
 
     @property
     def drawn(self) -> tuple[str, ...]:

@@ -12,10 +12,10 @@ from typing import Any, Literal
 from ftcli.findings import Finding
 from ftcli.plans.depthwise import Depthwise
 from ftcli.plans.folding import FoldBN
+from ftcli.plans.inputs import Inputs
 from ftcli.plans.layer_map import LayerMap
 from ftcli.plans.norm_policy import NormPolicy
 from ftcli.plans.phase import Phase, Plateau
-from ftcli.plans.preprocessing import Preprocessing
 
 Precision = Literal["fp32", "bf16", "fp16"]
 Sampler = Literal["shuffle", "balanced", "weighted"]
@@ -85,7 +85,7 @@ class TrainingPlan:
     num_train: int
     data_known: bool
     """False where the data was not at hand: classes and num_train are then assumed."""
-    preprocessing: Preprocessing
+    preprocessing: Inputs
     pretrained: bool
     strategy: str
     phases: tuple[Phase, ...]

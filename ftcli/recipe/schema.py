@@ -131,8 +131,8 @@ class Recipe(Options):
 
     name: str = Field(default="run", pattern=r"^[A-Za-z0-9][A-Za-z0-9_.\-]*$")
     """Names the run folder, in letters, digits, `_`, `.` and `-`; the recipe's file name when left out."""
-    task: Literal["image_classification"] = "image_classification"
-    """What is learned."""
+    task: Literal["image_classification", "text_classification"] = "image_classification"
+    """What is learned. text_classification takes data of kind text_csv or text_folder and a text encoder: hf/NAME."""
     seed: int = Field(default=0, ge=0, lt=2**32)
     """Decides the split, the new head's weights, the order of examples and their augmentation."""
     data: union_of("data")  # type: ignore[valid-type]
@@ -170,6 +170,23 @@ class Recipe(Options):
         if self.strategy.kind == "scratch" and self.model.weights not in ("default", "none"):
             raise ValueError("strategy scratch starts from random weights; remove model.weights")
         return self
+
+    @model_validator(mode="after")
+    def _data_are_of_the_task(self) -> Recipe:
+        if self.data.task != self.task:
+            raise ValueError(f"data of kind {self.data.kind} are for task: {self.data.task}, not {self.task}")
+        if self.takes_texts and self.augment is not None and self.augment.kind != "none":
+            raise ValueError(f"augment: {self.augment.kind} varies images; remove it, or set augment: none")
+        return self
+
+    @property
+    def takes_texts(self) -> bool:
+        return self.task == "text_classification"
+
+    @property
+    def noun(self) -> str:
+        """What an example is."""
+        return "text" if self.takes_texts else "image"
 
     @property
     def pretrained(self) -> bool:

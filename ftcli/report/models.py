@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from ftcli.plans.tokenization import Tokenization
 from ftcli.report import numbers
 from ftcli.report.layout import add_columns, heading, labelled, table
 from ftcli.report.safe_text import plain
 
 if TYPE_CHECKING:
+    from ftcli.plans.inputs import Inputs
     from ftcli.plans.preprocessing import Preprocessing
     from ftcli.workflows.backbone_card import BackboneCard, SourceCoverage
     from ftcli.workflows.models import ListedBackbone
@@ -44,16 +46,21 @@ def coverage_view(coverages: Sequence[SourceCoverage]) -> RenderableType:
 
 
 def _facts(card: BackboneCard) -> list[tuple[str, RenderableType]]:
-    images = card.preprocessing
     values = (
         ("parameters", f"{numbers.count(card.parameters)} without the head"),
         ("head", f"at {', '.join(card.heads)}, {numbers.count(card.features)} features"),
         ("weights", card.weights or "none; give a file, or train from scratch"),
         ("tags", _tags(card)),
-        ("images", _images(card.preprocessing)),
-        ("normalise", f"mean {_channels(images.mean)}, std {_channels(images.std)}"),
+        *_inputs(card.preprocessing),
     )
     return [(label, plain(value)) for label, value in values if value]
+
+
+def _inputs(inputs: Inputs) -> tuple[tuple[str, str], ...]:
+    if isinstance(inputs, Tokenization):
+        return (("texts", f"cut after {inputs.max_length} tokens, of a vocabulary of {inputs.vocabulary:,}"),)
+    normalised = f"mean {_channels(inputs.mean)}, std {_channels(inputs.std)}"
+    return ("images", _images(inputs)), ("normalise", normalised)
 
 
 def _images(images: Preprocessing) -> str:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from ftcli.plans.inputs import Inputs
 from ftcli.plans.lr_curve import LrCurve
+from ftcli.plans.tokenization import Tokenization
 from ftcli.plans.training_plan import ObjectiveSpec, OptimizerSpec, TrainingPlan
 from ftcli.report import numbers
 from ftcli.report.layout import heading, labelled
@@ -33,9 +35,15 @@ def plan_header(plan: TrainingPlan) -> RenderableType:
 
 def _backbone(plan: TrainingPlan) -> str:
     weights = "pretrained" if plan.pretrained else "random weights"
-    size = plan.preprocessing.image_size
-    fit = {"crop": "", "squash": ", squashed", "pad": ", padded"}[plan.preprocessing.fit]
-    return f"{plan.layer_map.backbone}, {weights}, images of {size}x{size} pixels{fit}"
+    return f"{plan.layer_map.backbone}, {weights}, {_inputs(plan.preprocessing)}"
+
+
+def _inputs(inputs: Inputs) -> str:
+    if isinstance(inputs, Tokenization):
+        return f"texts of up to {inputs.max_length} tokens"
+    size = inputs.image_size
+    fit = {"crop": "", "squash": ", squashed", "pad": ", padded"}[inputs.fit]
+    return f"images of {size}x{size} pixels{fit}"
 
 
 def _strategy(plan: TrainingPlan) -> str:

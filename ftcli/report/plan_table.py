@@ -14,6 +14,7 @@ from ftcli.plans.forecast import Forecast
 from ftcli.plans.freeze_facts import FreezeFacts, plan_facts
 from ftcli.plans.freeze_table import freeze_table
 from ftcli.plans.phase import Phase
+from ftcli.plans.tokenization import Tokenization
 from ftcli.plans.training_plan import Decision, TrainingPlan
 from ftcli.report import numbers
 from ftcli.report.findings import findings_view
@@ -39,7 +40,7 @@ def plan_page(
 ) -> RenderableType:
     """The plan's page around a table of its facts; by itself of stages against phases."""
     shown = Group(phases_table(freeze_table(phases)), optimizer_line(phases)) if body is None else body
-    notes = _plateau(plan.phases), _decisions(plan), _expected(forecast), findings_view(findings)
+    notes = _plateau(plan.phases), _decisions(plan), _expected(plan, forecast), findings_view(findings)
     return Group(plan_header(plan), shown, *notes)
 
 
@@ -91,18 +92,19 @@ def _decisions(plan: TrainingPlan) -> RenderableType:
     return Group(Text(""), heading("Decided by the plan"), labelled(lines))
 
 
-def _expected(forecast: Sequence[Forecast]) -> RenderableType:
+def _expected(plan: TrainingPlan, forecast: Sequence[Forecast]) -> RenderableType:
     """ "expected  phase top: 310 images/s, 4.2 s an epoch, after 19 s for the frozen part"."""
     if not forecast:
         return Group()
     return Group(
-        Text(""), heading("Expected on this machine"), labelled((f.phase, _pace(f)) for f in forecast)
+        Text(""), heading("Expected on this machine"), labelled((f.phase, _pace(plan, f)) for f in forecast)
     )
 
 
-def _pace(forecast: Forecast) -> Text:
+def _pace(plan: TrainingPlan, forecast: Forecast) -> Text:
     before = f", after {numbers.duration(forecast.before_seconds)} for the frozen part"
-    pace = f"{forecast.images_per_second:,.0f} images/s, {numbers.duration(forecast.epoch_seconds)} an epoch"
+    noun = "texts" if isinstance(plan.preprocessing, Tokenization) else "images"
+    pace = f"{forecast.images_per_second:,.0f} {noun}/s, {numbers.duration(forecast.epoch_seconds)} an epoch"
     return plain(pace + (before if forecast.before_seconds else ""))
 
 

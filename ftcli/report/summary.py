@@ -70,10 +70,10 @@ def _reuse(reuse: Reuse | None) -> list[Text]:
     if reuse is None:
         return []
     if not reuse.computed:
-        return [plain(f"frozen part: kept by an earlier run, used for {reuse.read:,} images")]
+        return [plain(f"frozen part: kept by an earlier run, used for {reuse.read:,} examples")]
     took, instead = numbers.duration(reuse.seconds), numbers.duration(reuse.instead)
-    told = f"frozen part: computed for {reuse.computed:,} images, used for {reuse.read:,}: {took} instead of {instead}"
-    return [plain(told)]
+    counts = f"computed for {reuse.computed:,} examples, used for {reuse.read:,}"
+    return [plain(f"frozen part: {counts}: {took} instead of {instead}")]
 
 
 def evaluate_view(evaluation: Mapping[str, Any]) -> RenderableType:

@@ -13,6 +13,7 @@ from ftcli.engine.audit.fingerprint import Fingerprint
 from ftcli.engine.audit.recall import recalled
 from ftcli.engine.audit.scan import Scanned, scan
 from ftcli.engine.audit.search import NearPairs, near_copies
+from ftcli.engine.audit.text_print import TextPrint
 from ftcli.errors import DataError
 from ftcli.events import Event, Listener, Working
 from ftcli.planner.audit_rules import Seen, audit_findings, not_checked
@@ -34,19 +35,21 @@ class Looked:
 
     scanned: Sequence[Scanned]
     images: tuple[bytes, ...]
-    """The digest of each different image."""
+    """The digest of each different image or text."""
     near: NearPairs | None
-    """Indices into `images`; None when there are too few to compare."""
+    """Indices into `images`; None when there are too few to compare, and of texts."""
 
 
 def look(
     splits: DataSplits, tell: Listener = _silent, *, workers: int | None = None, cached: bool = True
 ) -> Looked:
-    """Every image opened once, and the different ones compared."""
+    """Every image or text opened once, and the different images compared."""
     used = workers or min(os.cpu_count() or 1, 8)
-    scanned = scan(
-        splits, used, lambda done, total: tell(Working("auditing images", done, total)), cached=cached
-    )
+    what = f"auditing {'texts' if splits.texts else 'images'}"
+    scanned = scan(splits, used, lambda done, total: tell(Working(what, done, total)), cached=cached)
+    if splits.texts:
+        different = dict.fromkeys(found.digest for found in scanned if isinstance(found, TextPrint))
+        return Looked(scanned, tuple(different), None)
     first = {found.digest: found for found in scanned if isinstance(found, Fingerprint)}
     if len(first) < 2:
         return Looked(scanned, tuple(first), None)
@@ -103,6 +106,8 @@ def leak_free(report: AuditReport, splits: DataSplits, stream: str) -> tuple[int
 def _facts(index: int, found: Scanned) -> ImageFacts:
     if isinstance(found, DataError):
         return ImageFacts(index, error=found.what)
+    if isinstance(found, TextPrint):
+        return ImageFacts(index)
     return ImageFacts(index, found.width, found.height, found.mean, found.std, found.spread)
 
 
@@ -112,11 +117,11 @@ def _pairs(splits: DataSplits, looked: Looked) -> list[Pair]:
     copies: dict[bytes, list[int]] = {digest: [] for digest in looked.images}
     for index in sorted(stream_of, key=lambda i: (_RANK.get(stream_of[i], 9), i)):
         found = looked.scanned[index]
-        if isinstance(found, Fingerprint):
+        if not isinstance(found, DataError):
             copies[found.digest].append(index)
     draw = _Drawer(splits, stream_of)
     exact = [
-        draw("exact", group[0], other, "the same pixels", 0.0)
+        draw("exact", group[0], other, "the same words" if splits.texts else "the same pixels", 0.0)
         for group in copies.values()
         for other in group[1:]
     ]

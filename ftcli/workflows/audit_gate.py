@@ -69,7 +69,7 @@ def _known_or_new(
 
 def refusing(report: AuditReport, recipe: Recipe) -> tuple[Finding, ...]:
     """The errors that end a strict run; images that are left out on record are none."""
-    skips = recipe.data.on_bad_image == "skip"
+    skips = not recipe.takes_texts and recipe.data.on_bad_image == "skip"
     return tuple(e for e in report.errors if not (skips and e.rule == "unreadable-image"))
 
 

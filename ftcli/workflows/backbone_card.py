@@ -8,8 +8,8 @@ from typing import Any
 
 from ftcli.components.backbone import SOURCES, is_installed, open_backbone, source
 from ftcli.engine.layer_map import layer_map_of
+from ftcli.plans.inputs import Inputs
 from ftcli.plans.layer_map import LayerMap
-from ftcli.plans.preprocessing import Preprocessing
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class BackboneCard:
     """Where the classifier is; several where the model takes the mean of several."""
     features: int
     """Width of the head's input."""
-    preprocessing: Preprocessing
+    preprocessing: Inputs
     weights: str | None
     """Where the default weights are from; None where there are none."""
     tags: tuple[str, ...]
@@ -69,7 +69,7 @@ def describe_backbone(backbone: str) -> BackboneCard:
     found, name = source(backbone)
     has_weights = found.default_tag(name) is not None
     opened = open_backbone(backbone, "default" if has_weights else "none", meta=True)
-    layer_map, _ = layer_map_of(opened.model, opened.heads, opened.depth, backbone)
+    layer_map, _ = layer_map_of(opened.model, opened.head_modules, opened.depth, backbone)
     return BackboneCard(
         name=backbone,
         parameters=layer_map.numel(p.name for p in layer_map.in_stages(layer_map.backbone_stages)),

@@ -17,10 +17,12 @@ from ftcli.engine.cache.home import allowed_bytes, backbones_folder, stamps_fold
 from ftcli.engine.cache.manifest import Kind
 from ftcli.engine.cache.pixels import PixelCache
 from ftcli.engine.cache.store import Entry, Store
+from ftcli.plans.inputs import size_of
 from ftcli.recipe.schema import Recipe
 
 if TYPE_CHECKING:
     from ftcli.engine.images import ImageStore
+    from ftcli.engine.texts import TextStore
     from ftcli.workflows.prepare import Prepared
 
 DAY = 24 * 60 * 60
@@ -78,7 +80,7 @@ def open_store(recipe: Recipe) -> Store | None:
     return Store(store_folder(), allowed) if allowed else None
 
 
-def feature_shelf(recipe: Recipe, prepared: Prepared, images: ImageStore) -> FeatureShelf | None:
+def feature_shelf(recipe: Recipe, prepared: Prepared, images: ImageStore | TextStore) -> FeatureShelf | None:
     """For what the frozen layers of a run make of its images."""
     store, plan = open_store(recipe), prepared.plan
     if store is None or recipe.cache.prefix == "off":
@@ -87,7 +89,7 @@ def feature_shelf(recipe: Recipe, prepared: Prepared, images: ImageStore) -> Fea
         "name": plan.layer_map.backbone,
         "config": json.dumps(prepared.network.config, sort_keys=True, default=str),
         "group_norm": plan.norm.to_group_norm,
-        "image_size": plan.preprocessing.image_size,
+        "image_size": size_of(plan.preprocessing),
         "deterministic": plan.deterministic,
     }
     what = f"{Path(images.splits.source).name}: {plan.layer_map.backbone.rpartition('/')[2]}"

@@ -17,10 +17,13 @@ from ftcli.engine.images import ImageStore
 from ftcli.engine.metrics import calibration_error, report_of
 from ftcli.engine.placement import find_machine, num_workers
 from ftcli.engine.run_folder import RunFolder, open_run_folder
+from ftcli.engine.text_batches import TextBatches
+from ftcli.engine.texts import TextStore
 from ftcli.errors import DataError, UsageError
 from ftcli.events import Scores
 from ftcli.planner.choose import choose_precision
 from ftcli.plans.data_splits import TEST, VAL, DataSplits, apply_split_record
+from ftcli.plans.tokenization import Tokenization
 from ftcli.plans.training_plan import Precision
 from ftcli.recipe.load import load_recipe
 from ftcli.recipe.schema import Recipe
@@ -135,11 +138,17 @@ def _precision(run: RunFolder, recipe: Recipe) -> Precision:
     return "fp32" if precision == "fp16" and machine.device == "cpu" else precision
 
 
-def _batches(recipe: Recipe, splits: DataSplits, streams: tuple[str, ...], model: SavedModel) -> ImageBatches:
+def _batches(
+    recipe: Recipe, splits: DataSplits, streams: tuple[str, ...], model: SavedModel
+) -> ImageBatches | TextBatches:
     """These streams alone, decoded once as in training: every file that cannot be read is told at once."""
-    workers = num_workers(recipe.runtime.workers)
+    workers, inputs = num_workers(recipe.runtime.workers), model.preprocessing
     asked = replace(splits, streams={name: splits.streams[name] for name in streams})
     memory = int(recipe.runtime.image_memory_gb * 2**30)
-    store = ImageStore(asked, model.card.preprocessing, memory, pixel_cache(recipe))
+    if isinstance(inputs, Tokenization):
+        texts = TextStore(asked, inputs, memory, model.tokenizer)
+        texts.scan(lambda done, total: None)
+        return TextBatches(texts, recipe.train.batch_size, recipe.seed)
+    store = ImageStore(asked, inputs, memory, pixel_cache(recipe))
     store.scan(workers, lambda done, total: None)
     return ImageBatches(store, recipe.train.batch_size, recipe.seed, workers)

@@ -22,6 +22,7 @@ from ftcli.plans.training_plan import Precision, TrainingPlan
 from ftcli.recipe.load import recipe_from
 from ftcli.recipe.schema import Recipe
 from ftcli.workflows.prepare import machine_for, open_network, open_splits, plan_of
+from ftcli.workflows.texts import must_take_the_task
 
 UNKNOWN_CLASSES = tuple(f"class {number}" for number in range(10))
 
@@ -92,6 +93,7 @@ def plan_for(
     """
     kept = card if card is not None and card.config is not None else None
     network = open_network(recipe, len(classes), meta=True, config=None if kept is None else kept.config)
+    must_take_the_task(recipe, network)
     known = replace(network, preprocessing=kept.preprocessing) if kept else network
     facts = DataFacts(classes, num_train, known.preprocessing, class_counts, multi_label)
     return _compile(recipe, known, facts, precision)

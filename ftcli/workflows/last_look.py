@@ -30,7 +30,7 @@ def last_look(
     remedy = _LEARN if evened else f"{_LEARN}; {_EVEN_OUT}"
     same = predicted_N.unique().tolist()
     if len(same) == 1:
-        message = f"the model calls all {len(labels_N):,} test images {classes[same[0]]!r}: {numbers}"
+        message = f"the model calls all {len(labels_N):,} test examples {classes[same[0]]!r}: {numbers}"
         yield Finding("warning", "test", message, remedy, "predicts-one-class")
     elif accuracy <= baseline:
         message = f"the model is no better than no model: {numbers}"

@@ -69,11 +69,11 @@ def pretrained(backbone: str) -> Network:
 
 def _images(splits: DataSplits, network: Network) -> list[Tensor]:
     """uint8 (3, S, S); what cannot be read is the audit's to tell."""
-    store = ImageStore(splits, network.preprocessing, 0)
+    store = ImageStore(splits, network.images, 0)
     images = []
     for index in spread(splits.streams[TRAIN], NUM_IMAGES):
         with suppress(DataError):
-            images.append(center_crop(store[index], network.preprocessing.image_size))
+            images.append(center_crop(store[index], network.images.image_size))
     if not images:
         raise DataError("no image can be read", where=splits.source, remedy="see ftcli audit")
     return images
@@ -89,7 +89,7 @@ def _anchors(network: Network, device: str, tell: Listener) -> Anchors:
     """Both ends of the scale, for a network that has none on record. Raises ModelError where they do not differ."""
     ends = []
     for what, images in (("photographs", photographs()), ("noise", noise())):
-        cut = torch.cat(list(batches_of(images, network.preprocessing)))
+        cut = torch.cat(list(batches_of(images, network.images)))
         ends.append(mean_divergence(_measured(network, list(cut), device, tell, f"calibrating by {what}")))
     if ends[1] < LEAST_RANGE * ends[0]:
         what = f"{network.backbone} does not tell photographs ({ends[0]:.3g}) from noise ({ends[1]:.3g})"

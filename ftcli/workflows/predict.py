@@ -1,4 +1,4 @@
-"""What a trained model says of images."""
+"""What a trained model says of images or texts."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ from typing import Any
 from PIL.Image import Image
 from torch import Tensor
 
+from ftcli.components.data._texts import read_text
 from ftcli.components.data.image import open_image
 from ftcli.engine.multilabel import THRESHOLD
 from ftcli.engine.weights_file import ModelCard
+from ftcli.errors import DataError
 from ftcli.workflows.saved_model import SavedModel, load_saved
 
 TOP = 3
@@ -27,7 +29,7 @@ class Guess:
 
 @dataclass(frozen=True)
 class Prediction:
-    """`image` is the file, or its place among the images given; `top` are the likeliest labels, the first first.
+    """`image` is the file, or its place among the images or texts given; `top` the likeliest labels, the first first.
 
     `label` is the likeliest. Of a multi-label model `labels` are all those of at least 1/2, from none to every class.
     """
@@ -43,21 +45,36 @@ class Prediction:
         return told if self.labels is not None else {k: v for k, v in told.items() if k != "labels"}
 
 
-def predict(run: Path, images: Sequence[Path]) -> list[Prediction]:
-    """What the model of a run says of image files. Raises DataError for one it cannot read."""
-    return classify(load_saved(run), images)
+def predict(run: Path, files: Sequence[Path]) -> list[Prediction]:
+    """What the model of a run says of image files, or of text files. Raises DataError for one it cannot read."""
+    return classify(load_saved(run), files)
 
 
-def classify(model: SavedModel, images: Sequence[Path | str | Image]) -> list[Prediction]:
-    """What an opened model says of files or PIL images, a batch at a time. Raises DataError."""
+def classify(model: SavedModel, examples: Sequence[Path | str | Image]) -> list[Prediction]:
+    """What an opened model says of files or PIL images, a batch at a time. Raises DataError.
+
+    Of a model that takes texts a Path is a file, and a str the text itself.
+    """
+    opened = _read if model.takes_texts else _opened
     results: list[Prediction] = []
-    for start in range(0, len(images), BATCH):
-        batch = images[start : start + BATCH]
-        probabilities_BC = model.probabilities([_opened(image) for image in batch])
-        for place, (image, row) in enumerate(zip(batch, probabilities_BC, strict=True), start):
-            name = f"image {place}" if isinstance(image, Image) else str(image)
-            results.append(_prediction(name, row, model.card))
+    for start in range(0, len(examples), BATCH):
+        batch = examples[start : start + BATCH]
+        probabilities_BC = model.probabilities([opened(example) for example in batch])
+        for place, (example, row) in enumerate(zip(batch, probabilities_BC, strict=True), start):
+            results.append(_prediction(_name(example, place, model), row, model.card))
     return results
+
+
+def _name(example: Path | str | Image, place: int, model: SavedModel) -> str:
+    if isinstance(example, Image):
+        return f"image {place}"
+    return f"text {place}" if model.takes_texts and isinstance(example, str) else str(example)
+
+
+def _read(example: Path | str | Image) -> str:
+    if isinstance(example, Image):
+        raise DataError("the model takes texts, not images", remedy="give a text, or the Path of a text file")
+    return read_text(example) if isinstance(example, Path) else example
 
 
 def _opened(image: Path | str | Image) -> Image:

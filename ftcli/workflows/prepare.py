@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -13,25 +12,32 @@ import torch
 
 from ftcli.engine.batches import ImageBatches
 from ftcli.engine.build import build_network, with_group_norm
-from ftcli.engine.images import ImageStore, center_crop
-from ftcli.engine.network import Network
+from ftcli.engine.images import ImageStore
+from ftcli.engine.inputs import evaluated
+from ftcli.engine.network import Network, must_be_images
 from ftcli.engine.placement import find_machine, num_workers, place
 from ftcli.engine.precision import effect_of_bf16
 from ftcli.engine.prefix_cost import prefix_costs
 from ftcli.engine.stopwatch import span
+from ftcli.engine.text_batches import TextBatches
+from ftcli.engine.texts import TextStore
 from ftcli.engine.weights_file import ModelCard
-from ftcli.errors import DataError, ModelError
+from ftcli.errors import ModelError
 from ftcli.findings import Finding
 from ftcli.planner.choose import choose_augment
 from ftcli.planner.compile import DataFacts, check_device, compile_plan
 from ftcli.planner.data_notice import data_findings
 from ftcli.plans.audit import AuditReport
 from ftcli.plans.data_splits import TRAIN, DataSplits
+from ftcli.plans.inputs import Inputs
 from ftcli.plans.preprocessing import Preprocessing
 from ftcli.plans.training_plan import Bf16Effect, Machine, Precision, TrainingPlan
 from ftcli.recipe.schema import Recipe
 from ftcli.registry import implementation
 from ftcli.workflows.cache import pixel_cache
+from ftcli.workflows.texts import encoded_texts, must_take_the_task, noticed_of_texts
+
+Store = ImageStore | TextStore
 
 LOCAL_DIR = "timm/local-dir:"
 PATHS = ("path", "root", "val_path", "test_path")
@@ -46,7 +52,8 @@ EVIDENCE_IMAGES = 32
 class Prepared:
     """`notes` tell what was found on the way: which weights were taken, how many images there are.
 
-    `store` holds the images where they had to be read before the plan: what is skipped does not train.
+    `store` holds the examples where they had to be read before the plan: images, as what is skipped does not train;
+    texts, as their lengths are told with it.
     """
 
     splits: DataSplits
@@ -54,7 +61,7 @@ class Prepared:
     plan: TrainingPlan
     augment: Any
     notes: tuple[str, ...]
-    store: ImageStore | None = None
+    store: Store | None = None
 
 
 def prepare(
@@ -72,24 +79,36 @@ def prepare(
         splits = open_splits(recipe)
     with span("network"):
         network = open_network(recipe, len(splits.classes))
+        must_take_the_task(recipe, network)
         place(network.model, machine.device)
-    if recipe.data.image_size is not None:
+    if not recipe.takes_texts and recipe.data.image_size is not None:
         must_take_images(network, machine.device)
-    store = None
-    if recipe.data.on_bad_image == "skip":
-        store = _scanned(recipe, splits, network.preprocessing, on_progress, skip=True)
-        splits = store.splits
-    images = store or ImageStore(splits, network.preprocessing, 0)
+    store = _read_before_the_plan(recipe, splits, network, on_progress)
+    splits = store.splits if store is not None else splits
     with span("precision"):
-        evidence = precision or _bf16_evidence(recipe, machine, network, images)
+        evidence = precision or _bf16_evidence(
+            recipe, machine, network, store or ImageStore(splits, network.images, 0)
+        )
     facts = facts_of(splits, network.preprocessing)
     with span("plan"):
         plan = plan_of(recipe, network, facts, machine, evidence)
-    noticed = (*data_findings(recipe, splits), *_left_out(splits), *_not_finite(evidence))
+    of_texts = noticed_of_texts(store) if isinstance(store, TextStore) else ()
+    noticed = (*data_findings(recipe, splits), *_left_out(splits), *of_texts, *_not_finite(evidence))
     plan = plan.with_findings((*plan.findings, *noticed))
     return Prepared(
         splits, network, plan, choose_augment(recipe).value, (network.weights_note, _counts(splits)), store
     )
+
+
+def _read_before_the_plan(
+    recipe: Recipe, splits: DataSplits, network: Network, on_progress: Callable[[int, int], None]
+) -> Store | None:
+    if recipe.takes_texts:
+        with span("reading texts", len(splits.examples)):
+            return encoded_texts(recipe, splits, network, on_progress)
+    if recipe.data.on_bad_image == "skip":
+        return _scanned(recipe, splits, network.images, on_progress, skip=True)
+    return None
 
 
 def plan_of(
@@ -108,22 +127,18 @@ def plan_of(
     return compile_plan(recipe, network.layer_map, known, machine, precision)
 
 
-def _bf16_evidence(
-    recipe: Recipe, machine: Machine, network: Network, store: ImageStore
-) -> Bf16Effect | None:
-    """What bf16 does on training images from all over the stream, as evaluation sees them; None where nobody asks.
+def _bf16_evidence(recipe: Recipe, machine: Machine, network: Network, store: Store) -> Bf16Effect | None:
+    """What bf16 does on training examples from all over the stream, as evaluation sees them; None where nobody asks.
 
     An image that cannot be read is passed over: reading all of them, soon, tells of each.
     """
     if recipe.train.precision != "auto" or not machine.bf16 or recipe.runtime.exact:
         return None
-    stream, images = store.splits.streams[TRAIN], []
-    for index in stream[:: max(len(stream) // EVIDENCE_IMAGES, 1)][:EVIDENCE_IMAGES]:
-        with suppress(DataError):
-            images.append(center_crop(store[index], store.preprocessing.image_size))
-    if not images:
+    stream = store.splits.streams[TRAIN]
+    batch = evaluated(store, stream[:: max(len(stream) // EVIDENCE_IMAGES, 1)][:EVIDENCE_IMAGES])
+    if batch is None:
         return None
-    return effect_of_bf16(network, torch.stack(images), machine.device, recipe.train.batch_size)
+    return effect_of_bf16(network, batch, machine.device, recipe.train.batch_size)
 
 
 def _not_finite(evidence: Bf16Effect | Precision | None) -> tuple[Finding, ...]:
@@ -134,7 +149,7 @@ def _not_finite(evidence: Bf16Effect | Precision | None) -> tuple[Finding, ...]:
     return (Finding("info", "train.precision", message, remedy, "low-precision-overflows"),)
 
 
-def facts_of(splits: DataSplits, preprocessing: Preprocessing) -> DataFacts:
+def facts_of(splits: DataSplits, preprocessing: Inputs) -> DataFacts:
     """What a plan needs to know of data that is at hand."""
     counts = tuple(splits.count_per_class(TRAIN).values())
     return DataFacts(splits.classes, len(splits.streams[TRAIN]), preprocessing, counts, splits.multi_label)
@@ -164,7 +179,7 @@ def open_network(
         recipe.model.weights if recipe.pretrained and config is None else "none",
         recipe.model.head,
         num_classes,
-        image_size=recipe.data.image_size,
+        image_size=recipe.data.max_length if recipe.takes_texts else recipe.data.image_size,
         seed=recipe.seed,
         meta=meta,
         config=config,
@@ -177,7 +192,7 @@ def must_take_images(network: Network, device: str) -> None:
 
     Raises ModelError.
     """
-    size = network.preprocessing.image_size
+    size = network.images.image_size
     was_training = network.model.training
     network.model.eval()
     try:
@@ -204,7 +219,7 @@ class Decoded:
     audits: dict[str, AuditReport] = field(default_factory=dict)
     """What its audit saw: see audit_gate."""
 
-    def of(self, splits: DataSplits, preprocessing: Preprocessing) -> ImageStore | None:
+    def of(self, splits: DataSplits, preprocessing: Inputs) -> ImageStore | None:
         """They, divided as `splits`; None where the examples or what becomes of them are others.
 
         Images that cannot be read and are left out count among the examples: that is asked anew for every run.
@@ -220,19 +235,21 @@ def image_batches(
     prepared: Prepared,
     on_progress: Callable[[int, int], None],
     decoded: Decoded | None = None,
-) -> ImageBatches:
-    """Every image decoded once, before anything trains; kept in memory where they fit.
+) -> ImageBatches | TextBatches:
+    """Every image decoded once, before anything trains, and kept in memory where they fit; texts are read already.
 
     What `decoded` holds is taken from there, and what is decoded here is left there.
     """
-    plan = prepared.plan
+    if isinstance(prepared.store, TextStore):
+        return TextBatches(prepared.store, prepared.plan.batch_size, prepared.plan.seed)
+    plan, preparation = prepared.plan, must_be_images(prepared.plan.preprocessing, recipe.model.backbone)
     store = prepared.store
     if store is None and decoded is not None:
-        store = decoded.of(prepared.splits, plan.preprocessing)
+        store = decoded.of(prepared.splits, preparation)
         if store is not None and not store.scanned:  # this run trains on more of them
             store.scan(num_workers(recipe.runtime.workers), on_progress)
-    if store is None or store.preprocessing != plan.preprocessing:
-        store = _scanned(recipe, prepared.splits, plan.preprocessing, on_progress)
+    if store is None or store.preprocessing != preparation:
+        store = _scanned(recipe, prepared.splits, preparation, on_progress)
     if decoded is not None:
         decoded.store = store
     workers = num_workers(recipe.runtime.workers)
@@ -276,6 +293,7 @@ def model_card(recipe: Recipe, prepared: Prepared) -> ModelCard:
         task=recipe.task,
         config=prepared.network.config,
         multi_label=prepared.splits.multi_label,
+        tokenizer=prepared.network.tokenizer,
     )
 
 

@@ -1,9 +1,10 @@
-"""A model as a run left it, ready to look at images: nothing but its own file is needed."""
+"""A model as a run left it, ready to look at images or texts: nothing but its own file is needed."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,15 +13,19 @@ from PIL.Image import Image
 from torch import Tensor, nn
 
 from ftcli.engine.build import build_network, with_group_norm
-from ftcli.engine.images import center_crop, normalise, prepare
+from ftcli.engine.images import center_crop, prepare
+from ftcli.engine.inputs import placed, ready
 from ftcli.engine.network import Network
-from ftcli.engine.placement import find_machine, place, place_images
+from ftcli.engine.placement import find_machine, place
 from ftcli.engine.run_folder import RunFolder
+from ftcli.engine.tokenizer import Tokenizer, padded
 from ftcli.engine.weights_file import ModelCard, load_model
 from ftcli.engine.whole_checkpoint import best_model
 from ftcli.errors import MachineError, ModelError
-from ftcli.plans.preprocessing import Preprocessing
+from ftcli.plans.inputs import Inputs, size_of
+from ftcli.plans.tokenization import Tokenization
 from ftcli.registry import kinds
+from ftcli.workflows.texts import tokenization_of, tokenizer_of
 
 
 @dataclass(frozen=True)
@@ -33,7 +38,7 @@ class SavedModel:
 
     @property
     def module(self) -> nn.Module:
-        """Normalised images (B, 3, S, S) -> logits (B, C)."""
+        """Normalised images (B, 3, S, S), or tokens (B, L) -> logits (B, C)."""
         return self.network.model
 
     @property
@@ -42,23 +47,38 @@ class SavedModel:
         return self.card.classes
 
     @property
-    def preprocessing(self) -> Preprocessing:
-        """How an image becomes the network's input."""
+    def preprocessing(self) -> Inputs:
+        """How an image, or a text, becomes the network's input."""
         return self.card.preprocessing
 
-    def forward(self, images_BCHW: Tensor) -> Tensor:
-        """uint8 images (B, 3, S, S) -> logits (B, C) in fp32."""
-        images = place_images(images_BCHW, self.device)
-        logits: Tensor = self.network.model(normalise(images, self.card.preprocessing))
+    @property
+    def takes_texts(self) -> bool:
+        return isinstance(self.preprocessing, Tokenization)
+
+    def forward(self, batch: Tensor) -> Tensor:
+        """uint8 images (B, 3, S, S), or tokens (B, L) -> logits (B, C) in fp32."""
+        logits: Tensor = self.network.model(
+            ready(placed(batch, self.preprocessing, self.device), self.preprocessing)
+        )
         return logits.float()
 
     @torch.inference_mode()
-    def probabilities(self, images: Sequence[Image]) -> Tensor:
-        """PIL images -> (B, C), preprocessed as in training; rows add up to 1, but for a multi-label model."""
-        size = self.card.preprocessing.image_size
-        prepared = [center_crop(prepare(image, self.card.preprocessing), size) for image in images]
-        logits_BC = self.forward(torch.stack(prepared))
+    def probabilities(self, examples: Sequence[Image | str]) -> Tensor:
+        """PIL images, or texts -> (B, C), prepared as in training; rows add up to 1, but for a multi-label model."""
+        logits_BC = self.forward(self._batch(examples))
         return (logits_BC.sigmoid() if self.card.multi_label else logits_BC.softmax(dim=1)).cpu()
+
+    def _batch(self, examples: Sequence[Any]) -> Tensor:
+        inputs = self.preprocessing
+        if isinstance(inputs, Tokenization):
+            encoded = self.tokenizer.encode(examples)
+            return padded([text.tokens for text in encoded], inputs.max_length)
+        return torch.stack([center_crop(prepare(image, inputs), inputs.image_size) for image in examples])
+
+    @cached_property
+    def tokenizer(self) -> Tokenizer:
+        """Raises ModelError for a network that takes images."""
+        return tokenizer_of(tokenization_of(self.network), self.card.tokenizer, self.card.backbone)
 
 
 def load_saved(run: Path, device: Literal["auto", "cpu", "cuda"] = "auto") -> SavedModel:
@@ -69,7 +89,7 @@ def load_saved(run: Path, device: Literal["auto", "cpu", "cuda"] = "auto") -> Sa
         "none",
         _head(card, path),
         len(card.classes),
-        image_size=card.preprocessing.image_size,
+        image_size=size_of(card.preprocessing),
         seed=0,
         config=card.config,
     )

@@ -15,6 +15,7 @@ from ftcli.engine.determinism import arithmetic
 from ftcli.engine.drift import DriftMeter, start_of
 from ftcli.engine.evaluate import scores_of
 from ftcli.engine.feed import predict_stream
+from ftcli.engine.files import write_text
 from ftcli.engine.fit import fit
 from ftcli.engine.forecast import forecast
 from ftcli.engine.keep import RunKeeper
@@ -324,6 +325,9 @@ def _predict_command(run: RunFolder, splits: DataSplits) -> str:
     index = splits.streams["test"][0]
     if splits.files is not None:
         path = splits.files[index]
+    elif splits.texts:
+        path = run.path / "example.txt"
+        write_text(path, splits.load(index))
     else:
         path = run.path / "example.png"
         to_rgb(splits.load(index)).save(path)  # PNG has no CMYK, which a JPEG may be of

@@ -38,16 +38,31 @@ def recipes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any
     (root / "list.csv").write_text("\n".join(lines))
     _write_shards(root)
     _write_mnist(root / "MNIST" / "raw")
+    _write_texts(root)
     if find_spec("datasets"):
         _write_arrow(root)
     return {
         "csv": {"path": str(root / "list.csv")},
         "digits": {},
+        "docstrings": {},
         "folder": {"path": str(root / "images")},
         "hf_dataset": {"path": str(root / "arrow")},
+        "text_csv": {"path": str(root / "texts.csv")},
+        "text_folder": {"path": str(root / "texts")},
         "torchvision": {"path": str(root), "name": "MNIST"},
         "webdataset": {"path": str(root / "data-{00..02}.tar")},
     }
+
+
+def _write_texts(root: Path) -> None:
+    lines = ["text,label"]
+    for name in ("zebra", "ant", "bee"):
+        (root / "texts" / name).mkdir(parents=True)
+        for number in range(12):
+            text = f"a text of {name}, the {number}th"
+            (root / "texts" / name / f"{number}.txt").write_text(text, encoding="utf-8")
+            lines.append(f'"{text}",{name}')
+    (root / "texts.csv").write_text("\n".join(lines), encoding="utf-8")
 
 
 def _write_shards(root: Path) -> None:
@@ -115,7 +130,7 @@ def test_every_class_stands_in_every_stream_that_was_split_off(recipes: dict[str
         assert min(splits.count_per_class(stream).values()) > 0
 
 
-@pytest.mark.parametrize("kind", ["csv", "folder", "webdataset"])
+@pytest.mark.parametrize("kind", ["csv", "folder", "text_csv", "text_folder", "webdataset"])
 def test_classes_that_have_no_order_of_their_own_are_sorted(recipes: dict[str, Any], kind: str) -> None:
     assert _open(recipes, kind).classes == ("ant", "bee", "zebra")
 
@@ -141,12 +156,17 @@ def test_the_record_brings_back_another_seeds_split(recipes: dict[str, Any], kin
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_images_load_here_and_in_another_process(recipes: dict[str, Any], kind: str) -> None:
+def test_examples_load_here_and_in_another_process(recipes: dict[str, Any], kind: str) -> None:
     splits = _open(recipes, kind)
     for stream in splits.streams:
         index = splits.streams[stream][-1]
-        image = splits.load(index)
-        assert isinstance(image, Image.Image)
-        assert min(image.size) > 0
+        example = splits.load(index)
         there = pickle.loads(pickle.dumps(splits.load))(index)
-        assert np.array_equal(np.asarray(image), np.asarray(there))
+        if splits.texts:
+            assert isinstance(example, str)
+            assert example.split()
+            assert example == there
+        else:
+            assert isinstance(example, Image.Image)
+            assert min(example.size) > 0
+            assert np.array_equal(np.asarray(example), np.asarray(there))

@@ -42,6 +42,14 @@ def test_defaults_are_written_out(write: Write) -> None:
     data = yaml.safe_load(dump_recipe(load_recipe(write(RECIPE))))
     assert data["optimizer"]["lr"] == 1e-3
     assert data["train"]["batch_size"] == 32
-    split = {"by": "ratio", "val": 0.15, "test": 0.15, "file": None, "folds": None, "fold": 0}
+    split = {
+        "by": "ratio",
+        "val": 0.15,
+        "test": 0.15,
+        "file": None,
+        "folds": None,
+        "fold": 0,
+        "train_size": None,
+    }
     images = {"image_size": None, "on_bad_image": "stop", "max_pixels": 64_000_000, "audit": "warn"}
     assert data["data"] == {"kind": "digits", **images, "split": split}

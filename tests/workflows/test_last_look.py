@@ -26,7 +26,7 @@ def told(
 def test_one_class_for_everything(answer: int) -> None:
     (finding,) = told([answer] * 4, [0, 1, 1, 2])
     assert finding.rule == "predicts-one-class"
-    assert f"calls all 4 test images {CLASSES[answer]!r}" in finding.message
+    assert f"calls all 4 test examples {CLASSES[answer]!r}" in finding.message
     assert f"test accuracy {(0.25, 0.5)[answer == 1]:.1%}" in finding.message
     assert "saying 'dog', the most frequent in training, every time has 50.0%" in finding.message
 

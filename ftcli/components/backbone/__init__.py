@@ -43,7 +43,8 @@ def open_backbone(
     """The network SOURCE/NAME with its pretrained classifier still in place.
 
     `weights` is "default" (the pretrained ones), "none" (random, from torch's generator) or a file.
-    `image_size` is the side of the input in pixels, None for the weights' own. With `meta` the tensors have
+    `image_size` is the side of the input in pixels, None for the weights' own; of a network that takes texts, the most
+    tokens. With `meta` the tensors have
     shapes only, no weights are downloaded, and the note says which would be taken. `config` is that of an
     `Opened`: with it the architecture is rebuilt from that alone. Raises ModelError.
     """

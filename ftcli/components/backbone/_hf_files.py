@@ -20,6 +20,7 @@ CONFIG = "config.json"
 IMAGES = "preprocessor_config.json"
 WEIGHTS = "model.safetensors"
 SHARDS = "model.safetensors.index.json"
+TOKENIZER = "tokenizer.json"
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,18 @@ class Files:
         if not isinstance(values, dict):
             raise _damaged(self.folder / CONFIG, "it is no object of names and values")
         return values
+
+    def tokenizer(self) -> str | None:
+        """The JSON that the tokenizers library reads; None where there is none. Raises ModelError."""
+        path = self.folder / TOKENIZER
+        if self.repository is not None and not path.is_file():
+            _fetched(self.repository, TOKENIZER, self.folder.name, needed=False)
+        try:
+            return path.read_text(encoding="utf-8") if path.is_file() else None
+        except (OSError, ValueError) as error:
+            raise ModelError(
+                f"cannot read the tokenizer: {error}", where=str(path), remedy="save it again"
+            ) from error
 
     def has_weights(self) -> bool:
         return any((self.folder / name).is_file() for name in (WEIGHTS, SHARDS))

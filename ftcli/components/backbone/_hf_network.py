@@ -7,7 +7,7 @@ no wrapper that would put a prefix before every name.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -18,9 +18,10 @@ from ftcli.errors import ModelError
 from ._errors import unsupported
 from ._hf_library import library, quietly
 from ._opened import build, is_below, is_classifier
+from ._text_families import FAMILIES
 
 CLASSIFIER = "classifier"
-_CLASSIFIES = "ForImageClassification"
+_CLASSIFIES = ("ForImageClassification", "ForSequenceClassification")
 _TWO_HEADS = {
     "DeiTForImageClassificationWithTeacher": ("cls_classifier", "distillation_classifier"),
     "LevitForImageClassificationWithTeacher": ("classifier.linear", "classifier_distill.linear"),
@@ -65,11 +66,20 @@ class Plan(NamedTuple):
 
     @property
     def is_headless(self) -> bool:
-        return _CLASSIFIES not in self.kind.__name__
+        return not any(task in self.kind.__name__ for task in _CLASSIFIES)
 
 
 def plan_of(values: Mapping[str, Any], name: str) -> Plan:
     """From the content of a config.json. Raises ModelError for what has no image classifier."""
+    config = config_of(values, name)
+    model_type = str(values.get("model_type"))
+    kind = getattr(library(), _class_name(model_type, config.architectures or (), name))
+    wants_vision = kind.config_class.model_type != model_type and hasattr(config, "vision_config")
+    return Plan(kind, config.vision_config if wants_vision else config)
+
+
+def config_of(values: Mapping[str, Any], name: str) -> Any:
+    """transformers' config of an architecture, from the content of a config.json. Raises ModelError."""
     transformers = library()
     model_type = str(values.get("model_type"))
     if model_type not in transformers.CONFIG_MAPPING:
@@ -83,12 +93,9 @@ def plan_of(values: Mapping[str, Any], name: str) -> Plan:
         except Exception as error:  # of a foreign file: missing and wrong values
             reason = str(error).strip().partition("\n")[0]
             raise unsupported(f"hf/{name}", f"its config cannot be read: {reason}") from error
-        chosen = _class_name(model_type, config.architectures or (), name)
-        kind = getattr(transformers, chosen)
     if not config.num_labels:
         config.num_labels = 2  # published without a classifier; this one only holds its place
-    wants_vision = kind.config_class.model_type != model_type and hasattr(config, "vision_config")
-    return Plan(kind, config.vision_config if wants_vision else config)
+    return config
 
 
 def _architecture_alone(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -112,7 +119,9 @@ def _class_name(model_type: str, architectures: Any, name: str) -> str:
     if model_type in FEATURES:
         return FEATURES[model_type]
     if not of_type:
-        raise unsupported(f"hf/{name}", f"transformers has no image classifier of type {model_type!r}")
+        texts = ", ".join(sorted(FAMILIES))
+        why = f"transformers has no image classifier of type {model_type!r}, and of text encoders these can be: {texts}"
+        raise unsupported(f"hf/{name}", why)
     return of_type[0]
 
 
@@ -139,10 +148,16 @@ def _not_built(name: str, error: Exception) -> ModelError:
 
 
 def construct_with(plan: Plan, tensors: Mapping[str, Tensor], where: str) -> nn.Module:
-    """With the published tensors, by the names that any version of transformers gave them.
+    """With the published tensors. Raises ModelError for weights that leave a part of the backbone without values."""
+    model, lacking = filled(plan, tensors, where)
+    _must_be_whole(model, lacking, () if plan.is_headless else head_paths(model), where)
+    return model
 
-    No file is named, so that nothing but these tensors is read. Raises ModelError for weights that leave
-    a part of the backbone without values.
+
+def filled(plan: Plan, tensors: Mapping[str, Tensor], where: str) -> tuple[nn.Module, list[str]]:
+    """The model with the tensors, by the names that any version of transformers gave them, and what got none.
+
+    No file is named, so that nothing but these tensors is read. Raises ModelError.
     """
     single = {name: t.float() if t.is_floating_point() else t for name, t in tensors.items()}
     with quietly():
@@ -158,20 +173,20 @@ def construct_with(plan: Plan, tensors: Mapping[str, Tensor], where: str) -> nn.
         except (KeyError, RuntimeError, TypeError, ValueError) as error:
             reason = str(error).strip().partition("\n")[0]
             raise ModelError(f"the weights do not fit the model: {reason}", where=where) from error
-    heads = () if plan.is_headless else head_paths(model)
-    found: nn.Module = model
-    _must_be_whole(found, info, heads, where)
-    return found
-
-
-def _must_be_whole(model: nn.Module, info: Mapping[str, Any], heads: tuple[str, ...], where: str) -> None:
-    unused = (*heads, *(path for path, _ in _left_out(model)))
     mismatched = [entry[0] for entry in info["mismatched_keys"]]
-    lacking = sorted(name for name in (*info["missing_keys"], *mismatched) if not is_below(name, unused))
-    classifier_norms = [name for name in lacking if not heads or not is_below(name, _above(heads))]
-    if classifier_norms:
-        shown = ", ".join(classifier_norms[:3]) + (", ..." if len(classifier_norms) > 3 else "")
-        what = f"the weights do not fit the model: {len(classifier_norms)} tensors have no values: {shown}"
+    return model, sorted((*info["missing_keys"], *mismatched))
+
+
+def _must_be_whole(model: nn.Module, lacking: Sequence[str], heads: tuple[str, ...], where: str) -> None:
+    unused = (*heads, *(path for path, _ in _left_out(model)), *_above(heads))
+    refuse_lacking([name for name in lacking if not is_below(name, unused)], where)
+
+
+def refuse_lacking(names: Sequence[str], where: str) -> None:
+    """Raises ModelError where the backbone has tensors without values."""
+    if names:
+        shown = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
+        what = f"the weights do not fit the model: {len(names)} tensors have no values: {shown}"
         raise ModelError(what, where=where, remedy="the config.json beside them must be of the same model")
 
 
@@ -197,11 +212,11 @@ def finish(model: Any, plan: Plan, *, resample: bool) -> None:
         owner, _, field = path.rpartition(".")
         setattr(model.get_submodule(owner), field, None if module is None else nn.Identity())
     if plan.is_headless:
-        setattr(model, CLASSIFIER, _new_classifier(model, _feature_width(plan.config)))
+        setattr(model, CLASSIFIER, new_classifier(model, _feature_width(plan.config)))
     model.config.return_dict = True
     if resample and takes_any_size(model):
         model.register_forward_pre_hook(_ask_to_resample, with_kwargs=True)
-    model.register_forward_hook(_classify_features if plan.is_headless else _logits_alone)
+    model.register_forward_hook(_classify_features if plan.is_headless else logits_alone)
 
 
 def _left_out(model: Any) -> list[tuple[str, nn.Module | None]]:
@@ -216,7 +231,7 @@ def _left_out(model: Any) -> list[tuple[str, nn.Module | None]]:
     return found
 
 
-def _new_classifier(model: nn.Module, width: int) -> nn.Linear:
+def new_classifier(model: nn.Module, width: int) -> nn.Linear:
     return nn.Linear(width, 2, device=next(model.parameters()).device)
 
 
@@ -239,7 +254,7 @@ def _ask_to_resample(
     return args, {"interpolate_pos_encoding": True} | kwargs
 
 
-def _logits_alone(model: nn.Module, args: tuple[Any, ...], output: Any) -> Tensor:
+def logits_alone(model: nn.Module, args: tuple[Any, ...], output: Any) -> Tensor:
     """PP-LCNet calls its logits a hidden state."""
     logits: Tensor = output.logits if "logits" in output else output.last_hidden_state
     return logits

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ftcli.plans.preprocessing import Preprocessing
+from ftcli.plans.inputs import Inputs
 
 from ._depth import Depth
 
@@ -26,11 +26,20 @@ class Opened:
     model: nn.Module
     heads: tuple[str, ...]
     depth: Depth
-    preprocessing: Preprocessing
+    preprocessing: Inputs
     weights: str
     """A sentence for the user: where the weights are from."""
     config: Mapping[str, Any] | None = None
     """JSON-able: what rebuilds the architecture where the name alone is not enough."""
+    tokenizer: str | None = None
+    """Of a network that takes texts: the tokenizer's JSON, where it came with one."""
+    tail: tuple[str, ...] = ()
+    """Modules from the features to the logits in the order of their calls, the classifier's among them, where layers
+    before it are as new as a head. Empty: the head is what replaces `heads`."""
+
+    @property
+    def head_modules(self) -> tuple[str, ...]:
+        return self.tail or self.heads
 
     @property
     def num_features(self) -> int:

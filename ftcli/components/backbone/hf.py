@@ -1,4 +1,4 @@
-"""Backbones of transformers: its image classifiers, and the vision models whose pooled features a head can take.
+"""Backbones of transformers: image classifiers, vision models whose pooled features a head can take, text encoders.
 
 `hf/MODEL_TYPE` is an architecture with its usual config and no weights, `hf/OWNER/NAME` a repository on the
 Hugging Face hub, `hf/PATH` a folder that begins with `.`, `/` or `~`. Weights are read as safetensors alone, and
@@ -8,17 +8,14 @@ no code that comes with a model is ever run.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
-
-from torch import Tensor
 
 from ftcli.errors import ModelError
 from ftcli.plans.preprocessing import Preprocessing
 
 from ._errors import no_such_model, unsupported, wrong_size
 from ._hf_depth import depth_of
-from ._hf_files import SHARDS, WEIGHTS, Files, find_files, is_path, is_repository, shards_of
+from ._hf_files import Files, find_files, is_path, is_repository
 from ._hf_images import images_of, usual_images
 from ._hf_library import library, quietly
 from ._hf_network import (
@@ -33,8 +30,10 @@ from ._hf_network import (
     plan_of,
     resize,
 )
+from ._hf_text import open_text
+from ._hf_weights import find_tensors
 from ._opened import Opened
-from ._weights import is_file, read_tensors
+from ._text_families import FAMILIES
 
 _EXCEPTIONS = {
     "dinat": "its attention needs the package natten",
@@ -54,7 +53,7 @@ def names() -> list[str]:
         from transformers.models.auto.modeling_auto import (
             MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING_NAMES as classifiers,
         )
-    return sorted(({*classifiers, *FEATURES} & set(known)) - set(_EXCEPTIONS))
+    return sorted(({*classifiers, *FEATURES, *FAMILIES} & set(known)) - set(_EXCEPTIONS))
 
 
 def exceptions() -> dict[str, str]:
@@ -76,8 +75,8 @@ def default_tag(name: str) -> str | None:
 
 def preprocessing(name: str) -> Preprocessing:
     """What the processor beside the weights does; ImageNet's usual where there is none. Raises ModelError."""
-    files, plan = _find(name, None)
-    return _images(name, files, plan)
+    files, values = _find(name, None)
+    return _images(name, files, plan_of(values, name))
 
 
 def open_model(
@@ -93,32 +92,29 @@ def open_model(
     The positions of a transformer are resampled where it was trained at another size than `image_size`. `config`
     is what an `Opened` said; with it neither hub nor folder is asked.
     """
-    files, plan = _find(name, config)
+    files, values = _find(name, config)
+    if values.get("model_type") in FAMILIES:
+        return open_text(name, files, values, weights, image_size, meta=meta)
+    plan = plan_of(values, name)
     own = _images(name, files, plan)
     size = image_size or own.image_size
-    from_file = is_file(weights)
     if weights == "none" and config is None:
         resize(plan.config, size)
     _must_fit(name, plan.config, size)
-    note, tensors = "random", None
-    if from_file:
-        tensors = read_tensors(Path(weights))
-        note = f"file {Path(weights).name}: {len(tensors)} tensors"
-    elif weights == "default":
-        files = _with_weights(name, files)
-        note, tensors = files.note, None if meta else _tensors(files)
+    note, tensors = find_tensors(name, files, weights, meta=meta)
     if tensors is None or meta:
         model = construct(plan, name, meta=meta)
     else:
-        model = construct_with(plan, tensors, weights if from_file else note)
+        model = construct_with(plan, tensors, note if weights == "default" else weights)
     finish(model, plan, resample=size != _side(plan.config))
     heads = head_paths(model)
     return Opened(model, heads, depth_of(model, heads), own.at_size(size), note, config_values(plan))
 
 
-def _find(name: str, config: Mapping[str, Any] | None) -> tuple[Files | None, Plan]:
+def _find(name: str, config: Mapping[str, Any] | None) -> tuple[Files | None, Mapping[str, Any]]:
+    """The files, where there are any, and the content of config.json."""
     if config is not None:
-        return None, plan_of(config, name)
+        return None, config
     if is_path(name) or is_repository(name):
         files = find_files(name)
         values = files.config()
@@ -126,12 +122,12 @@ def _find(name: str, config: Mapping[str, Any] | None) -> tuple[Files | None, Pl
             raise unsupported(f"hf/{name}", _EXCEPTIONS[values["model_type"]])
         if "model_type" not in values and "architecture" in values:
             raise unsupported(f"hf/{name}", _EXCEPTIONS["timm_wrapper"])
-        return files, plan_of(values, name)
+        return files, values
     if name in _EXCEPTIONS:
         raise unsupported(f"hf/{name}", _EXCEPTIONS[name])
     if name not in names():
         raise _unknown(name)
-    return None, plan_of({"model_type": name}, name)
+    return None, {"model_type": name}
 
 
 def _unknown(name: str) -> ModelError:
@@ -159,24 +155,3 @@ def _side(config: Any) -> int | None:
     """The pixels that the config's positions are for; None for a network that takes any."""
     size = getattr(config, "image_size", None)
     return size if size is None or isinstance(size, int) else int(size[0])
-
-
-def _with_weights(name: str, files: Files | None) -> Files:
-    if files is None:
-        remedy = (
-            f"name a repository (hf/OWNER/NAME) or a folder (hf/./{name}), or weights: none for random ones"
-        )
-        raise ModelError(f"hf/{name} is an architecture without pretrained weights", remedy=remedy)
-    if files.repository is None:
-        files.fetch_weights()
-    return files
-
-
-def _tensors(files: Files) -> dict[str, Tensor]:
-    """Of one file, or of several that an index names."""
-    files.fetch_weights()
-    folder = files.folder
-    if (folder / WEIGHTS).is_file():
-        return read_tensors(folder / WEIGHTS)
-    shards = shards_of(folder / SHARDS)
-    return {name: tensor for shard in shards for name, tensor in read_tensors(folder / shard).items()}

@@ -6,7 +6,7 @@ import json
 import os.path
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -63,7 +63,9 @@ class Split(Options):
 
 
 class DataOptions(Choice):
-    """Fields common to every source."""
+    """Fields common to every source of images."""
+
+    task: ClassVar[str] = "image_classification"
 
     image_size: int | None = Field(default=None, ge=16, le=2048)
     """Side of the network's input in pixels; default the weights' own."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import partial
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
@@ -26,17 +26,22 @@ def sub_folders(folder: Path) -> list[Path]:
 
 def images_below(folder: Path) -> tuple[list[Path], Counter[str]]:
     """The images at any depth below a folder, and how many other files lie there, by suffix."""
-    images: list[Path] = []
+    return files_below(folder, SUFFIXES)
+
+
+def files_below(folder: Path, suffixes: Collection[str]) -> tuple[list[Path], Counter[str]]:
+    """The files of these suffixes at any depth below a folder, and how many others lie there, by suffix."""
+    found: list[Path] = []
     others: Counter[str] = Counter()
     for parent, _, files in _walk(folder):
         for name in files:
             path = parent / name
             suffix = path.suffix.lower() if os.path.isfile(path) else "broken link"
-            if suffix in SUFFIXES:
-                images.append(path)
+            if suffix in suffixes:
+                found.append(path)
             else:
                 others[suffix or "no suffix"] += 1
-    return images, others
+    return found, others
 
 
 def told(others: Counter[str]) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -12,9 +11,9 @@ from pydantic import AfterValidator
 from ftcli.errors import DataError
 from ftcli.plans.data_splits import TRAIN, DataSplits, Example
 
-from ._common import STREAM_NAMES, DataOptions, SourcePath, complete
-from ._files import images_below, is_text, name_of, opener, sub_folders, told
-from ._manifest import JSON_LINES
+from ._class_folders import check_names, folder_root, stream_folders
+from ._common import DataOptions, SourcePath, complete
+from ._files import images_below, name_of, opener, sub_folders, told
 
 _LAYOUT = "put the images of each class into a folder of its name"
 _METADATA = ("metadata.csv", "metadata.jsonl")
@@ -47,15 +46,15 @@ class Folder(DataOptions):
 
 
 def open_splits(options: Folder, seed: int) -> DataSplits:
-    root = _root(options.path)
-    streams = _stream_folders(root)
+    root = folder_root(options.path, "csv")
+    streams = stream_folders(root)
     found = sorted(
         (name_of(path.relative_to(root)), stream, name, path)
         for stream, folder in streams.items()
         for name, paths in _images_by_class(root, folder, options.nested).items()
         for path in paths
     )
-    _check_names(root, found)
+    check_names(root, [key for key, *_ in found])
     empty = set() if options.nested else _classes(streams[TRAIN])
     classes = tuple(sorted(empty | {name for _, _, name, _ in found}))
     if len(classes) < 2 and (manifest := _manifest(root)):
@@ -76,52 +75,6 @@ def _group(options: Folder, key: str) -> str | None:
     """None where the path does not have the form: only a split by group minds that."""
     match = re.search(options.group, key) if options.group is not None else None
     return match.group(1) or None if match else None
-
-
-def _check_names(root: Path, found: list[tuple[str, str, str, Path]]) -> None:
-    """Raises DataError for names that no record of the run could hold, and for two that become one."""
-    bad = [ascii(key) for key, *_ in found if not is_text(key)]
-    if bad:
-        what = f"{len(bad)} names are not UTF-8, {bad[0]} first"
-        raise DataError(what, where=str(root), remedy="rename these files or folders")
-    twice = [key for (key, *_), (after, *_) in pairwise(found) if key == after]
-    if twice:
-        what = f"{len(twice)} names stand there twice, with accents composed and not: {twice[0]!r} first"
-        raise DataError(what, where=str(root), remedy="rename or remove one of each")
-
-
-def _root(path: str) -> Path:
-    root = Path(path)
-    if root.is_dir():
-        return root
-    if not root.exists():
-        raise DataError("no such folder", where=path, remedy="paths are relative to the current directory")
-    is_manifest = root.suffix.lower() in {".csv", *JSON_LINES}
-    remedy = "a manifest is opened with kind: csv" if is_manifest else "unpack it first"
-    raise DataError("this is a file, not a folder", where=path, remedy=remedy)
-
-
-def _stream_folders(root: Path) -> dict[str, Path]:
-    """Stream -> its folder; only train, the root itself, where the root holds class folders.
-
-    A class may be called train (bus, car, train): it is one when other classes stand beside it and it holds
-    no folders.
-    """
-    folders = sub_folders(root)
-    named = [folder for folder in folders if folder.name.lower() in STREAM_NAMES]
-    others = [folder.name for folder in folders if folder not in named]
-    if not named or (others and not any(sub_folders(folder) for folder in named)):
-        return {TRAIN: root}
-    names = ", ".join(folder.name for folder in named)
-    if others:
-        remedy = "keep only train, val and test, or only class folders"
-        raise DataError(f"splits ({names}) beside {', '.join(others)}", where=str(root), remedy=remedy)
-    streams = {STREAM_NAMES[folder.name.lower()]: folder for folder in named}
-    if len(streams) < len(named):
-        raise DataError(f"two folders for one split: {names}", where=str(root), remedy="keep one of them")
-    if TRAIN not in streams:
-        raise DataError(f"no train folder beside {names}", where=str(root), remedy="add one")
-    return streams
 
 
 def _classes(folder: Path) -> set[str]:

@@ -1,4 +1,4 @@
-"""Every image of the data opened once and fingerprinted, or recalled from the last time."""
+"""Every image or text of the data opened once and fingerprinted, or recalled from the last time."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from pathlib import Path
 
 from ftcli.engine.audit.cache import cache_file, read_cache, write_cache
 from ftcli.engine.audit.fingerprint import Fingerprint, fingerprint
+from ftcli.engine.audit.text_print import TextPrint, text_print
 from ftcli.engine.cache.home import stamps_folder
 from ftcli.engine.cache.stamps import Content, contents_of, stamp_of
 from ftcli.errors import DataError
 from ftcli.plans.data_splits import DataSplits
 from ftcli.stopping import at_safe_points, safe_point
 
-Scanned = Fingerprint | DataError
+Scanned = Fingerprint | TextPrint | DataError
 
 
 @at_safe_points()
@@ -22,7 +23,7 @@ def scan(
     splits: DataSplits, workers: int, on_progress: Callable[[int, int], None], *, cached: bool = True
 ) -> list[Scanned]:
     """Per example its fingerprint, or why it cannot be read."""
-    files = splits.files if cached else None
+    files = splits.files if cached and not splits.texts else None
     path = cache_file(splits.source)
     before = read_cache(path) if files else {}
     contents = contents_of(dict(enumerate(files)), splits.source, stamps_folder(), workers) if files else {}
@@ -51,7 +52,8 @@ def scan(
 
 def _fingerprint(splits: DataSplits, index: int) -> Scanned:
     try:
-        return fingerprint(splits.load(index))
+        content = splits.load(index)
+        return text_print(content) if splits.texts else fingerprint(content)
     except DataError as error:
         return error
     except (

@@ -15,6 +15,7 @@ from ftcli.engine.cache import keys
 from ftcli.engine.cache.store import Store
 from ftcli.engine.cache.writer import Writer
 from ftcli.engine.images import ImageStore
+from ftcli.engine.texts import TextStore
 
 BACKBONES = ("timm", "transformers")
 """Libraries whose code the layers are, where they are installed; torchvision's is among those of the images."""
@@ -25,7 +26,7 @@ class FeatureShelf:
     """The store, and what all features of one run have in common. `what` names them for people."""
 
     store: Store
-    images: ImageStore
+    images: ImageStore | TextStore
     what: str
     backbone: Mapping[str, Any]
     """What the network is beside its weights: its name, its configuration, what was changed in it."""

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ftcli.plans.preprocessing import Preprocessing
+from ftcli.plans.inputs import Inputs
 
 BLOCK = 2**20
 IMAGES_VERSION = 1
@@ -50,7 +50,7 @@ def of_pixels(image_CHW: Tensor) -> bytes:
     return sha256(f"{raw.dtype} {tuple(raw.shape)} ".encode() + raw.numpy().tobytes()).digest()
 
 
-def of_preparation(preprocessing: Preprocessing, max_pixels: int, made_with: Mapping[str, str]) -> str:
+def of_preparation(preprocessing: Inputs, max_pixels: int, made_with: Mapping[str, str]) -> str:
     """How an image becomes prepared pixels.
 
     `max_pixels`: an image that a recipe refuses must not come from a run of one that took it.

@@ -10,12 +10,14 @@ from ftcli.planner.audit_rules import balance, duplicates, images, names, shift,
 from ftcli.planner.audit_rules.seen import Seen
 from ftcli.planner.audit_rules.unchecked import not_checked
 
+_OF_TEXTS = (*duplicates.RULES, *ties.RULES, *balance.RULES, images.unreadable)
 _RULES = (*duplicates.RULES, *ties.RULES, *names.RULES, *balance.RULES, *images.RULES, *shift.RULES)
 
 
 def audit_findings(seen: Seen) -> tuple[Finding, ...]:
     """Every finding; leaks first."""
-    return tuple(finding for rule in _RULES for finding in rule(seen))
+    rules = _OF_TEXTS if seen.splits.texts else _RULES
+    return tuple(finding for rule in rules for finding in rule(seen))
 
 
 __all__ = ["Seen", "audit_findings", "not_checked"]

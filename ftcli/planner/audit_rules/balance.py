@@ -20,8 +20,8 @@ def imbalance(seen: Seen) -> Iterator[Finding]:
         return
     most, least = max(counts, key=counts.__getitem__), min(counts, key=counts.__getitem__)
     if counts[most] >= LOPSIDED * counts[least]:
-        what = f"{most} has {counts[most]:,} training images, {least} has {counts[least]:,}"
-        remedy = "trust macro F1 rather than accuracy; add images of the small classes"
+        what = f"{most} has {counts[most]:,} training {seen.noun}s, {least} has {counts[least]:,}"
+        remedy = f"trust macro F1 rather than accuracy; add {seen.noun}s of the small classes"
         yield Finding("warning", "classes", what, remedy, "class-imbalance")
 
 
@@ -31,16 +31,16 @@ def tiny(seen: Seen) -> Iterator[Finding]:
         verb = "has" if len(few) == 1 else "have"
         what = (
             f"{number(len(few), 'class').replace('classs', 'classes')} {verb} fewer than {TINY} training "
-            f"images: {some(f'{name} ({count})' for name, count in few.items())}"
+            f"{seen.noun}s: {some(f'{name} ({count})' for name, count in few.items())}"
         )
-        yield Finding("warning", "classes", what, "add images, or join classes", "tiny-class")
+        yield Finding("warning", "classes", what, f"add {seen.noun}s, or join classes", "tiny-class")
 
 
 def missing(seen: Seen) -> Iterator[Finding]:
     for stream in seen.splits.streams:
         empty = [name for name, count in seen.splits.count_per_class(stream).items() if not count]
         if empty:
-            what = f"no images of {some(empty)}"
+            what = f"no {seen.noun}s of {some(empty)}"
             remedy = "the score says nothing of them" if stream != TRAIN else "nothing can be learned of them"
             yield Finding("warning", stream, what, f"add some: {remedy}", "class-missing-from-split")
 

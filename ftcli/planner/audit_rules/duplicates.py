@@ -1,4 +1,4 @@
-"""One picture twice: in two streams, in one, or under two labels."""
+"""One picture or text twice: in two streams, in one, or under two labels."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def two_labels(seen: Seen) -> Iterator[Finding]:
     near = [pair for pair in pairs if pair.kind == "near"]
     remedy = "decide which label is right, and remove the other file"
     if exact:
-        what = f"{number(len(exact), 'image')} under two labels: {_with_labels(exact)}"
+        what = f"{number(len(exact), seen.noun)} under two labels: {_with_labels(exact)}"
         either = f"{remedy}; --fix-split leaves out both"
         yield Finding("error", "labels", what, either, "same-image-two-labels")
     if near:

@@ -17,8 +17,8 @@ def unreadable(seen: Seen) -> Iterator[Finding]:
     broken = [facts for facts in seen.facts if facts.error is not None]
     if broken:
         keys = [f"{seen.splits.examples[facts.index].key} ({facts.error})" for facts in broken]
-        what = f"{number(len(broken), 'image')} cannot be read: {some(keys)}"
-        yield Finding("error", "images", what, "replace or remove these files", "unreadable-image")
+        what = f"{number(len(broken), seen.noun)} cannot be read: {some(keys)}"
+        yield Finding("error", f"{seen.noun}s", what, "replace or remove these files", "unreadable-image")
 
 
 def tiny(seen: Seen) -> Iterator[Finding]:

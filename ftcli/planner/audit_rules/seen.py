@@ -21,6 +21,10 @@ class Seen:
     command: str | None = None
     """What audits these data again, `ftcli audit photos`; None where no file is known that names them."""
 
+    @property
+    def noun(self) -> str:
+        return self.splits.noun
+
     def stream_of(self) -> dict[int, str]:
         return {index: stream for stream, indices in self.splits.streams.items() for index in indices}
 

@@ -33,7 +33,7 @@ def times(seen: Seen) -> Iterator[Finding]:
     late = sum(known[index] > known[first] for index in train)
     if late:
         what = (
-            f"{number(late, 'image')} of train ({late / len(train):.1%}) are later than the first of test, "
+            f"{number(late, seen.noun)} of train ({late / len(train):.1%}) are later than the first of test, "
             f"{seen.splits.examples[first].time}"
         )
         remedy = f"past trains, future tests: {fix_split(seen, '--set data.split.by=time')}"

@@ -12,6 +12,9 @@ from ftcli.plans.data_splits import TEST, TRAIN
 
 def not_checked(seen: Seen) -> tuple[NotChecked, ...]:
     """One line for each check that the data gave no ground for, or only in part."""
+    if seen.splits.texts:
+        of_texts = (_split(seen), _groups(seen), _times(seen), _images(seen), _near_copies())
+        return tuple(line for part in of_texts for line in part)
     parts = (_split(seen), _groups(seen), _times(seen), _images(seen), _names(seen), _statistics(seen))
     return tuple(line for part in parts for line in part)
 
@@ -30,7 +33,7 @@ def _groups(seen: Seen) -> Iterator[NotChecked]:
     if without == len(used):
         yield NotChecked("groups", "no column or pattern names them: data.group_column, data.group")
     elif without:
-        yield NotChecked("groups", f"{without:,} of {number(len(used), 'image')} have none")
+        yield NotChecked("groups", f"{without:,} of {number(len(used), seen.noun)} have none")
 
 
 def _times(seen: Seen) -> Iterator[NotChecked]:
@@ -41,18 +44,22 @@ def _times(seen: Seen) -> Iterator[NotChecked]:
         return
     known = ties.moments(seen.splits)
     if len(known) < len(used):
-        why = f"{len(used) - len(known):,} of {number(len(used), 'image')} have none that can be read"
+        why = f"{len(used) - len(known):,} of {number(len(used), seen.noun)} have none that can be read"
         yield NotChecked("time", why)
 
 
 def _images(seen: Seen) -> Iterator[NotChecked]:
     broken = sum(facts.error is not None for facts in seen.facts)
     if broken:
-        yield NotChecked("copies", f"{number(broken, 'image')} cannot be read")
+        yield NotChecked("copies", f"{number(broken, seen.noun)} cannot be read")
     outside = len(seen.splits.examples) - len(seen.stream_of())
     if outside:
         verb = "belongs" if outside == 1 else "belong"
-        yield NotChecked("copies", f"{number(outside, 'image')} {verb} to no split")
+        yield NotChecked("copies", f"{number(outside, seen.noun)} {verb} to no split")
+
+
+def _near_copies() -> Iterator[NotChecked]:
+    yield NotChecked("near copies", "texts are copies where all their words are the same")
 
 
 def _names(seen: Seen) -> Iterator[NotChecked]:

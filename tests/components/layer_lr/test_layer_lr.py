@@ -45,6 +45,13 @@ def test_explicit_table_of_a_resnet():
     assert rates("stages", resnet(1), 1e-3, lr=table) == pytest.approx(list(table.values()))
 
 
+@pytest.mark.parametrize("last", ["blocks[6:]", "blocks[6:12]", "blocks.*"])
+def test_explicit_table_in_ranges_of_blocks(last: str):
+    table = {"blocks[:6]": 1e-5, last: 2e-5, "stem": 1e-6, "head": 3e-5}
+    expected = [1e-6, *[1e-5] * 6, *[2e-5] * 6, 3e-5]
+    assert rates("stages", transformer(), 1e-3, lr=table) == pytest.approx(expected)
+
+
 def test_explicit_table_in_slices_of_a_transformer():
     # The first six layers 1e-5, the rest 2e-5, the head 3e-5; embeddings at the base LR.
     table = {"blocks.[0-5]": 1e-5, "blocks.*": 2e-5, "head": 3e-5}

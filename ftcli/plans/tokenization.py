@@ -1,0 +1,29 @@
+"""How a text becomes the network's input: numbers of tokens, kept with the model for good."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+PAD = -1
+"""Stands behind a text that is shorter than others of its batch; the network attends to none of these places."""
+
+
+@dataclass(frozen=True)
+class Tokenization:
+    """A text is cut after `max_length` tokens, those that mark its start and end among them."""
+
+    max_length: int
+    vocabulary: int
+    """So many numbers the network knows: 0 is the first."""
+    most: int | None = None
+    """Tokens that the network has positions for; None where these are relative and have no end."""
+    tokenizer: str = ""
+    """The sha256 of the tokenizer's JSON; empty where none is known."""
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Tokenization:
+        return cls(**values)
