@@ -143,6 +143,7 @@ TARGETS = {
     "write": "ftcli.engine.checkpoints.write_proved",
     "pointer": "ftcli.engine.checkpoints._point_to",
     "end": "ftcli.engine.run_folder.RunFolder.complete",
+    "page": "ftcli.report.html.write.write_report",
 }
 """Where a process may be made to kill itself."""
 

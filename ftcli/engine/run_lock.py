@@ -55,6 +55,13 @@ def refuse_if_held(folder: Path) -> None:
         os.close(descriptor)
 
 
+def remove_left(folder: Path) -> None:
+    """The lock of a process that was killed; one that is held stays."""
+    if (folder / NAME).exists():
+        with suppress(MachineError, RunLockedError), held(folder):
+            pass
+
+
 def _taken(path: Path) -> int:
     while True:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os.path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from ftcli.registry import Many, Options, union_of
 
@@ -119,6 +120,16 @@ class Runtime(Options):
     them, which is faster and rounds otherwise in the last bits. off: as the network does it."""
 
 
+class Forgetting(Options):
+    """Measure what the backbone forgets: the classifier that came with its weights is put on it again at the end."""
+
+    path: Annotated[str, Field(min_length=1), AfterValidator(os.path.expanduser)]
+    """A folder of images of the kind that the weights were trained on, one folder per class, relative to the current
+    directory. Each is called as a class of the old classifier (tabby, n02123045) or, where these have no numbers for
+    names, by its index (281). These images are looked at before the first step and at the end; nothing learns from
+    them."""
+
+
 def _section(name: str, default: Any = None) -> Any:
     """A section with kinds. A mapping as default is validated; None leaves the choice to the plan."""
     if default is None:
@@ -161,6 +172,8 @@ class Recipe(Options):
     """What is kept instead of computed again."""
     runtime: Runtime = Runtime()
     """Where it runs."""
+    forgetting: Forgetting | None = None
+    """{path}: how well the old classifier does on its own kind of images, before and after. Default: not measured."""
     trackers: Many[union_of("tracker")] = ()  # type: ignore[valid-type]
     """Where else it may be followed while it runs: [tensorboard], [mlflow], [wandb]. One that fails is told of, and
     stops nothing."""
@@ -169,6 +182,14 @@ class Recipe(Options):
     def _scratch_has_no_weights(self) -> Recipe:
         if self.strategy.kind == "scratch" and self.model.weights not in ("default", "none"):
             raise ValueError("strategy scratch starts from random weights; remove model.weights")
+        return self
+
+    @model_validator(mode="after")
+    def _forgetting_can_be_measured(self) -> Recipe:
+        if self.forgetting is not None and not self.pretrained:
+            raise ValueError("random weights know nothing that could be forgotten; remove forgetting")
+        if self.forgetting is not None and self.takes_texts:
+            raise ValueError("forgetting is measured on images alone; remove forgetting")
         return self
 
     @model_validator(mode="after")

@@ -15,6 +15,7 @@ from ftcli.events import Scores
 from ftcli.report import numbers
 from ftcli.report.drift import drift_view
 from ftcli.report.findings import findings_view
+from ftcli.report.forgetting import forgetting_view
 from ftcli.report.layout import FirstThatFits, add_columns, labelled, table, unbroken
 from ftcli.report.narrator import proof_line
 from ftcli.report.profile import profile_view
@@ -50,6 +51,7 @@ def summary_view(result: TrainResult) -> RenderableType:
         plain(f"{best} in {numbers.duration(result.seconds)}"),
         *_reuse(result.reuse),
         *drift_view(result.drift),
+        *forgetting_view(result.forgetting),
         unbroken(plain(f"model: {result.weights}")),
         *_page(result),
         findings_view(result.findings),

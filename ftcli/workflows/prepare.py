@@ -314,8 +314,12 @@ def with_absolute_paths(recipe: Recipe) -> Recipe:
     weights = model.weights
     if weights not in ("default", "none"):
         weights = str(Path(weights).absolute())
+    forgetting = recipe.forgetting and recipe.forgetting.model_copy(
+        update={"path": str(Path(recipe.forgetting.path).absolute())}
+    )
     return recipe.model_copy(
         update={
+            "forgetting": forgetting,
             "data": data.model_copy(update=paths),
             "model": model.model_copy(
                 update={"weights": weights, "backbone": with_absolute_path(model.backbone)}

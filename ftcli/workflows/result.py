@@ -9,6 +9,7 @@ from ftcli.events import Scores
 from ftcli.findings import Finding
 from ftcli.plans.depthwise import Depthwise
 from ftcli.plans.folding import FoldBN
+from ftcli.plans.forgetting import Forgetting
 from ftcli.plans.profile import Profile
 from ftcli.plans.signals import StageDrift
 from ftcli.plans.training_plan import Precision
@@ -93,6 +94,9 @@ class TrainResult:
     drift: tuple[StageDrift, ...] = ()
     """How far each stage of best.safetensors lies from where it began; empty in runs from before it was measured.
     metrics.jsonl has it of every epoch, in `signals`."""
+
+    forgetting: Forgetting | None = None
+    """What the old classifier has lost; None where `forgetting` of the recipe does not ask."""
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)

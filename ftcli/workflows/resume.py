@@ -11,6 +11,7 @@ from ftcli.engine.run_folder import RUNS, RunFolder
 from ftcli.errors import MachineError
 from ftcli.events import Scores
 from ftcli.findings import Finding
+from ftcli.plans.forgetting import Forgetting
 from ftcli.plans.profile import profile_from
 from ftcli.plans.signals import StageDrift
 from ftcli.workflows.result import Proof, Reuse, TrainResult
@@ -43,8 +44,10 @@ def _result_of(values: dict[str, Any]) -> TrainResult:
     findings = tuple(Finding(**finding) for finding in values["findings"])
     reuse = Reuse(**values["reuse"]) if values.get("reuse") else None
     profile = profile_from(values["profile"]) if values.get("profile") else None
+    forgetting = Forgetting(**values["forgetting"]) if values.get("forgetting") else None
     rest = {
         "reuse": reuse,
+        "forgetting": forgetting,
         "profile": profile,
         "classes": tuple(values["classes"]),
         "frozen": proof,

@@ -26,7 +26,7 @@ from ftcli.engine.peak_memory import PeakMemory
 from ftcli.engine.preload import preload
 from ftcli.engine.progress import Progress, compared_by
 from ftcli.engine.run_folder import RunFolder, claimed_run_folder
-from ftcli.engine.run_lock import held
+from ftcli.engine.run_lock import held, remove_left
 from ftcli.engine.stopwatch import span
 from ftcli.engine.weights_file import save_model
 from ftcli.engine.whole_checkpoint import best_model
@@ -44,6 +44,7 @@ from ftcli.stopping import Terminated
 from ftcli.workflows.audit_gate import audit_of, gate, scores_without_leaks
 from ftcli.workflows.cache import feature_shelf
 from ftcli.workflows.environment import environment
+from ftcli.workflows.forgetting import forgetting_meter, with_forgetting
 from ftcli.workflows.harm import explain_harm
 from ftcli.workflows.last_look import last_look
 from ftcli.workflows.out_of_fold import out_of_fold
@@ -109,9 +110,18 @@ def train(
     if not run.summary.exists():
         with held(run.path):
             return _stoppable(recipe, run, listener, decoded, audit_command)
+    return _proved(_complete_already(run, listener))
+
+
+def _complete_already(run: RunFolder, listener: Listener) -> TrainResult:
+    """The result again, and what is missing or left over where the process was killed after its last word."""
     run.tidy()
+    remove_left(run.path)
     listener(Noticed(_complete(run)))
-    return _proved(saved_result(run))
+    result = saved_result(run)
+    if not run.report.exists():
+        listener(RunDone(str(run.path), result.test, result.seconds))
+    return result
 
 
 def _stoppable(
@@ -161,6 +171,7 @@ def _train(
     for finding in keeper.noticed:
         tell(Noticed(finding))
     started = time.perf_counter()
+    meter = forgetting_meter(recipe, prepared.plan, tell)
     with span("audit"):
         known = None if decoded is None else decoded.audits
         audit = gate(recipe, prepared.splits, tell, audit_command or audit_of(run, recipe), known)
@@ -187,6 +198,7 @@ def _train(
                 tell.progress.floor = floor_of(recipe, prepared, work, floors)
         probed = time.perf_counter() - probing
         result = _perform(recipe, prepared, run, work, tell.progress, audit, started)
+        result = with_forgetting(result, meter, work, tell.progress)
         result = replace(result, peak_memory=peak.bytes, floor_seconds=probed)
         run.complete(result.to_dict())
         told(RunDone(result.run, result.test, result.seconds, images_by_name(batches.store.splits)))

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from ftcli.engine.run_folder import claimed_run_folder
-from ftcli.engine.run_lock import NAME, held, refuse_if_held
+from ftcli.engine.run_lock import NAME, held, refuse_if_held, remove_left
 from ftcli.errors import MachineError, RunLockedError
 from tests.full_disk import python_where_files_end_at
 
@@ -87,6 +87,17 @@ def test_what_a_killed_process_leaves_is_taken_over(tmp_path: Path) -> None:
     assert (tmp_path / NAME).exists()
     with held(tmp_path):
         assert json.loads((tmp_path / NAME).read_text())["pid"] == os.getpid()
+
+
+def test_what_a_killed_process_leaves_is_removed(tmp_path: Path) -> None:
+    remove_left(tmp_path)
+    assert not list(tmp_path.iterdir())
+    (tmp_path / NAME).touch()
+    remove_left(tmp_path)
+    assert not list(tmp_path.iterdir())
+    with held(tmp_path):
+        remove_left(tmp_path)
+        assert (tmp_path / NAME).exists(), "somebody is at work"
 
 
 def test_a_child_that_outlives_its_parent_holds_nothing(tmp_path: Path) -> None:

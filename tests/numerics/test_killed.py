@@ -93,8 +93,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
 @pytest.mark.fault(1)
 @pytest.mark.parametrize(
     ("target", "from_the_end"),
-    [("step", 60), ("update", 4), ("evaluation", 2), ("phase", 1), ("write", 3), ("pointer", 2)],
-    ids=["floor", "in a step", "evaluation", "unfreezing", "saving", "saved"],
+    [("step", 60), ("update", 4), ("evaluation", 2), ("phase", 1), ("write", 3), ("pointer", 2), ("page", 1)],
+    ids=["floor", "in a step", "evaluation", "unfreezing", "saving", "saved", "complete"],
 )
 def test_killed_at(place: Place, target: str, from_the_end: int, tmp_path: Path) -> None:
     """kill -9 where one of the last calls begins: in the floor, a step, an evaluation, before a checkpoint is there."""

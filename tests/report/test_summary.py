@@ -9,6 +9,7 @@ import pytest
 
 from ftcli.events import Scores
 from ftcli.findings import Finding
+from ftcli.plans.forgetting import Forgetting
 from ftcli.report.summary import evaluate_view, predict_view, summary_view
 from ftcli.workflows.result import Proof, TrainResult, VerdictKind
 from tests.report.report_samples import in_pipe, on_terminal
@@ -50,6 +51,14 @@ def test_the_verdict_comes_first_and_the_scores_below_it() -> None:
     assert row(text, "floor")[1:5] == ["91.2%", "0.909", "0.3012", "270"]
     assert row(text, "ceiling")[1:5] == ["97.4%", "0.970", "0.1023", "270"]
     assert row(text, "test")[1:5] == ["96.9%", "0.965", "0.1100", "1,271"]
+
+
+def test_what_was_forgotten_is_a_line() -> None:
+    forgot = replace(RESULT, forgetting=Forgetting(120, 10, 0.8167, 0.6417, 22, 1, 6e-6))
+    assert "forgetting: the old head on 120 images: 81.7% before, 64.2% now\n" in in_pipe(
+        summary_view(forgot)
+    )
+    assert "forgetting" not in in_pipe(summary_view(RESULT))
 
 
 @pytest.mark.parametrize("width", [60, 48])

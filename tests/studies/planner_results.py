@@ -16,12 +16,14 @@ Means = Mapping[tuple[str, int], Mapping[str, float]]
 """By source and size, the accuracy of each strategy: the mean over seeds."""
 
 
-def results(file: Path) -> dict[Cell, dict[str, dict[str, Any]]]:
-    """The runs of a file by cell and strategy; lines that say how they were measured are left out."""
+def results(file: Path, pick: str = "score") -> dict[Cell, dict[str, dict[str, Any]]]:
+    """The runs of a file by cell and strategy, with the accuracy of the epoch that `pick` takes. Lines that say how
+    they were measured are left out, and runs of which that is not known."""
     found: dict[Cell, dict[str, dict[str, Any]]] = defaultdict(dict)
     for line in file.read_text(encoding="utf-8").splitlines() if file.exists() else ():
         each = json.loads(line)
-        if "strategy" in each:
+        if pick in each.get("picked_by", {}):
+            each["accuracy"] = each["picked_by"][pick]
             found[each["source"], each["size"], each["seed"]][each["strategy"]] = each
     return dict(found)
 

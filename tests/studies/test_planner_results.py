@@ -9,6 +9,7 @@ import pytest
 
 from tests.studies.planner_results import PLANNER, means, regrets, results, show
 
+STORED = Path(__file__).with_name("results") / "planner.jsonl"
 RUNS = [
     ("a", 50, 0, {"head": 0.50, "full": 0.60, PLANNER: 0.50}),
     ("a", 50, 1, {"head": 0.56, "full": 0.54, PLANNER: 0.56}),
@@ -21,7 +22,13 @@ def file(tmp_path: Path) -> Path:
     lines = [{"study": "planner", "date": "2026-01-01"}]
     for source, size, seed, runs in RUNS:
         lines += [
-            {"source": source, "size": size, "seed": seed, "strategy": name, "accuracy": accuracy}
+            {
+                "source": source,
+                "size": size,
+                "seed": seed,
+                "strategy": name,
+                "picked_by": {"score": accuracy, "last": 1 - accuracy},
+            }
             for name, accuracy in runs.items()
         ]
     path = tmp_path / "results.jsonl"
@@ -44,6 +51,10 @@ def test_a_strategy_that_lacks_a_seed_is_left_out_of_its_cell(file: Path) -> Non
     assert "full" in accuracy["b", 50]
 
 
+def test_another_way_of_picking_epochs_has_other_accuracies(file: Path) -> None:
+    assert means(results(file, "last"))["b", 50]["full"] == pytest.approx(0.6)
+
+
 def test_what_is_shown(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     show(results(file), ["head", "full", "scratch"])
     rows = [line.split() for line in capsys.readouterr().out.splitlines()]
@@ -51,3 +62,14 @@ def test_what_is_shown(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert rows[1] == ["a", "50", "53.0%", "57.0%", "53.0%", "4.0%"]
     assert rows[3] == ["regret,", "mean", "2.0%", "15.0%", "2.0%"]
     assert rows[5] == ["within", "one", "point", "50%", "50%", "50%"]
+
+
+def test_stored_results_say_how_they_were_measured_and_are_whole() -> None:
+    lines = [json.loads(line) for line in STORED.read_text().splitlines()]
+    told = {"command", "date", "commit", "versions", "machine", "image_size"}
+    assert told <= set(lines[0])
+    assert {"torch", "timm"} <= set(lines[0]["versions"])
+    for runs in results(STORED).values():
+        same = runs[PLANNER].get("same_as", PLANNER)
+        assert runs[same]["accuracy"] == runs[PLANNER]["accuracy"]
+        assert max(run["accuracy"] for run in runs.values()) > 2 / runs[PLANNER]["classes"]

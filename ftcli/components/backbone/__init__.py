@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from importlib import import_module
 from importlib.util import find_spec
+from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ftcli.errors import ModelError
 
 from ._depth import Depth, Groups, group
 from ._opened import Opened, is_below, is_classifier, width_of
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 SOURCES = ("torchvision", "timm", "hf")
 _EXTRAS = {"hf": "transformers"}
@@ -22,14 +26,23 @@ __all__ = [
     "Depth",
     "Groups",
     "Opened",
+    "class_names",
     "group",
     "is_below",
     "is_classifier",
     "is_installed",
     "open_backbone",
+    "read_tensors",
     "source",
     "width_of",
 ]
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """Names and tensors of a .safetensors, .pth or .pt file; nothing in it is run. Raises ModelError."""
+    from ._weights import read_tensors as read
+
+    return read(path)
 
 
 def open_backbone(
@@ -51,6 +64,16 @@ def open_backbone(
     found, name = source(backbone)
     opened: Opened = found.open_model(name, weights, image_size, meta=meta, config=config)
     return opened
+
+
+def class_names(backbone: str) -> tuple[str, ...]:
+    """What the outputs of the default weights' classifier are called, in their order; empty where nobody says.
+
+    Several names of a class stand with ", " between. Raises ModelError.
+    """
+    found, name = source(backbone)
+    names: tuple[str, ...] = found.class_names(name)
+    return names
 
 
 def is_installed(known: str) -> bool:

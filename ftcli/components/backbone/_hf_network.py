@@ -147,11 +147,15 @@ def _not_built(name: str, error: Exception) -> ModelError:
     return unsupported(f"hf/{name}", f"no model can be made of its config: {reason}")
 
 
-def construct_with(plan: Plan, tensors: Mapping[str, Tensor], where: str) -> nn.Module:
-    """With the published tensors. Raises ModelError for weights that leave a part of the backbone without values."""
+def construct_with(plan: Plan, tensors: Mapping[str, Tensor], where: str) -> tuple[nn.Module, bool]:
+    """With the published tensors, and whether a classifier is among them.
+
+    Raises ModelError for weights that leave a part of the backbone without values.
+    """
     model, lacking = filled(plan, tensors, where)
-    _must_be_whole(model, lacking, () if plan.is_headless else head_paths(model), where)
-    return model
+    heads = () if plan.is_headless else head_paths(model)
+    _must_be_whole(model, lacking, heads, where)
+    return model, bool(heads) and not any(is_below(name, heads) for name in lacking)
 
 
 def filled(plan: Plan, tensors: Mapping[str, Tensor], where: str) -> tuple[nn.Module, list[str]]:

@@ -31,6 +31,8 @@ class Opened:
     """A sentence for the user: where the weights are from."""
     config: Mapping[str, Any] | None = None
     """JSON-able: what rebuilds the architecture where the name alone is not enough."""
+    has_classifier: bool = False
+    """Whether the classifier in its place came with the weights; else it is random, and only holds the place."""
     tokenizer: str | None = None
     """Of a network that takes texts: the tokenizer's JSON, where it came with one."""
     tail: tuple[str, ...] = ()

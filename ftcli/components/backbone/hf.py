@@ -73,6 +73,12 @@ def default_tag(name: str) -> str | None:
     return "hub" if is_repository(name) else None
 
 
+def class_names(name: str) -> tuple[str, ...]:
+    """See `backbone.class_names`: as the config has them."""
+    labels = plan_of(_find(name, None)[1], name).config.id2label or {}
+    return tuple(str(labels[number]) for number in sorted(labels))
+
+
 def preprocessing(name: str) -> Preprocessing:
     """What the processor beside the weights does; ImageNet's usual where there is none. Raises ModelError."""
     files, values = _find(name, None)
@@ -102,13 +108,15 @@ def open_model(
         resize(plan.config, size)
     _must_fit(name, plan.config, size)
     note, tensors = find_tensors(name, files, weights, meta=meta)
+    has_classifier = False
     if tensors is None or meta:
         model = construct(plan, name, meta=meta)
     else:
-        model = construct_with(plan, tensors, note if weights == "default" else weights)
+        model, has_classifier = construct_with(plan, tensors, note if weights == "default" else weights)
     finish(model, plan, resample=size != _side(plan.config))
     heads = head_paths(model)
-    return Opened(model, heads, depth_of(model, heads), own.at_size(size), note, config_values(plan))
+    depth, values = depth_of(model, heads), config_values(plan)
+    return Opened(model, heads, depth, own.at_size(size), note, values, has_classifier=has_classifier)
 
 
 def _find(name: str, config: Mapping[str, Any] | None) -> tuple[Files | None, Mapping[str, Any]]:

@@ -22,6 +22,7 @@ from . import _efficientnet_lite0 as lite0
 from ._depth import Depth
 from ._errors import no_default_weights, not_fetched, unsupported, wrong_size
 from ._hub import without_waiting
+from ._imagenet import of_imagenet
 from ._module_order import by_module_order
 from ._opened import Opened, build, is_below, is_classifier
 from ._timm_depth import depth_of
@@ -74,6 +75,15 @@ def default_tag(name: str) -> str | None:
     return str(record.pretrained.tag or record.weights) if record.weights else None
 
 
+def class_names(name: str) -> tuple[str, ...]:
+    """See `backbone.class_names`: as the record has them, else ImageNet's, where their number tells."""
+    record = read_record(name).pretrained
+    names = record.label_names or ()
+    if isinstance(names, Mapping):
+        names = names.values()
+    return tuple(map(str, names)) or of_imagenet(record.num_classes)
+
+
 def preprocessing(name: str) -> Preprocessing:
     """What the default weights were evaluated with. Raises ModelError where that cannot be had."""
     return _preprocessing(read_record(name))
@@ -110,7 +120,8 @@ def open_model(
     elif from_file:
         note = load_weights(model, Path(weights), heads)
     depth = depth_of(model) or by_module_order(model, heads)
-    return Opened(model, heads, depth, own.at_size(size), note, record.config)
+    has_classifier = default is not None and bool(record.pretrained.num_classes)
+    return Opened(model, heads, depth, own.at_size(size), note, record.config, has_classifier=has_classifier)
 
 
 def heads_of(model: Any) -> tuple[str, ...]:

@@ -21,6 +21,7 @@ from ftcli.plans.preprocessing import IMAGENET, Preprocessing
 from . import _torchvision_depth as depth
 from ._depth import Depth
 from ._errors import no_default_weights, no_such_model, not_fetched, wrong_size
+from ._imagenet import with_synsets
 from ._opened import Opened, build
 from ._weights import is_file, load_weights, not_opened, tensors_alone
 
@@ -75,6 +76,12 @@ def default_tag(name: str) -> str | None:
     return weights.name if weights else None
 
 
+def class_names(name: str) -> tuple[str, ...]:
+    """See `backbone.class_names`: of ImageNet, with the names that its folders have."""
+    weights = _weights_of(name)
+    return with_synsets(weights.meta["categories"]) if weights else ()
+
+
 def preprocessing(name: str) -> Preprocessing:
     """What the default weights were evaluated with; ImageNet's usual where there are none."""
     weights = _weights_of(name)
@@ -113,7 +120,10 @@ def open_model(
     note = f"{default} of torchvision" if default else "random"
     if from_file:
         note = load_weights(model, Path(weights), (family.head_path, *_AUXILIARY))
-    return Opened(model, (family.head_path,), family.depth(model), own.at_size(size), note)
+    heads = (family.head_path,)
+    return Opened(
+        model, heads, family.depth(model), own.at_size(size), note, has_classifier=default is not None
+    )
 
 
 def _architecture(name: str) -> str:

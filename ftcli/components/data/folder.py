@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator
 
 from ftcli.errors import DataError
-from ftcli.plans.data_splits import TRAIN, DataSplits, Example
+from ftcli.plans.data_splits import TEST, TRAIN, DataSplits, Example
 
 from ._class_folders import check_names, folder_root, stream_folders
 from ._common import DataOptions, SourcePath, complete
@@ -69,6 +69,26 @@ def open_splits(options: Folder, seed: int) -> DataSplits:
         files=tuple(path for *_, path in found),
     )
     return complete(splits, options.split, seed, options.kind)
+
+
+def open_undivided(path: str, max_pixels: int) -> DataSplits:
+    """One folder per class, all of it one stream, TEST: to be looked at, not learned. Raises DataError."""
+    root = folder_root(path, "csv")
+    found = sorted(
+        (name_of(image.relative_to(root)), name, image)
+        for name, images in _images_by_class(root, root, nested=False).items()
+        for image in images
+    )
+    check_names(root, [key for key, *_ in found])
+    classes = tuple(sorted({name for _, name, _ in found}))
+    return DataSplits(
+        source=path,
+        classes=classes,
+        examples=tuple(Example(key, classes.index(name)) for key, name, _ in found),
+        streams={TEST: tuple(range(len(found)))},
+        load=opener((image for *_, image in found), max_pixels),
+        files=tuple(image for *_, image in found),
+    )
 
 
 def _group(options: Folder, key: str) -> str | None:

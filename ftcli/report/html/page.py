@@ -11,6 +11,7 @@ from ftcli.report.html.confusion import confusion
 from ftcli.report.html.curves import curves
 from ftcli.report.html.drift import drift
 from ftcli.report.html.findings import findings, leaks
+from ftcli.report.html.forgetting import forgetting
 from ftcli.report.html.freeze import freeze
 from ftcli.report.html.mistakes import mistakes
 from ftcli.report.html.pieces import document
@@ -26,6 +27,7 @@ SECTIONS = (
     curves,
     freeze,
     drift,
+    forgetting,
     confusion,
     classes,
     calibration,

@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from ftcli.events import EpochDone
+from ftcli.plans.forgetting import Forgetting
 from ftcli.plans.signals import Signals, StageDrift
 from ftcli.report.html.confusion import confusion
 from ftcli.report.html.page import report_page
@@ -183,6 +184,19 @@ def test_drift_is_shown_where_it_was_measured() -> None:
     assert "How far it moved" in told
     assert all(words in told for words in ("4.0%", "12x", "50.0%", "21.0%"))
     assert "How far it moved" not in page_of("plain")
+
+
+def test_what_was_forgotten_is_shown_where_it_was_measured() -> None:
+    run = record()
+    assert run.result is not None
+    for p, chance in ((6e-6, "more than chance"), (0.3, "no more than other images")):
+        forgot = replace(run.result, forgetting=Forgetting(120, 10, 0.8167, 0.6417, 22, 1, p))
+        outline = Outline(report_page(replace(run, result=forgot)))
+        told = re.sub(r"\s+", " ", "".join(outline.text))
+        assert "forgetting" in [heading["id"] for heading in outline.named("h2")]
+        for words in ("81.7%98120", "64.2%77120", "22 images were right before", chance):
+            assert words in told, words
+    assert "What was forgotten" not in page_of("plain")
 
 
 def test_drift_by_epoch_is_a_chart() -> None:
