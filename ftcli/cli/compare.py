@@ -96,8 +96,7 @@ def _study(path: Path, asked: Asked, overrides: list[str], out: Path | None, as_
             raise type(stop)(
                 stop.what, where=stop.where, remedy=f"to go on: {_command(path, asked, overrides, out)}"
             ) from stop
-        runs = [Path(each.outcome.run) for each in found.runs if each.outcome is not None]
-        study_done(runs, RunFolder(folder).report, listener)
+        study_done(found, RunFolder(folder).report, listener)
     return found
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ftcli.cli.options import AsJson
+
+if TYPE_CHECKING:
+    from ftcli.workflows.compare.comparison import Comparison
 
 
 def report(
@@ -35,11 +38,19 @@ def report(
         if shown == runs and len(runs) == 1:
             file = write_report(runs[0], out)
         else:
-            file = write_study(shown, out or (RunFolder(runs[0]).report if len(runs) == 1 else None))
+            place = out or (RunFolder(runs[0]).report if len(runs) == 1 else None)
+            file = write_study(shown, place, _study(runs[0]) if len(runs) == 1 else None)
     if as_json:
         print_json({"report": str(file), "runs": [str(run) for run in shown]})
     else:
         print(file, flush=True)
+
+
+def _study(path: Path) -> Comparison:
+    """Its complete runs side by side. Raises MachineError."""
+    from ftcli.workflows.compare.run_study import read_study
+
+    return read_study(path)
 
 
 def _runs_in(path: Path) -> list[Path]:

@@ -106,6 +106,7 @@ class Outcome:
     training_flops: int | None
     """See workflows/compare/training_work."""
     seconds: float
+    """Without those of the probe for the floor, which variants of a study may share."""
     peak_memory: int | None
 
     @property

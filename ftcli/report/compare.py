@@ -24,6 +24,7 @@ METRICS = {
     "macro_f1": "macro F1",
     "mean_average_precision": "mean average precision",
 }
+PAIR_HEADERS = ("against", "points", "95%", "only it", "only the other", "p")
 _LONGEST_NAME = 24
 _SURE = 0.05
 
@@ -33,10 +34,10 @@ def compare_view(found: Comparison) -> RenderableType:
     if not found.cells:
         return Group(Text(""), Text("no run is complete: there is nothing to compare"), *_failures(found))
     parts: list[RenderableType] = [Text(""), heading(_title(found)), Text(""), _side_by_side(found)]
-    parts += [Text(""), Text(_note(found), QUIET)]
+    parts += [Text(""), Text(meanings(found), QUIET)]
     if found.paired or found.unpaired:
         parts += [Text(""), heading("Is the best one better?"), Text(""), *_significance(found)]
-    if len(found.num_trains) > 1:
+    if found.has_curves:
         parts += [Text(""), heading("Learning curves"), Text(""), _curves(found), _plot(found)]
     if found.crossover is not None:
         parts += [Text(""), plain(crossover_sentence(found.crossover, found.num_trains), STRONG)]
@@ -55,19 +56,26 @@ def crossover_sentence(crossing: Crossover, num_trains: Sequence[int]) -> str:
 
 
 def _title(found: Comparison) -> str:
-    counts = [f"{len(found.variants)} variants"]
-    seeds = {seed for cell in found.cells for seed in cell.seeds}
-    if len(seeds) > 1:
-        counts.append(f"{len(seeds)} seeds")
-    return f"{found.name}: {', '.join(counts)}, {max(found.num_trains):,} training images"
+    counts = [f"{len(found.variants)} variant{'s' if len(found.variants) > 1 else ''}"]
+    if any(len(cell.seeds) > 1 for cell in found.cells):
+        counts.append(f"{len({seed for cell in found.cells for seed in cell.seeds})} seeds")
+    sizes = [cell.num_train for cell in found.finalists]
+    images = f"{max(sizes):,}" if len(set(sizes)) == 1 else f"{min(sizes):,} to {max(sizes):,}"
+    return f"{found.name}: {', '.join(counts)}, {images} training images"
+
+
+def side_by_side(found: Comparison) -> tuple[list[str], list[tuple[str, ...]]]:
+    """Headers and rows, the best first; with what each was trained on, where that is not the same."""
+    headers = ["variant", "test", "spread", "trains", "images", "FLOPs", "time", "memory"]
+    rows = [(cell.variant, *_scores(cell), *_costs(cell)) for cell in found.finalists]
+    if len({cell.num_train for cell in found.finalists}) > 1:
+        headers.insert(1, "train set")
+        rows = [(row[0], f"{c.num_train:,}", *row[1:]) for row, c in zip(rows, found.finalists, strict=True)]
+    return headers, rows
 
 
 def _side_by_side(found: Comparison) -> RenderableType:
-    """At the largest size, the best first."""
-    cells = [found.at(name, max(found.num_trains)) for name in found.variants]
-    here = sorted((cell for cell in cells if cell is not None), key=lambda cell: -cell.mean)
-    headers = ["variant", "test", "spread", "trains", "images", "FLOPs", "time", "memory"]
-    rows = [(cell.variant, *_scores(cell), *_costs(cell)) for cell in here]
+    headers, rows = side_by_side(found)
     return _that_fits(headers, [(row, STRONG if row[0] == found.best else "") for row in rows])
 
 
@@ -112,32 +120,50 @@ def _short(value: float | None) -> str:
     return f"{value:,.0f}"
 
 
-def _note(found: Comparison) -> str:
+def meanings(found: Comparison) -> str:
+    """Of the columns side by side."""
     several = any(len(cell.seeds) > 1 for cell in found.cells)
     spread = "mean over seeds and sample standard deviation in points" if several else "one seed: no spread"
     return (
         f"test: {METRICS[found.metric]} of the best epoch, {spread}; trains: parameters, where most do; images: seen "
-        "in training; FLOPs: forward and backward of these, frozen parts that are kept once; memory: the most, of "
-        "the process or its GPU"
+        "in training; FLOPs: forward and backward of these, frozen parts that are kept once; time: all but the probe "
+        "for the floor; memory: the most, of the process or its GPU"
     )
 
 
 def _significance(found: Comparison) -> Iterator[RenderableType]:
     if found.paired:
-        headers = ["against", "points", "95%", "only it", "only the other", "p"]
-        rows = [((pair.other, *_pair(pair)), "" if pair.p_holm < _SURE else QUIET) for pair in found.paired]
-        yield _that_fits(headers, rows)
+        rows = [((pair.other, *pair_cells(pair)), "" if is_sure(pair) else QUIET) for pair in found.paired]
+        yield _that_fits(PAIR_HEADERS, rows)
         yield Text("")
+    for told in notes_on_tests(found):
+        yield plain(told, QUIET)
+
+
+def notes_on_tests(found: Comparison) -> Iterator[str]:
+    """What was tested how, and what could not be."""
+    if found.paired:
         pair = found.paired[0]
         seeds = "; images, not runs, are what is counted" if pair.num_pairs > 1 else ""
-        told = f"{found.best} against the others, on the same {pair.num_images:,} test images: accuracy, McNemar's"
-        yield plain(f"{told} exact test, p after Holm{seeds}", QUIET)
+        told = f"{found.best} against the others, on the same {pair.num_images:,} test images"
+        yield f"{told}: {_right(found)}, McNemar's exact test, p after Holm{seeds}"
     if found.unpaired:
         reason = "no seed in common, or other test images (or none on record)"
-        yield plain(f"not compared image by image: {', '.join(found.unpaired)}; {reason}", QUIET)
+        yield f"not compared image by image: {', '.join(found.unpaired)}; {reason}"
 
 
-def _pair(pair: Paired) -> Iterator[str]:
+def is_sure(pair: Paired) -> bool:
+    return pair.p_holm < _SURE
+
+
+def _right(found: Comparison) -> str:
+    """What is counted: an image of several classes is right where every class is."""
+    several = any(run.outcome is not None and run.outcome.is_multi_label for run in found.runs)
+    return "all classes right" if several else "accuracy"
+
+
+def pair_cells(pair: Paired) -> Iterator[str]:
+    """Below PAIR_HEADERS, without the first."""
     yield f"{100 * pair.difference:+.1f}"
     yield f"{100 * pair.low:+.1f} to {100 * pair.high:+.1f}"
     yield f"{pair.only_best:,}"
@@ -160,7 +186,7 @@ def _wide_curves(found: Comparison) -> RenderableType:
     add_columns(rows, [("training images", "<"), *((f"{size:,}", ">") for size in found.num_trains)])
     for name in found.variants:
         cells = [found.at(name, size) for size in found.num_trains]
-        rows.add_row(plain(shorten(name, _LONGEST_NAME)), *(Text(_cell(cell)) for cell in cells))
+        rows.add_row(plain(shorten(name, _LONGEST_NAME)), *(Text(mean_and_spread(cell)) for cell in cells))
     return rows
 
 
@@ -169,11 +195,13 @@ def _long_curves(found: Comparison) -> RenderableType:
     add_columns(rows, [("variant", "<"), ("images", ">"), ("test", ">")])
     for name in found.variants:
         for size in found.num_trains:
-            rows.add_row(plain(shorten(name, _LONGEST_NAME)), f"{size:,}", _cell(found.at(name, size)))
+            rows.add_row(
+                plain(shorten(name, _LONGEST_NAME)), f"{size:,}", mean_and_spread(found.at(name, size))
+            )
     return rows
 
 
-def _cell(cell: Cell | None) -> str:
+def mean_and_spread(cell: Cell | None) -> str:
     if cell is None:
         return "-"
     return numbers.accuracy(cell.mean) + ("" if cell.std is None else f" ±{100 * cell.std:.1f}")

@@ -35,6 +35,7 @@ from ftcli.plans.training_plan import Bf16Effect, Machine, Precision, TrainingPl
 from ftcli.recipe.schema import Recipe
 from ftcli.registry import implementation
 from ftcli.workflows.cache import pixel_cache
+from ftcli.workflows.probe import Floor
 from ftcli.workflows.texts import encoded_texts, must_take_the_task, noticed_of_texts
 
 Store = ImageStore | TextStore
@@ -218,6 +219,8 @@ class Decoded:
     store: ImageStore | None = None
     audits: dict[str, AuditReport] = field(default_factory=dict)
     """What its audit saw: see audit_gate."""
+    floors: dict[str, Floor] = field(default_factory=dict)
+    """Of all runs so far, what their linear probes came to: see probe."""
 
     def of(self, splits: DataSplits, preprocessing: Inputs) -> ImageStore | None:
         """They, divided as `splits`; None where the examples or what becomes of them are others.

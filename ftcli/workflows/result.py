@@ -89,6 +89,8 @@ class TrainResult:
     """The most bytes held at once, of the process that ended the run or of its GPU: engine/peak_memory. None where the
     system does not tell, and in runs from before it was measured."""
 
+    floor_seconds: float = 0.0
+    """Of `seconds` those that the probe for the floor took; next to none where another run of a study had it."""
     drift: tuple[StageDrift, ...] = ()
     """How far each stage of best.safetensors lies from where it began; empty in runs from before it was measured.
     metrics.jsonl has it of every epoch, in `signals`."""

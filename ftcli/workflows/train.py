@@ -58,7 +58,7 @@ from ftcli.workflows.prepare import (
     prepare,
     with_absolute_paths,
 )
-from ftcli.workflows.probe import probe
+from ftcli.workflows.probe import floor_of
 from ftcli.workflows.profile import profile_of
 from ftcli.workflows.report_images import images_by_name
 from ftcli.workflows.result import Proof, Reuse, TrainResult
@@ -191,9 +191,15 @@ def _train(
         work.cadence = Cadence(recipe.checkpoint.every_steps, recipe.checkpoint.every_minutes)
         work.remembered = resumed[1] if resumed else {}
         work.meter = DriftMeter(work, start)
+        probing = time.perf_counter()
+        if tell.progress.floor is None and prepared.plan.floor == "probe":
+            with span("floor"):
+                floors = None if decoded is None else decoded.floors
+                tell.progress.floor = floor_of(recipe, prepared, work, floors)
+        probed = time.perf_counter() - probing
         result = _perform(recipe, prepared, run, work, tell.progress, audit, started)
         result = with_forgetting(result, meter, work, tell.progress)
-        result = replace(result, peak_memory=peak.bytes)
+        result = replace(result, peak_memory=peak.bytes, floor_seconds=probed)
         run.complete(result.to_dict())
         told(RunDone(result.run, result.test, result.seconds, images_by_name(batches.store.splits)))
     return _proved(result)
@@ -220,9 +226,6 @@ def _perform(
     started: float,
 ) -> TrainResult:
     plan, network = work.plan, work.network
-    if progress.floor is None and plan.floor == "probe":
-        with span("floor"):
-            progress.floor = probe(recipe, prepared, work)
     val_counts = list(prepared.splits.count_per_class("val").values())
     watch = Watch(work.tell, plan, progress, tuple(val_counts))
     work.tell = watch

@@ -236,7 +236,7 @@ def test_too_little_memory_on_the_gpu(refused, place, monkeypatch):
     def full(*arguments):
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
 
-    monkeypatch.setattr("ftcli.workflows.train.probe", full)
+    monkeypatch.setattr("ftcli.workflows.train.floor_of", full)
     refused(21, ["out of memory: CUDA out of memory", "lower train.batch_size"], "train", "toy.yaml")
 
 

@@ -32,7 +32,7 @@ checkpoint: {{every_steps: 2}}
 runtime: {{device: cpu}}
 """
 FaultCount = Callable[[int, int], None]
-CLOCK = ("seconds", "run", "weights", "predict_command", "reuse", "findings", "peak_memory")
+CLOCK = ("seconds", "run", "weights", "predict_command", "reuse", "findings", "peak_memory", "floor_seconds")
 STOPS = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGUSR1: 143}
 
 

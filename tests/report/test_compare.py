@@ -9,48 +9,8 @@ import pytest
 from ftcli.plans.study import Failure, Finished, Trial
 from ftcli.report.compare import compare_view, crossover_sentence
 from ftcli.report.compare_plot import curves_plot
-from ftcli.workflows.compare.comparison import Cell, Comparison, Crossover
-from ftcli.workflows.compare.paired import Paired
+from tests.report.compare_samples import FOUND, SIZES, cell
 from tests.report.report_samples import in_pipe
-
-SIZES = (50, 200, 800)
-SCORES = {"probe": (0.61, 0.70, 0.73), "full, lr=1e-3": (0.66, 0.85, 0.95), "scratch": (0.20, 0.60, 0.96)}
-
-
-def cell(variant: str, size: int, score: float) -> Cell:
-    return Cell(
-        variant=variant,
-        num_train=size,
-        seeds=(0, 1),
-        scores=(score - 0.01, score + 0.01),
-        mean=score,
-        std=0.0141,
-        trainable=12_810 if variant == "probe" else 3_383_818,
-        parameters=3_383_818,
-        images_seen=8.0 * size,
-        training_flops=None if variant == "probe" else 4.56e12,
-        seconds=83.0,
-        peak_memory=987 * 2**20,
-    )
-
-
-def paired(other: str, difference: float, p: float) -> Paired:
-    low, high = difference - 0.01, difference + 0.01
-    return Paired("scratch", other, 269, 2, 30, 10, difference, low, high, p, p)
-
-
-FOUND = Comparison(
-    name="digits",
-    metric="accuracy",
-    cells=tuple(
-        cell(name, size, s) for name, row in SCORES.items() for size, s in zip(SIZES, row, strict=True)
-    ),
-    best="scratch",
-    paired=(paired("probe", 0.23, 1e-9), paired("full, lr=1e-3", 0.01, 0.5)),
-    unpaired=(),
-    crossover=Crossover(("scratch",), ("full, lr=1e-3",), True, 690.2, 0.01),
-    runs=(),
-)
 
 
 @pytest.mark.parametrize("width", [80, 60, 40])
@@ -111,3 +71,16 @@ def test_one_size_has_no_curve_and_failures_are_told() -> None:
     assert "full-seed1" in text
     assert "exit 20: [boom]" in text
     assert "no run is complete" in in_pipe(compare_view(replace(one, cells=())))
+
+
+def test_runs_of_different_sizes_are_all_told() -> None:
+    """Folders that were there: what each was trained on is a column, and there is no curve of one point."""
+    cells = (cell("mine", 800, 0.9), cell("hers", 640, 0.8))
+    text = in_pipe(compare_view(replace(FOUND, cells=cells, paired=(), crossover=None)))
+    assert "2 variants, 2 seeds, 640 to 800 training images" in text
+    rows = [line.split() for line in text.splitlines()]
+    assert [row[:2] for row in rows if row[:1] in (["mine"], ["hers"])][:2] == [
+        ["mine", "800"],
+        ["hers", "640"],
+    ]
+    assert "Learning curves" not in text

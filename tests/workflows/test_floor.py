@@ -86,7 +86,7 @@ def test_the_probe_leaves_no_trace(digits, pretrained, tmp_path, monkeypatch):
     made = {"train": {"epochs": 2, "batch_size": 8}, "augment": "light", "strategy": strategy}
     run(digits, pretrained, tmp_path / "with", **made)
     monkeypatch.setattr(
-        ftcli.workflows.train, "probe", lambda recipe, prepared, work: Scores(0.5, 0.5, 1.0, 10)
+        ftcli.workflows.train, "floor_of", lambda recipe, prepared, work, known: Scores(0.5, 0.5, 1.0, 10)
     )
     run(digits, pretrained, tmp_path / "without", **made)
     one, other = (load_file(tmp_path / n / "best.safetensors") for n in ("with", "without"))

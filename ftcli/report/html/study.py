@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ftcli.report import numbers
+from ftcli.report.html.comparison import best_variant, comparison_sections
 from ftcli.report.html.curves import percent
 from ftcli.report.html.intervals import Spot, spots_figure
 from ftcli.report.html.page import frame
@@ -15,24 +16,27 @@ from ftcli.report.html.pieces import note, row, section, table, terms, wide
 from ftcli.report.html.scores import interval, main_metric
 from ftcli.report.html.svg import Chart, Line, figure
 from ftcli.report.html.text import foreign, safe
-from ftcli.report.safe_text import shorten
+from ftcli.workflows.compare.comparison import Comparison
 from ftcli.workflows.report_run import RunRecord
 
 _MOST_LINES = 8
 _MOST_DIFFERENCES = 60
-_NAME = 16
 
 
-def study_page(runs: Sequence[RunRecord]) -> str:
+def study_page(runs: Sequence[RunRecord], compared: Comparison | None = None) -> str:
+    """`compared`: the study that they belong to, whose variants are told before the single runs."""
     names = _names(runs)
+    is_study = compared is not None and bool(compared.cells)
     sections = (
+        *(comparison_sections(compared) if compared is not None and is_study else ()),
         _results(runs, names),
         _curves(runs, names),
         _differences(runs, names),
         _single(runs, names),
     )
     title = "1 run" if len(runs) == 1 else f"{len(runs)} runs side by side"
-    header = f"<h1>{title}</h1>\n{_best(runs, names)}"
+    best = best_variant(compared) if compared is not None and is_study else _best(runs, names)
+    header = f"<h1>{title}</h1>\n{best}"
     return frame(title, header, [told for told in sections if told])
 
 
@@ -67,7 +71,7 @@ def _best(runs: Sequence[RunRecord], names: Sequence[str]) -> str:
 
 
 def _comparable(runs: Sequence[RunRecord]) -> str:
-    if len(runs) == 1:
+    if len(runs) < 2:
         return ""
     tested = {json.dumps((run.split.get("streams") or {}).get("test")) for run in runs}
     if len(tested) == 1:
@@ -77,7 +81,7 @@ def _comparable(runs: Sequence[RunRecord]) -> str:
 
 def _results(runs: Sequence[RunRecord], names: Sequence[str]) -> str:
     done = [(run, name) for run, name in zip(runs, names, strict=True) if run.result is not None]
-    spots = [Spot(shorten(name, _NAME), _value(run), _between(run)) for run, name in done]
+    spots = [Spot(name, _value(run), _between(run)) for run, name in done]
     columns = (
         "run",
         "backbone",

@@ -52,6 +52,9 @@ class Chart:
     """A horizontal line, and its name."""
     mark: tuple[str, Point] | None = None
     log: bool = False
+    places: Sequence[tuple[float, str]] = ()
+    """What stands at the x axis where it is not of epochs; `axis` says what it is of."""
+    axis: str = "epoch"
 
 
 def figure(chart: Chart) -> str:
@@ -62,7 +65,7 @@ def figure(chart: Chart) -> str:
     if chart.level is not None:
         values.append(chart.level[1])
     scale = _Scale(chart, *_bounds(values, chart.log))
-    drawn = [*_bands(chart, scale), *_grid(chart, scale), *_epochs(chart, scale)]
+    drawn = [*_bands(chart, scale), *_grid(chart, scale), *_x_axis(chart, scale)]
     for number, line in enumerate(chart.lines):
         drawn += _line(line, number % STYLES, scale)
     drawn += [*_level(chart, scale), *_mark(chart, scale)]
@@ -103,9 +106,8 @@ def _bounds(values: Sequence[float], log: bool) -> tuple[float, float]:
     low, high = min(values), max(values)
     if log:
         low = max(low, high * _LOG_RANGE)
-        return 10 ** math.floor(math.log10(low) + 1e-9), 10 ** math.ceil(math.log10(high) - 1e-9) * (
-            1 if high > low else 10
-        )
+        below, above = math.floor(math.log10(low) + 1e-9), math.ceil(math.log10(high) - 1e-9)
+        return 10.0**below, 10.0 ** max(above, below + 1)
     margin = (high - low) * 0.08 or abs(high) * 0.1 or 1.0
     return (0.0 if 0 <= low < high * 0.35 else low - margin), high + margin
 
@@ -148,18 +150,26 @@ def _log_ticks(scale: _Scale) -> list[float]:
     return [10.0**power for power in range(low, high + 1, step)]
 
 
-def _epochs(chart: Chart, scale: _Scale) -> list[str]:
+def _x_axis(chart: Chart, scale: _Scale) -> list[str]:
+    y = HEIGHT - BOTTOM
+    middle = (LEFT + WIDTH - RIGHT) / 2
+    axis = f'<text x="{middle}" y="{HEIGHT - 4}" text-anchor="middle">{safe(chart.axis)}</text>'
+    return [
+        *(
+            f'<text x="{scale.x(at)}" y="{y + 16}" text-anchor="middle">{safe(label)}</text>'
+            for at, label in chart.places or _epochs(chart)
+        ),
+        axis,
+    ]
+
+
+def _epochs(chart: Chart) -> list[tuple[float, str]]:
+    """At most ten of them; each stands in its middle."""
     count = math.ceil(chart.end)
     step = next(
         step * 10**power for power in range(7) for step in (1, 2, 5) if count / (step * 10**power) <= 10
     )
-    y = HEIGHT - BOTTOM
-    labels = [
-        f'<text x="{scale.x(epoch + 0.5)}" y="{y + 16}" text-anchor="middle">{epoch}</text>'
-        for epoch in range(0, count, step)
-    ]
-    middle = (LEFT + WIDTH - RIGHT) / 2
-    return [*labels, f'<text x="{middle}" y="{HEIGHT - 4}" text-anchor="middle">epoch</text>']
+    return [(epoch + 0.5, str(epoch)) for epoch in range(0, count, step)]
 
 
 def _line(line: Line, style: int, scale: _Scale) -> list[str]:

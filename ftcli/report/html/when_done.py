@@ -5,11 +5,14 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ftcli.errors import FtcliError
 from ftcli.events import Event, Listener, Noticed, RunDone
 from ftcli.findings import Finding
+
+if TYPE_CHECKING:
+    from ftcli.workflows.compare.comparison import Comparison
 
 
 def reporting(listener: Listener) -> Listener:
@@ -27,10 +30,11 @@ def reporting(listener: Listener) -> Listener:
     return listen
 
 
-def study_done(runs: Sequence[Path], page: Path, listener: Listener) -> None:
-    """The page of several runs; nothing where none is complete."""
+def study_done(found: Comparison, page: Path, listener: Listener) -> None:
+    """The page of a study; nothing where no run is complete."""
+    runs = [Path(each.outcome.run) for each in found.runs if each.outcome is not None]
     if runs:
-        _attempt(lambda write: write.write_study(runs, page), runs, listener)
+        _attempt(lambda write: write.write_study(runs, page, found), runs, listener)
 
 
 def _attempt(do: Callable[[Any], object], runs: Sequence[Path], listener: Listener) -> None:

@@ -12,6 +12,7 @@ from ftcli.errors import MachineError
 from ftcli.report.html.page import report_page
 from ftcli.report.html.pieces import GENERATOR
 from ftcli.report.html.study import study_page
+from ftcli.workflows.compare.comparison import Comparison
 from ftcli.workflows.report_images import OpenImage
 from ftcli.workflows.report_run import RunRecord, read_run
 
@@ -28,15 +29,17 @@ def write_report(path: Path, file: Path | None = None, image: OpenImage | None =
     return place
 
 
-def write_study(paths: Sequence[Path], file: Path | None = None) -> Path:
+def write_study(paths: Sequence[Path], file: Path | None = None, compared: Comparison | None = None) -> Path:
     """Of several runs, to `file` or to report.html in the current directory; returns where.
+
+    `compared`: the study that they belong to.
 
     Raises MachineError, also where something is there that is no page of ours.
     """
     place = file or Path(RunFolder(Path()).report)
     _refuse_foreign(place)
     runs = [read_run(path) for path in paths]
-    write_text(place, _made(lambda: study_page(runs), ", ".join(map(str, paths))))
+    write_text(place, _made(lambda: study_page(runs, compared), ", ".join(map(str, paths))))
     return place
 
 
@@ -62,6 +65,6 @@ def page_of(run: RunRecord) -> str:
 def _made(make: Callable[[], str], where: str) -> str:
     try:
         return make()
-    except (LookupError, TypeError, ValueError, AttributeError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
         what = f"the run's summary is not as ftcli writes it: {type(error).__name__}: {error}"
         raise MachineError(what, where=where, remedy="restore the file") from error

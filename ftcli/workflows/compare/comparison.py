@@ -57,7 +57,7 @@ class Crossover:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What `ftcli compare` tells. `best` has the highest mean at the largest size, where `paired` compares."""
+    """What `ftcli compare` tells. `best` has the highest mean of the finalists, which `paired` compares."""
 
     name: str
     metric: str
@@ -75,6 +75,16 @@ class Comparison:
     def num_trains(self) -> tuple[int, ...]:
         """The sizes, ascending."""
         return tuple(sorted({cell.num_train for cell in self.cells}))
+
+    @property
+    def finalists(self) -> tuple[Cell, ...]:
+        """What stands side by side, the best first."""
+        return _finalists(self.cells)
+
+    @property
+    def has_curves(self) -> bool:
+        """Whether a variant was trained on more than one size."""
+        return len(self.cells) > len(self.variants)
 
     @property
     def variants(self) -> tuple[str, ...]:
@@ -114,8 +124,7 @@ def compare(name: str, runs: Sequence[Finished], study: Mapping[str, Any] | None
     cells = tuple(
         _cell(variant, sizes[size], several, metric) for (variant, size), several in by_cell.items()
     )
-    largest = max((cell.num_train for cell in cells), default=0)
-    finalists = sorted((c for c in cells if c.num_train == largest), key=lambda c: c.mean, reverse=True)
+    finalists = _finalists(cells)
     at_largest = {
         cell.variant: by_cell[key] for cell, key in zip(cells, by_cell, strict=True) if cell in finalists
     }
@@ -126,6 +135,14 @@ def compare(name: str, runs: Sequence[Finished], study: Mapping[str, Any] | None
     every = [outcome for outcomes in by_cell.values() for outcome in outcomes]
     crossing = crossover_of(cells, every)
     return Comparison(name, metric, cells, best, paired, unpaired, crossing, tuple(runs), study)
+
+
+def _finalists(cells: Sequence[Cell]) -> tuple[Cell, ...]:
+    """The cells of the largest size, the best first; all of them where no variant has two: none has a curve to end."""
+    largest = max((cell.num_train for cell in cells), default=0)
+    single = len({cell.variant for cell in cells}) == len(cells)
+    here = (cell for cell in cells if single or cell.num_train == largest)
+    return tuple(sorted(here, key=lambda cell: -cell.mean))
 
 
 def crossover_of(cells: Sequence[Cell], outcomes: Iterable[Outcome]) -> Crossover | None:

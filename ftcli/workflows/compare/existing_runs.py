@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from ftcli.engine.run_folder import RunFolder, open_run_folder
+from ftcli.errors import UsageError
 from ftcli.plans.study import Finished, Outcome, Trial
 from ftcli.recipe.load import load_recipe
 from ftcli.workflows.compare.comparison import Comparison, compare
@@ -22,23 +24,34 @@ _TOLD_APART = re.compile(r"(-n(\d+|all))?(-seed\d+)?$")
 
 
 def compare_runs(paths: Sequence[Path]) -> Comparison:
-    """Raises MachineError where one is no run folder, or is not complete; RecipeError."""
-    runs = [open_run_folder(path) for path in dict.fromkeys(paths)]
+    """Raises UsageError for one run that is given twice, MachineError where one is no run folder, or is not complete;
+
+    RecipeError.
+    """
+    runs = [open_run_folder(path) for path in {path.resolve(): path for path in paths}.values()]
+    if len(runs) < 2:
+        remedy = "give two run folders or more, or a study's folder"
+        raise UsageError("one run alone is nothing to compare", where=str(paths[0]), remedy=remedy)
     groups: dict[str, list[RunFolder]] = {}
     for run in runs:
         groups.setdefault(_what_a_variant_is(run), []).append(run)
     work = TrainingWork()
     names = _names([[run.path for run in group] for group in groups.values()])
     found = [
-        _finished(run, outcome_of(run, name, work))
+        finished
         for name, group in zip(names, groups.values(), strict=True)
-        for run in group
+        for finished in _of_variant([(run, outcome_of(run, name, work)) for run in group])
     ]
     return compare("runs", found)
 
 
-def _finished(run: RunFolder, outcome: Outcome) -> Finished:
-    return Finished(Trial(run.path.name, outcome.variant, outcome.num_train, outcome.seed, ()), outcome)
+def _of_variant(runs: Sequence[tuple[RunFolder, Outcome]]) -> Iterator[Finished]:
+    """Runs on all images there are have one size, their mean: where groups are divided, each seed leaves others."""
+    wanted = [load_recipe(run.recipe).data.split.train_size for run, _ in runs]
+    whole = [out.num_train for (_, out), size in zip(runs, wanted, strict=True) if size is None]
+    for (run, outcome), size in zip(runs, wanted, strict=True):
+        at = round(fmean(whole)) if size is None else size
+        yield Finished(Trial(run.path.name, outcome.variant, at, outcome.seed, ()), outcome)
 
 
 def _what_a_variant_is(run: RunFolder) -> str:

@@ -47,7 +47,7 @@ def outcome_of(run: RunFolder, variant: str, work: TrainingWork) -> Outcome:
             epochs=result.epochs_run,
             images_seen=result.epochs_run * plan["num_train"],
             training_flops=work.flops(run, plan, phases, {finding.rule for finding in result.findings}),
-            seconds=result.seconds,
+            seconds=result.seconds - result.floor_seconds,
             peak_memory=result.peak_memory,
         )
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:

@@ -23,6 +23,7 @@ from ftcli.report.html.study import study_page
 from ftcli.report.html.style import BASE
 from ftcli.workflows.predictions_table import Answer, Answers
 from ftcli.workflows.report_run import RunRecord
+from tests.report.compare_samples import FOUND
 from tests.report.html.run_samples import (
     CLASSES,
     HOSTILE,
@@ -87,6 +88,7 @@ MADE: dict[str, Callable[[], str]] = {
     "bare": lambda: report_page(bare()),
     "many classes": lambda: report_page(record(tuple(f"class {number}" for number in range(120)))),
     "study": lambda: study_page([record(), hostile(), unfinished()]),
+    "compared": lambda: study_page([record(), hostile()], FOUND),
 }
 
 

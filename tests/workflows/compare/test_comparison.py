@@ -182,3 +182,16 @@ def test_sizes_of_all_are_one_column_whatever_each_seed_leaves() -> None:
     found = compare("made", [of("full", 101, 0), of("full", 103, 1), of("probe", 101, 0)])
     assert found.num_trains == (102,)
     assert found.at("probe", 102) is not None
+
+
+def test_runs_of_one_size_each_stand_side_by_side() -> None:
+    """Two folders that trained on other numbers of images: neither is left out, and there is no curve."""
+    found = compare("runs", [done("full", 100, 0, 0.6), done("probe", 90, 0, 0.7)])
+    assert [(cell.variant, cell.num_train) for cell in found.finalists] == [("probe", 90), ("full", 100)]
+    assert (found.best, found.unpaired, found.has_curves) == ("probe", ("full",), False)
+
+
+def test_where_there_are_curves_their_ends_stand_side_by_side() -> None:
+    found = curves(full=[0.6, 0.7], probe=[0.8])
+    assert [(cell.variant, cell.num_train) for cell in found.finalists] == [("full", 200)]
+    assert (found.best, found.has_curves) == ("full", True)

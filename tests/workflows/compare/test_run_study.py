@@ -33,9 +33,11 @@ from ftcli.plans.study import Study, Trial
 from ftcli.recipe.overrides import apply
 from ftcli.recipe.schema import Recipe
 from ftcli.recipe.yaml_source import parse
+from ftcli.workflows import probe as probe_module
 from ftcli.workflows.compare import run_study as module
 from ftcli.workflows.compare.existing_runs import compare_runs
 from ftcli.workflows.compare.run_study import read_study, run_study
+from ftcli.workflows.train import train
 from tests.toys import RESNET, ignore, recorder, write_digits
 
 TEXT = f"""\
@@ -145,6 +147,8 @@ def test_a_whole_study(toys: Toys, tmp_path: Path) -> None:
     assert there.variants == ("probe", "scratch")
     assert there.paired == found.paired
     assert there.crossover == found.crossover
+    with pytest.raises(UsageError, match="one run alone"):
+        compare_runs([runs[0], runs[0]])
 
 
 def test_the_second_variant_finds_images_and_features(
@@ -163,6 +167,31 @@ def test_the_second_variant_finds_images_and_features(
     assert first["computed"] == 60
     assert second["computed"] == 0
     assert second["read"] > 0
+
+
+def test_variants_with_the_same_probe_share_their_floor(
+    toys: Toys, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To the last bit what each would have found alone; another batch size has a probe of its own."""
+    monkeypatch.setattr(probe_module, "MAX_EPOCHS", 5)
+    probed: list[str] = []
+    probe_one = probe_module.probe
+    monkeypatch.setattr(probe_module, "probe", lambda plan, work: probed.append("") or probe_one(plan, work))
+    study = toys.study(strategies="full", vary=["train.batch_size=6,8", "optimizer.lr=1e-3,1e-2"])
+    found = run_study(study, toys.make, tmp_path / "study", ignore)
+    assert not found.failed
+    assert len(probed) == 2
+
+    def floor(trial: Trial, place: str) -> Any:
+        summary = tmp_path / place / "runs" / trial.name / "summary.json"
+        told = json.loads(summary.read_text())
+        assert told["seconds"] > told["floor_seconds"] >= 0
+        return told["floor"]
+
+    last = study.trials[1]
+    train(toys.make(last), out=tmp_path / "alone" / "runs" / last.name, resume=False, listener=ignore)
+    assert len(probed) == 3
+    assert floor(last, "alone") == floor(last, "study") == floor(study.trials[0], "study")
 
 
 def test_larger_sizes_decode_only_what_is_new(
