@@ -237,7 +237,8 @@ BROKEN = (
             "optimizer": adamw(5e-3),
             "layer_lr": "uniform",
             "schedule": "constant",
-            "train": epochs(14),
+            "data": {"split": {"val": 0.15, "test": 0.2}},
+            "train": epochs(16),
         },
     ),
     Case(
