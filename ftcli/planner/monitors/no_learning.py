@@ -134,8 +134,8 @@ def _probe_learned(history: History) -> bool:
 def _high_lr(history: History, moved: str) -> tuple[str, str, str]:
     assert history.floor is not None
     why = (
-        f"a linear probe of the first features has {history.floor.accuracy:.1%}, so it is neither the data nor what is frozen; {moved}: "
-        "the LR is too high"
+        f"a linear probe of the first features has {history.floor.accuracy:.1%}, so it is neither the data nor what is "
+        f"frozen; {moved}: the LR is too high"
     )
     return "optimizer.lr", why, f"{lower_lr(history, 10)}; ftcli lr-find suggests one"
 
