@@ -252,6 +252,37 @@ def test_a_fall_where_a_phase_begins_is_no_jump():
     assert monitor(history(FALLS, [0.6] * 8, falls, strategy={"kind": "lp_ft", "head_epochs": 2})) == ()
 
 
+def unfrozen(train_loss: float, accuracy: float, count: int = 500, **sections) -> History:  # type: ignore[no-untyped-def]
+    """The first epoch in which the backbone trains, after two of the head alone."""
+    return history(
+        train_loss=[0.9, 0.6, train_loss],
+        loss=[0.8, 0.6, 1.0],
+        accuracy=[0.75, 0.8, accuracy],
+        strategy={"kind": "lp_ft", "head_epochs": 2},
+        count=count,
+        **sections,
+    )
+
+
+UNFROZEN = unfrozen(0.9, 0.6)
+
+
+def test_a_fall_where_the_backbone_begins_to_train_is_told_at_once():
+    finding = only(UNFROZEN)
+    assert (finding.rule, finding.severity, finding.where) == ("unfreezing-hurts", "warning", "layer_lr")
+    assert "accuracy fell from 80.0% to 60.0% in epoch 2, when" in finding.message
+    assert "at LR 0.0001, and it moved by 5.0% of its first weights" in finding.message
+    assert "backbone_divisor: 100} (now 10)" in finding.remedy
+    assert "freeze_stats" in only(unfrozen(0.9, 0.6, norm="train")).remedy
+    assert "freeze_stats" not in only(unfrozen(0.9, 0.6, norm="freeze")).remedy
+
+
+def test_a_fall_there_is_not_told_where_chance_explains_it_or_training_goes_on():
+    assert monitor(unfrozen(0.9, 0.77)) == ()
+    assert monitor(unfrozen(0.9, 0.6, count=12)) == ()
+    assert monitor(unfrozen(0.55, 0.6)) == ()
+
+
 def test_frozen_tensors_that_moved_are_named():
     proof = PhaseProved("head", 100, ("layer1.0.bn1.running_mean", "layer1.0.bn1.running_var"))
     finding = only(replace(WELL, proofs=(proof,)))
@@ -334,6 +365,7 @@ SICK = [
     replace(flat(2.30), floor=scores(0.8, 0.7)),
     history([0.9, 3.0], [0.8, 2.6], [0.75, 0.1], shown=[signals(0), signals(moved=9.0, share=1.0)]),
     DIVERGES,
+    UNFROZEN,
     history(FALLS, [0.6] * 8, JUMPS, count=40),
     history(FALLS, [0.6] * 8, JUMPS, count=5000, norm="train", train={"epochs": 10, "batch_size": 4}),
     history(FALLS, [0.6] * 8, JUMPS, count=5000, norm="freeze"),
