@@ -26,7 +26,7 @@ from ftcli.plans.training_plan import TrainingPlan
 
 State = dict[str, Tensor]
 MOST_IMAGES, FEWEST_IMAGES = 32, 8
-SHARE_OF_WORK = 0.015
+SHARE_OF_WORK = 0.01
 """Of the forward passes that a run's training is worth: so much may go into measuring features. Weights cost half a
 percent more of an epoch on 140 images."""
 TRAINING_STEP = 3

@@ -17,7 +17,7 @@ from tests.toys import EFFICIENTNET, RESNET, VIT, ignore, recipe
 
 def work_of(digits, backbone=RESNET, **sections):  # type: ignore[no-untyped-def]
     """A plan so long that features may be looked at."""
-    long = {"epochs": 20, "batch_size": 8}
+    long = {"epochs": 30, "batch_size": 8}
     made = recipe(digits, model={"backbone": backbone, "weights": "none"}, train=long, **sections)
     prepared = prepare(made)
     batches = image_batches(made, prepared, lambda done, total: None)
@@ -153,14 +153,14 @@ def test_what_lies_below_the_first_stage_that_trains_is_left_out(digits):
 
 @pytest.mark.parametrize(
     ("num_train", "epochs", "images", "every"),
-    [(400, 10, 32, 4), (10_000, 10, 32, 1), (1_000, 30, 32, 1), (200, 3, 9, 3), (140, 2, 0, 2)],
+    [(400, 10, 32, 10), (10_000, 10, 32, 1), (1_000, 30, 32, 2), (300, 3, 9, 3), (140, 4, 0, 4)],
 )
 def test_so_many_images_that_they_are_a_small_part_of_the_training(num_train, epochs, images, every):
     made = plan("full", num_train=num_train, train={"epochs": epochs, "batch_size": 32})
     cadence = cadence_of(made)
     assert (cadence.images, cadence.every) == (images, every)
     measured = cadence.images * (epochs // cadence.every + 2)
-    assert measured <= 0.015 * 3 * num_train * epochs
+    assert measured <= 0.01 * 3 * num_train * epochs
 
 
 def test_each_phase_that_trains_the_backbone_is_one_more_time_to_look():
@@ -168,4 +168,4 @@ def test_each_phase_that_trains_the_backbone_is_one_more_time_to_look():
     one, several = (
         cadence_of(plan(strategy, num_train=200, train=train)) for strategy in ("full", "gradual")
     )
-    assert (one.images, several.images) == (32, 14)
+    assert (one.images, several.images) == (24, 9)
