@@ -49,7 +49,8 @@ def test_findings_and_drift_are_in_the_summary_and_each_epoch_s_line(watched):
     assert [stage["stage"] for stage in summary["drift"]] == [stage.stage for stage in result.drift]
     assert 0 < summary["drift"][-1]["weights"] < 0.01
     row = metrics(out)[-1]["signals"]
-    assert row["drift"][0]["features"] is not None, "measured after the last epoch"
+    assert 0 < row["drift"][-1]["weights"] < 0.01
+    assert row["drift"][0]["features"] is None, "in a run so short nobody looks"
     assert 0 < row["top_share"] <= 1
 
 

@@ -14,12 +14,14 @@ from ftcli.planner.monitors.history import History
 from ftcli.planner.monitors.no_learning import no_learning
 from ftcli.planner.monitors.noise import noise
 from ftcli.planner.monitors.overfitting import overfitting
+from ftcli.planner.monitors.unfreezing import unfreezing
 
 Monitor = Callable[[History], Iterable[Finding]]
 MONITORS: tuple[Monitor, ...] = (
     moved_while_frozen,
     collapse,
     divergence,
+    unfreezing,
     no_learning,
     overfitting,
     noise,

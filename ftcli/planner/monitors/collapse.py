@@ -19,12 +19,15 @@ PATIENCE = 3
 """Epochs of one class, where the run itself has never told classes apart."""
 FAR = 0.5
 """Weights that have moved by half of what they were: features of their own no more."""
-RUNAWAY = 2.0
-"""The training loss against its least so far, where it is beyond that of guessing too."""
+RUNAWAY, BEYOND_GUESSING = 2.0, 1.5
+"""The training loss against its least so far, and against that of guessing."""
+LASTING = 2
+"""Epochs of it: one that is made good in the next is a jump."""
 
 
 def collapse(history: History) -> Iterator[Finding]:
-    """Told at once where classes were told apart before, else after a few epochs in which weights moved far."""
+    """Told at once where classes were told apart before and more than the validation shows it; else after a few
+    epochs, in which weights moved far where classes were never told apart."""
     if not history.epochs or history.most_frequent > MOST_UNEVEN or not _one_class(history.last):
         return
     last = history.last
@@ -35,6 +38,8 @@ def collapse(history: History) -> Iterator[Finding]:
     if before is not None and last.train_loss < before.train_loss:  # training knows of no collapse
         if lasting:
             yield _in_evaluation_alone(history, before)
+        return
+    if not (lasting or _moved_far(last) or last.train_loss > history.prior_entropy):
         return
     since = f"epoch {before.epoch} had {before.val.accuracy:.1%}" if before else "from the first epoch on"
     signals = last.signals
@@ -65,12 +70,16 @@ def _in_evaluation_alone(history: History, before: EpochDone) -> Finding:
 
 
 def divergence(history: History) -> Iterator[Finding]:
-    """A training loss that is far above its own least, and above that of guessing. A collapse says it already."""
-    if len(history.epochs) < 2 or has_collapsed(history):
+    """A training loss that stays far above its own least, and above that of guessing, at the expense of the score.
+
+    A collapse says it already. A score that falls no further than chance lets it, on few images, shows nothing lost.
+    """
+    if len(history.epochs) <= LASTING or has_collapsed(history):
         return
+    least = min(history.epochs[:-LASTING], key=lambda row: row.train_loss)
+    beyond = max(RUNAWAY * least.train_loss, BEYOND_GUESSING * history.prior_entropy)
     last = history.last
-    least = min(history.epochs[:-1], key=lambda row: row.train_loss)
-    if last.train_loss < RUNAWAY * least.train_loss or last.train_loss < 1.5 * history.prior_entropy:
+    if any(row.train_loss < beyond for row in history.epochs[-LASTING:]) or not history.is_below(last, least):
         return
     yield Finding(
         "error",

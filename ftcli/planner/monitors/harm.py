@@ -25,7 +25,8 @@ def harm(history: History, evidence: HarmEvidence) -> Finding:
 
 
 def _batch_norm(history: History, evidence: HarmEvidence) -> tuple[str, str, str] | None:
-    if not evidence.is_batch_norm:
+    """Where putting the statistics back makes good at least half of what is missing."""
+    if not evidence.is_batch_norm or _made_good(history, evidence) < 0.5:
         return None
     mended = evidence.score_with_pretrained_stats or 0.0
     why = (
@@ -38,6 +39,12 @@ def _batch_norm(history: History, evidence: HarmEvidence) -> tuple[str, str, str
         worst = max(known, key=lambda stage: stage.statistics or 0.0)
         why += f"; those of {worst.stage} moved by {percent(worst.statistics or 0.0)}"
     return "norm", why, "norm: freeze_stats"
+
+
+def _made_good(history: History, evidence: HarmEvidence) -> float:
+    """Of the last epoch's distance to the probe; all of it where no probe is known."""
+    missing = history.score(history.floor) - evidence.score if history.floor else 0.0
+    return ((evidence.score_with_pretrained_stats or 0.0) - evidence.score) / missing if missing > 0 else 1.0
 
 
 def _learning_rate(history: History, evidence: HarmEvidence) -> tuple[str, str, str]:

@@ -53,6 +53,11 @@ class History:
         """The standard error of a score."""
         return math.sqrt(variance_of(scores, self.metric, effective_count(self.metric, self.val_counts)))
 
+    def is_below(self, row: EpochDone, other: EpochDone) -> bool:
+        """By more than two standard errors of the difference of their scores."""
+        error = math.hypot(self.error(row.val), self.error(other.val))
+        return self.score(other.val) - self.score(row.val) > 2 * error
+
     @cached_property
     def prior_entropy(self) -> float:
         """The cross-entropy of saying how frequent each class is, whatever the image: ln C where all are alike."""

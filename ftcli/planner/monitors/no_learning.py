@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from ftcli.findings import Finding
 from ftcli.planner.monitors.collapse import has_collapsed, has_diverged
-from ftcli.planner.monitors.history import History
+from ftcli.planner.monitors.history import History, effective_count
 from ftcli.planner.monitors.words import lower_lr, percent, rounded
 from ftcli.plans.layer_map import HEAD
 
@@ -26,9 +26,11 @@ ALIKE = 1e-4
 
 
 def no_learning(history: History) -> Iterator[Finding]:
-    """Once half of the epochs are over, and at the end."""
+    """Once half of the epochs are over; only at the end where training does learn, for validation may follow."""
     done = len(history.epochs)
-    if done < FEWEST_EPOCHS or not (history.ended or done >= history.plan.epochs / 2):
+    if done < FEWEST_EPOCHS or not (
+        history.ended or (done >= history.plan.epochs / 2 and not _training_learns(history))
+    ):
         return
     if history.plan.objective.multi_label or _has_learned(history):
         return
@@ -46,16 +48,29 @@ def no_learning(history: History) -> Iterator[Finding]:
     yield Finding("error", where, message, remedy, "nothing-learned")
 
 
+def _training_learns(history: History) -> bool:
+    return history.last.train_loss < (1 - EXPLAINED) * min(
+        history.epochs[0].train_loss, history.prior_entropy
+    )
+
+
 def _has_learned(history: History) -> bool:
-    chance = 1 / max(sum(count > 0 for count in history.val_counts), 1)
+    """By a loss, or by a score beyond what guessing reaches by luck: it has errors of its own."""
+    count = history.last.val.num_examples
+    most, chance = history.most_frequent, 1 / max(sum(c > 0 for c in history.val_counts), 1)
+    effective = effective_count("balanced_accuracy", history.val_counts) or count
     for row in history.epochs:
         explained = 1 - row.val.loss / history.prior_entropy if history.prior_entropy else 1.0
-        above = row.val.accuracy - history.most_frequent
-        balanced = (row.val.balanced_accuracy or 0.0) - chance
-        error = math.sqrt(0.25 / row.val.num_examples)
-        if explained > EXPLAINED or max(above, balanced) > ERRORS * error:
+        if explained > EXPLAINED or row.val.accuracy > most + _luck(most, count):
+            return True
+        if (row.val.balanced_accuracy or 0.0) > chance + _luck(chance, effective):
             return True
     return False
+
+
+def _luck(share: float, count: float) -> float:
+    """How far a guess that is right so often gets beyond it on so many examples."""
+    return ERRORS * math.sqrt(share * (1 - share) / count)
 
 
 def _cause(history: History) -> tuple[str, str, str]:
@@ -69,8 +84,8 @@ def _cause(history: History) -> tuple[str, str, str]:
     if head is not None and head.weights < LITTLE:
         return _low_lr(history, head.weights)
     moved = f"the head moved by {percent(head.weights)} of its first weights" if head else "the head moved"
-    if history.floor is not None and history.floor.accuracy > history.most_frequent + _error(history):
-        return _high_lr(history, history.floor.accuracy, moved)
+    if _probe_learned(history):
+        return _high_lr(history, moved)
     if last.train_loss < MEMORISED * min(first.train_loss, history.prior_entropy):
         why = "training images are learned by heart, and that says nothing of others: the labels"
         return "data", why, _LOOK_AT_LABELS
@@ -85,10 +100,6 @@ def _cause(history: History) -> tuple[str, str, str]:
         f"{moved}, and the features differ between images: the labels do not go with what {_run(frozen)} sees"
     )
     return "data", why, f"{_LOOK_AT_LABELS}; where they are right, train what is frozen: strategy: lp_ft"
-
-
-def _error(history: History) -> float:
-    return ERRORS * math.sqrt(0.25 / history.last.val.num_examples)
 
 
 def _never_trained(history: History) -> list[str]:
@@ -115,10 +126,16 @@ def _low_lr(history: History, moved: float) -> tuple[str, str, str]:
     )
 
 
-def _high_lr(history: History, floor: float, moved: str) -> tuple[str, str, str]:
+def _probe_learned(history: History) -> bool:
+    floor = history.floor
+    return floor is not None and floor.accuracy > history.most_frequent + _luck(0.5, floor.num_examples)
+
+
+def _high_lr(history: History, moved: str) -> tuple[str, str, str]:
+    assert history.floor is not None
     why = (
-        f"a linear probe of the first features has {floor:.1%}, so it is neither the data nor what is frozen; {moved}: "
-        "the LR is too high"
+        f"a linear probe of the first features has {history.floor.accuracy:.1%}, so it is neither the data nor what is "
+        f"frozen; {moved}: the LR is too high"
     )
     return "optimizer.lr", why, f"{lower_lr(history, 10)}; ftcli lr-find suggests one"
 

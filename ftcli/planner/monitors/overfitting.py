@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 from ftcli.events import EpochDone
@@ -14,7 +15,7 @@ PATIENCE = 3
 RISE, RISE_SHARE = 0.05, 0.2
 """Of the validation loss, in all and against the best."""
 ERRORS = 2.0
-"""Of the validation loss's standard errors: more than enough, for it is measured on the same images each time."""
+"""Of the difference's standard errors: more than enough, for both losses are of the same images."""
 FALL = 0.9
 """What the training loss has fallen to since the best epoch."""
 _STRONGER = {"none": "light", "light": "standard", "standard": "strong"}
@@ -44,7 +45,7 @@ def overfitting(history: History) -> Iterator[Finding]:
 
 
 def _is_worse(best: EpochDone, row: EpochDone) -> bool:
-    error = best.signals.loss_error if best.signals else 0.0
+    error = math.hypot(*(epoch.signals.loss_error for epoch in (best, row) if epoch.signals))
     return row.val.loss - best.val.loss > max(RISE, RISE_SHARE * best.val.loss, ERRORS * error)
 
 

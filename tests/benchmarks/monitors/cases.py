@@ -144,10 +144,10 @@ BROKEN = (
     ),
     Case(
         "overfits",
-        "14 images a class, from scratch, 30 epochs",
+        "40% wrong labels, 24 images a class, from scratch, 30 epochs",
         "overfits",
         "train.epochs",
-        Images("clothes", per_class=20, wrong=0.2),
+        Images("clothes", per_class=24, wrong=0.4),
         weights="none",
         sections={"strategy": "scratch", "optimizer": adamw(5e-3), "train": epochs(30)},
     ),
@@ -237,7 +237,8 @@ BROKEN = (
             "optimizer": adamw(5e-3),
             "layer_lr": "uniform",
             "schedule": "constant",
-            "train": epochs(14),
+            "data": {"split": {"val": 0.15, "test": 0.2}},
+            "train": epochs(16),
         },
     ),
     Case(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -26,6 +26,7 @@ ALARMS = {
     "below-linear-probe",
     "collapsed-to-one-class",
     "loss-diverges",
+    "unfreezing-hurts",
     "frozen-tensor-moved",
     "rolled-back",
     "predicts-one-class",
@@ -43,9 +44,11 @@ class Bench:
     fashion: Path | None = None
 
     def images(self, images: Images) -> Path:
-        if images.source == "clothes" and self.fashion is None:
-            images = replace(images, source="digits", first=60)
         return write(images, self.folder / "images", self.seed, self.fashion)
+
+    def has(self, case: Case) -> bool:
+        """The images it is built of."""
+        return case.images.source == "digits" or self.fashion is not None
 
     @cached_property
     def pretrained(self) -> Path:

@@ -70,6 +70,13 @@ def test_a_loss_that_rises_within_its_error_is_no_overfitting():
     assert monitor(replace(OVERFITS, epochs=epochs)) == ()
 
 
+def test_the_error_of_a_loss_that_rose_counts_as_that_of_the_best_does():
+    """As in a small run from scratch that was well: two of 96 images, wrong and sure of it."""
+    errors = [0.03, 0.03, 0.03, 0.3, 0.3, 0.3, 0.3]
+    epochs = tuple(replace(r, signals=signals(error=e)) for r, e in zip(OVERFITS.epochs, errors, strict=True))
+    assert monitor(replace(OVERFITS, epochs=epochs)) == ()
+
+
 def flat(train: float, **values):  # type: ignore[no-untyped-def]
     """Eight epochs in which nothing improves; the last training loss is given."""
     losses = [2.35 + (train - 2.35) * step / 7 for step in range(8)]
@@ -121,6 +128,19 @@ def test_nothing_learned_is_told_from_the_middle_of_the_run_on():
     assert told == [False] * 4 + [True] * 4
 
 
+def test_where_training_learns_validation_is_waited_for_to_the_end():
+    found = flat(1.2)
+    assert [bool(monitor(until(found, epoch))) for epoch in range(8)] == [False] * 8
+    assert only(found).rule == "nothing-learned"
+
+
+@pytest.mark.parametrize(("accuracy", "learned"), [(0.6, False), (0.7, True)])
+def test_few_images_show_learning_only_beyond_the_luck_of_guessing(accuracy, learned):
+    """12 images of 4 classes: a guess is right at 25%, give or take three times 12.5 points."""
+    found = history([1.4] * 8, [1.4] * 8, [accuracy] * 8, count=12, ended=True, val_counts=(3, 3, 3, 3))
+    assert bool(monitor(found)) != learned
+
+
 @pytest.mark.parametrize("count", [12, 500])
 def test_uneven_classes_are_guessed_no_better_by_their_share(count):
     """90% of one class: an accuracy of 90% is none."""
@@ -151,6 +171,16 @@ def test_a_collapse_is_told_at_once_with_what_was_before():
     assert monitor(until(found, 1)) == ()
 
 
+def test_one_class_for_once_is_no_collapse_while_training_goes_on_and_weights_are_near():
+    found = history(
+        [0.9, 0.6, 0.7, 0.7, 0.7],
+        [0.8, 0.6, 3.0, 3.0, 3.0],
+        [0.75, 0.82, 0.1, 0.1, 0.1],
+        shown=[signals(0.1), signals(0.1), *[signals(0.1, share=1.0)] * 3],
+    )
+    assert [bool(monitor(until(found, epoch))) for epoch in range(5)] == [False] * 4 + [True]
+
+
 def test_a_collapse_that_training_knows_nothing_of_is_of_the_evaluation():
     collapsed = [signals(0.1, share=1.0)] * 3
     found = history(
@@ -172,14 +202,30 @@ def test_one_class_is_right_where_nearly_all_are_of_it():
     assert monitor(found) == ()
 
 
-def test_a_training_loss_that_runs_away_is_told():
-    found = history(
-        [1.9, 1.0, 9.0], [1.5, 1.1, 8.0], [0.5, 0.6, 0.3], shown=[signals(0.1), signals(0.2), signals(9.0)]
-    )
-    finding = only(found)
+DIVERGES = history(
+    train_loss=[1.9, 1.0, 9.0, 8.0],
+    loss=[1.5, 1.1, 8.0, 7.0],
+    accuracy=[0.5, 0.6, 0.3, 0.3],
+    shown=[signals(0.1), signals(0.2), signals(9.0), signals(9.0)],
+)
+
+
+def test_a_training_loss_that_runs_away_is_told_once_it_stays_away():
+    assert monitor(until(DIVERGES, 2)) == ()
+    finding = only(DIVERGES)
     assert (finding.rule, finding.where) == ("loss-diverges", "optimizer.lr")
-    assert "its loss was 1 in epoch 1 and is 9 in epoch 2, where guessing has 2.3" in finding.message
+    assert "its loss was 1 in epoch 1 and is 8 in epoch 3, where guessing has 2.3" in finding.message
     assert "optimizer.lr: 1e-5 (now 0.001)" in finding.remedy, "weights that moved nine times: a hundredth"
+
+
+def test_a_training_loss_that_came_back_has_not_run_away():
+    back = replace(DIVERGES.last, train_loss=0.9, val=scores(0.62, 1.1))
+    assert monitor(replace(DIVERGES, epochs=(*DIVERGES.epochs[:3], back))) == ()
+
+
+def test_a_training_loss_that_costs_no_more_than_chance_does_on_few_images_is_no_divergence():
+    few = tuple(replace(row, val=replace(row.val, num_examples=12)) for row in DIVERGES.epochs)
+    assert monitor(replace(DIVERGES, epochs=few)) == ()
 
 
 JUMPS = [0.5, 0.7, 0.82, 0.72, 0.84, 0.73, 0.85, 0.85]
@@ -211,6 +257,37 @@ def test_jumps_of_a_large_one_are_of_something_unstable():
 def test_a_fall_where_a_phase_begins_is_no_jump():
     falls = [0.8, 0.82, 0.7, 0.8, 0.84, 0.85, 0.86, 0.86]
     assert monitor(history(FALLS, [0.6] * 8, falls, strategy={"kind": "lp_ft", "head_epochs": 2})) == ()
+
+
+def unfrozen(train_loss: float, accuracy: float, count: int = 500, **sections) -> History:  # type: ignore[no-untyped-def]
+    """The first epoch in which the backbone trains, after two of the head alone."""
+    return history(
+        train_loss=[0.9, 0.6, train_loss],
+        loss=[0.8, 0.6, 1.0],
+        accuracy=[0.75, 0.8, accuracy],
+        strategy={"kind": "lp_ft", "head_epochs": 2},
+        count=count,
+        **sections,
+    )
+
+
+UNFROZEN = unfrozen(0.9, 0.6)
+
+
+def test_a_fall_where_the_backbone_begins_to_train_is_told_at_once():
+    finding = only(UNFROZEN)
+    assert (finding.rule, finding.severity, finding.where) == ("unfreezing-hurts", "warning", "layer_lr")
+    assert "accuracy fell from 80.0% to 60.0% in epoch 2, when" in finding.message
+    assert "at LR 0.0001, and it moved by 5.0% of its first weights" in finding.message
+    assert "backbone_divisor: 100} (now 10)" in finding.remedy
+    assert "freeze_stats" in only(unfrozen(0.9, 0.6, norm="train")).remedy
+    assert "freeze_stats" not in only(unfrozen(0.9, 0.6, norm="freeze")).remedy
+
+
+def test_a_fall_there_is_not_told_where_chance_explains_it_or_training_goes_on():
+    assert monitor(unfrozen(0.9, 0.77)) == ()
+    assert monitor(unfrozen(0.9, 0.6, count=12)) == ()
+    assert monitor(unfrozen(0.55, 0.6)) == ()
 
 
 def test_frozen_tensors_that_moved_are_named():
@@ -250,6 +327,13 @@ def test_harm_of_batch_norm_names_the_stage_whose_statistics_moved_most():
     )
 
 
+def test_batch_norm_is_not_why_where_its_statistics_make_good_little_of_what_is_missing():
+    found = replace(lp_ft_that_fell(), floor=scores(0.9, 0.4))
+    finding = harm(found, HarmEvidence("accuracy", 0.5, 0.55, {"layer4": 0.9}))
+    assert finding.where == "optimizer.lr"
+    assert harm(found, HarmEvidence("accuracy", 0.5, 0.75, {"layer4": 0.9})).where == "norm"
+
+
 def test_weights_that_hardly_moved_want_a_higher_lr():
     finding = harm(WELL, HarmEvidence("accuracy", 0.5, None, {"layer4": 0.001}))
     assert "too low an LR" in finding.message
@@ -287,7 +371,8 @@ SICK = [
     flat(2.30, strategy="feature_extraction", shown=[signals(spread=0.0)] * 8),
     replace(flat(2.30), floor=scores(0.8, 0.7)),
     history([0.9, 3.0], [0.8, 2.6], [0.75, 0.1], shown=[signals(0), signals(moved=9.0, share=1.0)]),
-    history([1.9, 1.0, 9.0], [1.5, 1.1, 8.0], [0.5, 0.6, 0.3]),
+    DIVERGES,
+    UNFROZEN,
     history(FALLS, [0.6] * 8, JUMPS, count=40),
     history(FALLS, [0.6] * 8, JUMPS, count=5000, norm="train", train={"epochs": 10, "batch_size": 4}),
     history(FALLS, [0.6] * 8, JUMPS, count=5000, norm="freeze"),
