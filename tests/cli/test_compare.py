@@ -35,7 +35,7 @@ def test_runs_are_told_as_they_end_and_the_table_at_last(study: Path) -> None:
     assert "error: 1 of 2 runs failed, gradual first" in err
     out = (study.parent / "out.txt").read_text()
     assert "1 of 2 runs failed" in out
-    assert [line.split()[0] for line in out.splitlines() if "MiB" in line] == ["probe"]
+    assert [line.split()[0] for line in out.splitlines() if "iB" in line] == ["probe"]
     assert max(len(line) for line in out.splitlines()) <= 80
 
 
