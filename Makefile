@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help setup demo test test-slow faults fuzz check format lint types imports fix schema clean \
+.PHONY: help setup demo browser test test-slow faults fuzz check format lint types imports fix schema clean \
 	bench bench-quick bench-scale bench-venv bench-data study-planner
 
 help: ## list these targets
@@ -27,7 +27,11 @@ TESTERS ?= 2
 test: $(READY) ## run the tests (the quick ones; see test-slow)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(TESTERS) --dist loadfile
 
+browser: ## install Chromium, in which pages are tested (Debian's package, as root); without it those tests are skipped
+	command -v chromium > /dev/null || apt-get install --yes --no-install-recommends chromium
+
 test-slow: $(READY) ## run every test that this machine can, the slow ones too
+	-$(MAKE) browser
 	$(BIN)/python -m pytest -m 'not network'
 
 faults: $(READY) ## what is survived: a table of faults that are injected; ARGS=--full for the slow ones too
