@@ -24,11 +24,14 @@ WANTED_ERROR = 0.02
 
 
 def noise(history: History) -> Iterator[Finding]:
-    """Epochs that are worse than both their neighbours, in one phase; the first of a phase is still settling."""
+    """Epochs that are worse than what is before and after, in one phase; the first of a phase is still settling."""
     rows = _steady(history)
+    turns = [
+        row for at, row in enumerate(rows) if at == 0 or _score(history, row) != _score(history, rows[at - 1])
+    ]
     dips = [
         (row, depth)
-        for before, row, after in zip(rows, rows[1:], rows[2:], strict=False)
+        for before, row, after in zip(turns, turns[1:], turns[2:], strict=False)
         if (depth := min(_score(history, before), _score(history, after)) - _score(history, row)) >= DEPTH
     ]
     if len(dips) < JUMPS:

@@ -240,6 +240,14 @@ def test_jumps_of_a_small_validation_set_are_chance():
     assert "data.split.val: 0.25 (319 images)" in finding.remedy
 
 
+def test_a_jump_may_last_for_two_epochs():
+    """Of few images one epoch often scores as the one before it."""
+    scored = [0.4, 0.5, 0.5, 0.4, 0.4, 0.5, 0.4, 0.7]
+    finding = only(history(FALLS, [0.6] * 8, scored, count=10))
+    assert finding.rule == "validation-noisy"
+    assert "in epochs 3, 6, most" in finding.message
+
+
 def test_jumps_of_a_large_one_are_of_something_unstable():
     statistics = history(
         FALLS, [0.6] * 8, JUMPS, count=5000, norm="train", train={"epochs": 10, "batch_size": 4}
