@@ -22,7 +22,7 @@ COMMANDS = {
     "resume": "Go on with a run that was cut off.",
     "evaluate": "Measure a finished run on its test images.",
     "report": "Write a run's page again, or one of several runs.",
-    "predict": "Classify images with a finished run.",
+    "predict": "Classify images or texts with a finished run.",
     "models": "The backbones: ls, show, exceptions.",
     "recipes": "The example recipes: ls, show, cp.",
     "cache": "What is kept between runs: ls, clear.",
