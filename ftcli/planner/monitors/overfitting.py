@@ -30,7 +30,8 @@ def overfitting(history: History) -> Iterator[Finding]:
     if len(since) < PATIENCE or not all(_is_worse(best, row) for row in since[-PATIENCE:]):
         return
     gained = history.score(last.val) - history.score(best.val)
-    if last.train_loss > FALL * best.train_loss or gained > history.error(best.val):
+    improves = gained > history.error(best.val) and not _has_stalled(history)
+    if last.train_loss > FALL * best.train_loss or improves:
         return
     scores = f"{history.score(best.val):.1%} to {history.score(last.val):.1%}"
     yield Finding(
@@ -42,6 +43,12 @@ def overfitting(history: History) -> Iterator[Finding]:
         _remedy(history, best),
         "overfits",
     )
+
+
+def _has_stalled(history: History) -> bool:
+    """A score that rose with a loss that rose, and rises no more."""
+    peak = max(history.epochs, key=lambda row: history.score(row.val))
+    return history.last.epoch - peak.epoch >= 2 * PATIENCE
 
 
 def _is_worse(best: EpochDone, row: EpochDone) -> bool:

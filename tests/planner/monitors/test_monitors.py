@@ -356,6 +356,15 @@ def test_lrs_are_rounded_down_as_people_write_them(value, told):
     assert float(told) <= value
 
 
+def test_a_loss_that_rises_is_overfitting_once_the_score_rises_no_more():
+    """As with wrong labels: the score rises with the loss at first."""
+    train_loss = [2.1, 1.9, 1.4, 1.1, 0.9, 0.7, 0.5, 0.4, 0.3, 0.2, 0.15, 0.1]
+    loss = [2.2, 2.1, 2.2, 2.3, 2.5, 2.8, 3.0, 3.3, 3.6, 3.8, 4.1, 4.4]
+    accuracy = [0.3, 0.34, 0.42, 0.5, 0.54, 0.53, 0.53, 0.53, 0.53, 0.53, 0.53, 0.53]
+    assert monitor(history(train_loss[:10], loss[:10], accuracy[:10], count=90)) == ()
+    assert only(history(train_loss[:11], loss[:11], accuracy[:11], count=90)).rule == "overfits"
+
+
 def test_a_history_without_signals_of_an_older_run_is_read_too():
     epochs = tuple(replace(row, signals=None) for row in OVERFITS.epochs)
     assert only(replace(OVERFITS, epochs=epochs)).rule == "overfits"
