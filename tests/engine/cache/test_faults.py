@@ -6,7 +6,9 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -126,9 +128,18 @@ def test_a_disk_that_fills_up(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def test_a_folder_that_may_only_be_read(tmp_path: Path) -> None:
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """Not pytest's own: those are for their owner alone, whatever a test makes of them, once another pytest begins."""
+    with tempfile.TemporaryDirectory() as place:
+        Path(place).chmod(0o755)
+        yield Path(place)
+
+
+def test_a_folder_that_may_only_be_read(open_folder: Path) -> None:
     """As a user who may not: root may everything."""
-    fill(Store(tmp_path / "store", LARGE))
+    place = open_folder / "store"
+    fill(Store(place, LARGE))
     code = (
         "import os, sys, torch\n"
         "from pathlib import Path; from ftcli.engine.cache.store import Store\n"
@@ -139,23 +150,14 @@ def test_a_folder_that_may_only_be_read(tmp_path: Path) -> None:
         "        writer.append(torch.zeros(2).long())\n"
         "print(store.open('a' * 64).sum().item(), store.open('b' * 64))"
     )
-    for path in (tmp_path / "store", tmp_path / "store" / KEY):
+    for path in (place, place / KEY):
         path.chmod(0o555)
-    open_the_way(tmp_path)
     done = subprocess.run(
-        [sys.executable, "-c", code, str(tmp_path / "store")], capture_output=True, text=True, check=False
+        [sys.executable, "-c", code, str(place)], capture_output=True, text=True, check=False
     )
-    for path in (tmp_path / "store", tmp_path / "store" / KEY):
+    for path in (place, place / KEY):
         path.chmod(0o755)
     assert done.stdout == f"cache-unwritable\n{ROWS.sum().item()} None\n", done.stderr
-
-
-def open_the_way(path: Path) -> None:
-    """pytest's folders are for their owner alone."""
-    for folder in (path, *path.parents):
-        mode = folder.stat().st_mode
-        if not mode & 0o001:
-            folder.chmod(mode | 0o011)
 
 
 def test_a_file_where_the_folder_should_be(tmp_path: Path) -> None:
