@@ -96,6 +96,7 @@ def told(save: Callable[[], None]) -> list[MachineError]:
     return []
 
 
+@pytest.mark.fault(3)
 def test_refused_at_every_call(tmp_path: Path) -> None:
     """Told as the machine's fault or, where only something old was to be removed, not at all."""
 
@@ -128,6 +129,7 @@ def test_refused_at_every_call(tmp_path: Path) -> None:
     assert not list(run.path.rglob("*.tmp"))
 
 
+@pytest.mark.fault(3)
 def test_killed_at_every_call(tmp_path: Path) -> None:
     """One process for each call, ended there without a word; what it left aside is swept by the next start."""
     lines = python(EVERY_POINT, tmp_path / "before", tmp_path / "place").splitlines()
@@ -138,6 +140,7 @@ def test_killed_at_every_call(tmp_path: Path) -> None:
     assert lines[-1] == "whole 4"
 
 
+@pytest.mark.fault(14)
 def test_a_full_disk_at_every_write(tmp_path: Path) -> None:
     """The one before is there, the message says how much room is wanted, and with it the save succeeds."""
     *lines, end = python(EVERY_WRITE, tmp_path / "run").splitlines()

@@ -20,6 +20,7 @@ from ftcli.findings import Finding
 from tests.checkpoints import HEAD, KeptRun, taken_up
 from tests.os_faults import fault_at
 
+FaultCount = Callable[[int, int], None]
 Tensors = dict[str, torch.Tensor]
 
 
@@ -131,8 +132,9 @@ MUTATIONS: tuple[Callable[[Path, random.Random], None], ...] = (
 )
 
 
+@pytest.mark.fault(10)
 @pytest.mark.parametrize("seeds", [range(30), pytest.param(range(30, 300), marks=pytest.mark.slow)])
-def test_mutations_are_found(seeds: range, tmp_path: Path) -> None:
+def test_mutations_are_found(seeds: range, tmp_path: Path, fault_count: FaultCount) -> None:
     """Told or refused, each; and what is taken instead is a checkpoint as it was written."""
     run = KeptRun(tmp_path / "run").epochs(0.9, 0.5, 0.5)
     true = {name: read_checkpoint(run.checkpoints, name)[1] for name in names(run.checkpoints)}
@@ -144,6 +146,7 @@ def test_mutations_are_found(seeds: range, tmp_path: Path) -> None:
         mutation(path, dice)
         assert found_damaged(folder, true), f"{mutation.__name__} {path.name}, seed {seed}"
         shutil.rmtree(folder)
+        fault_count(1, 1)
 
 
 def found_damaged(folder: Path, true: dict[str, Tensors]) -> bool:
@@ -166,8 +169,11 @@ def same(one: Tensors, other: Tensors) -> bool:
     return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
 
 
+@pytest.mark.fault(20)
 @pytest.mark.parametrize("seeds", [range(100), pytest.param(range(100, 1000), marks=pytest.mark.slow)])
-def test_histories_of_a_run(seeds: range, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_histories_of_a_run(
+    seeds: range, tmp_path: Path, fault_count: FaultCount, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Epochs, kills in the middle of a save, bad disks, resumes: what is left is never nothing, and the bits fit."""
     monkeypatch.setattr(
         "os.fsync", lambda descriptor: None
@@ -177,6 +183,7 @@ def test_histories_of_a_run(seeds: range, tmp_path: Path, monkeypatch: pytest.Mo
         path = tmp_path / str(seed)
         history(KeptRun(path, keep=dice.randint(2, 4)).epochs(0.5), dice)
         shutil.rmtree(path)
+        fault_count(1, 1)
 
 
 class Killed(BaseException):
