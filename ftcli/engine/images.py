@@ -16,13 +16,12 @@ from ftcli.engine.ahead import in_order
 from ftcli.engine.cache import keys
 from ftcli.engine.cache.pixels import PixelCache, Pixels
 from ftcli.engine.stopwatch import span
+from ftcli.engine.unreadable import all_at_once
 from ftcli.errors import DataError
 from ftcli.findings import Finding
 from ftcli.plans.data_splits import DataSplits, without
 from ftcli.plans.preprocessing import Preprocessing
 from ftcli.stopping import at_safe_points
-
-SHOWN_ERRORS = 10
 
 
 def prepare(image: Image, preprocessing: Preprocessing) -> Tensor:
@@ -125,7 +124,8 @@ class ImageStore:
             on_progress(done, len(indices))
         errors = self._decode(missing, workers, lambda done: on_progress(found + done, len(indices)))
         if errors and not skip:
-            raise _all_at_once(list(errors.values()), len(indices))
+            remedy = "replace or remove these files, or leave them out: data.on_bad_image: skip"
+            raise all_at_once(list(errors.values()), f"{len(indices)} images", remedy)
         if errors:
             self.splits = without(self.splits, {index: error.what for index, error in errors.items()})
         self._scanned.update(indices)
@@ -241,13 +241,3 @@ def normalise(images_BCHW: Tensor, preprocessing: Preprocessing) -> Tensor:
     mean = torch.tensor(preprocessing.mean, device=images_BCHW.device).view(-1, 1, 1)
     std = torch.tensor(preprocessing.std, device=images_BCHW.device).view(-1, 1, 1)
     return images_BCHW.to(torch.float32).div_(255).sub_(mean).div_(std)
-
-
-def _all_at_once(errors: Sequence[DataError], total: int) -> DataError:
-    if len(errors) == 1:
-        return errors[0]
-    told = [f"{error.where}: {error.what}" for error in errors[:SHOWN_ERRORS]]
-    if len(errors) > SHOWN_ERRORS:
-        told.append(f"and {len(errors) - SHOWN_ERRORS} more")
-    what = f"{len(errors)} of {total} images cannot be read: {'; '.join(told)}"
-    return DataError(what, remedy="replace or remove these files, or leave them out: data.on_bad_image: skip")

@@ -9,6 +9,7 @@ from hashlib import sha256
 from torch import Tensor
 
 from ftcli.engine.tokenizer import Tokenizer
+from ftcli.engine.unreadable import all_at_once
 from ftcli.errors import DataError
 from ftcli.findings import Finding
 from ftcli.plans.data_splits import DataSplits
@@ -18,7 +19,6 @@ from ftcli.stopping import at_safe_points, safe_point
 
 AT_ONCE = 1000
 """Texts that are read and encoded together."""
-_SHOWN_ERRORS = 10
 
 
 class TextStore:
@@ -52,7 +52,8 @@ class TextStore:
             self._encode(list(self._readable(indices[start : start + AT_ONCE], errors)))
             on_progress(min(start + AT_ONCE, len(indices)), len(indices))
         if errors:
-            raise _all_at_once(errors, len(indices))
+            remedy = "save these files as UTF-8, or remove them"
+            raise all_at_once(errors, f"{len(indices)} texts", remedy)
 
     def _readable(self, indices: Sequence[int], errors: list[DataError]) -> Iterator[tuple[int, str]]:
         for index in indices:
@@ -94,13 +95,3 @@ class TextStore:
 
     def listen(self, tell: Callable[[Finding], None]) -> None:
         """Nothing is noticed later on."""
-
-
-def _all_at_once(errors: Sequence[DataError], total: int) -> DataError:
-    if len(errors) == 1:
-        return errors[0]
-    told = [f"{error.where}: {error.what}" for error in errors[:_SHOWN_ERRORS]]
-    if len(errors) > _SHOWN_ERRORS:
-        told.append(f"and {len(errors) - _SHOWN_ERRORS} more")
-    what = f"{len(errors)} of {total} texts cannot be read: {'; '.join(told)}"
-    return DataError(what, remedy="save these files as UTF-8, or remove them")

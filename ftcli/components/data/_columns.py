@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from difflib import get_close_matches
 from math import isfinite
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from pydantic import Field, model_validator
 
 from ftcli.errors import DataError
-from ftcli.plans.data_splits import TRAIN
+from ftcli.plans.data_splits import TEST, TRAIN, VAL, DataSplits, Example
 
 from ._common import STREAM_NAMES
-from ._labels import MaybeMultiLabel, Names, names_of, names_of_cells, shown
+from ._labels import MaybeMultiLabel, Names, every_name, names_of, names_of_cells, numbers_of, shown
 from ._manifest import Rows, rows_of
 
 _SHOWN_HEADER = 200
@@ -46,6 +47,18 @@ class ManifestOptions(MaybeMultiLabel):
         if len(set(columns)) < len(columns):
             raise ValueError("label_columns names a column twice")
         return self
+
+
+@dataclass(frozen=True)
+class Row:
+    """What a row tells of its example, beside the example itself."""
+
+    key: str
+    labels: Names
+    stream: str
+    group: str | None
+    time: str | None
+    weight: float
 
 
 def read_rows(options: ManifestOptions, path: str, content_column: str) -> Rows:
@@ -82,21 +95,57 @@ def must_be_there(
             raise ValueError(f"column {column!r} is {'empty' if column in cells else 'missing'}")
 
 
-def labels_in(options: ManifestOptions, cells: dict[str, str]) -> Names:
+def row_of(options: ManifestOptions, key: str, cells: dict[str, str]) -> Row:
+    """Raises ValueError with what is wrong."""
+    return Row(
+        key=key,
+        labels=_labels_in(options, cells),
+        stream=_stream_in(options.split_column, cells),
+        group=_optional(options.group_column, cells),
+        time=_optional(options.time_column, cells),
+        weight=_weight_in(options.weight_column, cells),
+    )
+
+
+def splits_of(
+    options: ManifestOptions, path: str, rows: Sequence[Row], load: Callable[[int], Any], **more: Any
+) -> DataSplits:
+    """The streams that the rows name; `more` are fields of DataSplits. Raises DataError where none is train."""
+    streams = [stream for stream in (TRAIN, VAL, TEST) if any(row.stream == stream for row in rows)]
+    if TRAIN not in streams:
+        what = f"no row of column {options.split_column!r} says train" if rows else "no rows below the header"
+        raise DataError(what, where=path)
+    classes = tuple(options.label_columns or sorted(every_name(row.labels for row in rows)))
+    label, many = {name: number for number, name in enumerate(classes)}, options.multi_label
+    return DataSplits(
+        source=path,
+        classes=classes,
+        examples=tuple(
+            Example(r.key, numbers_of(r.labels, label, multi_label=many), r.group, r.time, r.weight)
+            for r in rows
+        ),
+        streams={s: tuple(i for i, row in enumerate(rows) if row.stream == s) for s in streams},
+        load=load,
+        multi_label=many,
+        **more,
+    )
+
+
+def _labels_in(options: ManifestOptions, cells: dict[str, str]) -> Names:
     """Raises ValueError."""
     if options.label_columns is not None:
         return names_of_cells(options, options.label_columns, cells)
     return names_of(options, cells[options.label_column])
 
 
-def optional(column: str | None, cells: dict[str, str]) -> str | None:
+def _optional(column: str | None, cells: dict[str, str]) -> str | None:
     """The cell, or None where it is empty or there is no such column."""
     return cells.get(column) or None if column is not None else None
 
 
-def weight_in(column: str | None, cells: dict[str, str]) -> float:
+def _weight_in(column: str | None, cells: dict[str, str]) -> float:
     """1 where there is none. Raises ValueError."""
-    text = optional(column, cells)
+    text = _optional(column, cells)
     try:
         value = 1.0 if text is None else float(text)
     except ValueError:
@@ -106,7 +155,7 @@ def weight_in(column: str | None, cells: dict[str, str]) -> float:
     return value
 
 
-def stream_in(column: str | None, cells: dict[str, str]) -> str:
+def _stream_in(column: str | None, cells: dict[str, str]) -> str:
     """train where the row does not say. Raises ValueError."""
     if column is None or column not in cells:
         return TRAIN

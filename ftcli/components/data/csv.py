@@ -3,26 +3,15 @@
 from __future__ import annotations
 
 import os.path
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from ftcli.errors import DataError
-from ftcli.plans.data_splits import TRAIN, DataSplits, Example
+from ftcli.plans.data_splits import DataSplits
 
-from ._columns import (
-    ManifestOptions,
-    labels_in,
-    must_be_there,
-    optional,
-    read_rows,
-    stream_in,
-    told_at_once,
-    weight_in,
-)
+from ._columns import ManifestOptions, Row, must_be_there, read_rows, row_of, splits_of, told_at_once
 from ._common import DataOptions, SourcePath, complete
 from ._files import is_text, name_of, opener
-from ._labels import Names, every_name, numbers_of, shown
+from ._labels import shown
 
 _CONTENT = "image_column"
 
@@ -43,78 +32,43 @@ class Manifest(DataOptions, ManifestOptions):
     """The column of file names."""
 
 
-@dataclass(frozen=True, order=True)
-class _Row:
-    key: str
-    labels: Names
-    stream: str
-    file: Path
-    group: str | None = field(compare=False)
-    time: str | None = field(compare=False)
-    weight: float = field(compare=False)
-
-
 def open_splits(options: Manifest, seed: int) -> DataSplits:
-    rows = sorted(_rows(options))
-    streams = {row.stream for row in rows}
-    if TRAIN not in streams:
-        what = f"no row of column {options.split_column!r} says train" if rows else "no rows below the header"
-        raise DataError(what, where=options.path)
-    classes = tuple(options.label_columns or sorted(every_name(row.labels for row in rows)))
-    label = {name: number for number, name in enumerate(classes)}
-    many = options.multi_label
-    splits = DataSplits(
-        source=options.path,
-        classes=classes,
-        examples=tuple(
-            Example(r.key, numbers_of(r.labels, label, multi_label=many), r.group, r.time, r.weight)
-            for r in rows
-        ),
-        streams={s: tuple(i for i, row in enumerate(rows) if row.stream == s) for s in streams},
-        load=opener((row.file for row in rows), options.max_pixels),
-        files=tuple(row.file for row in rows),
-        multi_label=many,
-    )
+    found = sorted(_rows(options), key=lambda one: one[0].key)
+    files = tuple(file for _, file in found)
+    load = opener(files, options.max_pixels)
+    splits = splits_of(options, options.path, [row for row, _ in found], load, files=files)
     return complete(splits, options.split, seed, options.kind)
 
 
-def _rows(options: Manifest) -> list[_Row]:
-    """Every row, checked. Raises DataError that tells the first three rows at fault, by line."""
+def _rows(options: Manifest) -> list[tuple[Row, Path]]:
+    """Every row and its file, checked. Raises DataError that tells the first three rows at fault, by line."""
     manifest = Path(options.path)
     root = manifest.parent if options.root is None else Path(options.root)
     inside = os.path.realpath(root)
     first_line: dict[str, int] = {}
-    rows: list[_Row] = []
+    rows: list[tuple[Row, Path]] = []
     problems: list[str] = []
     for line, cells in read_rows(options, options.path, _CONTENT):
         try:
             if isinstance(cells, ValueError):
                 raise cells
-            row = _row(options, root, inside, cells)
+            row, file = _row(options, root, inside, cells)
             if row.key in first_line:
                 raise ValueError(f"{shown(row.key)} again, first on line {first_line[row.key]}")
         except ValueError as error:
             problems.append(f"line {line}: {error}")
         else:
             first_line[row.key] = line
-            rows.append(row)
+            rows.append((row, file))
     told_at_once(problems, options.path, f"file names are relative to {root}")
     return rows
 
 
-def _row(options: Manifest, root: Path, inside: str, cells: dict[str, str]) -> _Row:
+def _row(options: Manifest, root: Path, inside: str, cells: dict[str, str]) -> tuple[Row, Path]:
     """Raises ValueError with what is wrong."""
     must_be_there(options, _CONTENT, cells)
-    name = cells[options.image_column]
-    return _Row(
-        key=name_of(path := _inside(root, inside, name)),
-        labels=labels_in(options, cells),
-        stream=stream_in(options.split_column, cells),
-        file=root / path,
-        group=optional(options.group_column, cells),
-        time=optional(options.time_column, cells),
-        weight=weight_in(options.weight_column, cells),
-    )
+    path = _inside(root, inside, cells[options.image_column])
+    return row_of(options, name_of(path), cells), root / path
 
 
 def _inside(root: Path, inside: str, name: str) -> Path:
