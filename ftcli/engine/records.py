@@ -26,8 +26,11 @@ def note(plan: TrainingPlan, progress: Progress, phase: Phase, scores: Scores) -
 
 
 def beats(plan: TrainingPlan, scores: Scores, record: Best | None) -> bool:
-    metric = plan.checkpoint_metric
-    return record is None or score_of(metric, scores) > score_of(metric, record.scores)
+    """By the checkpoint metric; of equal scores the one of less loss, for a few dozen images often score alike."""
+    if record is None:
+        return True
+    score, best = (score_of(plan.checkpoint_metric, each) for each in (scores, record.scores))
+    return score > best or (score == best and scores.loss < record.scores.loss)
 
 
 def has_settled(plan: TrainingPlan, progress: Progress, phase: Phase) -> bool:

@@ -36,13 +36,13 @@ class _Epoch:
 
 
 PICKS: dict[str, Callable[[_Epoch], tuple[float, ...]]] = {
-    "score": lambda epoch: (epoch.score, -epoch.number),
     "score, then loss": lambda epoch: (epoch.score, -epoch.loss),
+    "score": lambda epoch: (epoch.score, -epoch.number),
     "score, then later": lambda epoch: (epoch.score, epoch.number),
     "loss": lambda epoch: (-epoch.loss,),
     "last": lambda epoch: (epoch.number,),
 }
-"""Ways to tell the best epoch by its validation; the first is `ftcli train`'s: the earliest of those that tie."""
+"""Ways to tell the best epoch by its validation; the first is `ftcli train`'s."""
 
 
 @dataclass

@@ -16,7 +16,7 @@ Means = Mapping[tuple[str, int], Mapping[str, float]]
 """By source and size, the accuracy of each strategy: the mean over seeds."""
 
 
-def results(file: Path, pick: str = "score") -> dict[Cell, dict[str, dict[str, Any]]]:
+def results(file: Path, pick: str = "score, then loss") -> dict[Cell, dict[str, dict[str, Any]]]:
     """The runs of a file by cell and strategy, with the accuracy of the epoch that `pick` takes. Lines that say how
     they were measured are left out, and runs of which that is not known."""
     found: dict[Cell, dict[str, dict[str, Any]]] = defaultdict(dict)

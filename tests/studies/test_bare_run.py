@@ -18,6 +18,6 @@ def test_test_scores_are_those_of_a_whole_run(strategy: object, digits: Path, tm
         digits, strategy=strategy, augment="light", train={"epochs": 3, "batch_size": 8}, seed=3
     )
     scores, seconds = bare_run(made)
-    assert scores["score"] == run(made, tmp_path / "run").test
+    assert scores["score, then loss"] == run(made, tmp_path / "run").test
     assert set(scores) == set(PICKS)
     assert seconds > 0

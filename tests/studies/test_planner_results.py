@@ -27,7 +27,7 @@ def file(tmp_path: Path) -> Path:
                 "size": size,
                 "seed": seed,
                 "strategy": name,
-                "picked_by": {"score": accuracy, "last": 1 - accuracy},
+                "picked_by": {"score, then loss": accuracy, "last": 1 - accuracy},
             }
             for name, accuracy in runs.items()
         ]
