@@ -19,6 +19,7 @@ from ftcli.engine.mixing import mixing_of
 from ftcli.engine.prefix_cache import Pass
 from ftcli.engine.sampler import order_of
 from ftcli.engine.stopwatch import span
+from ftcli.engine.variation import MIRRORED
 from ftcli.engine.work import Work
 from ftcli.events import Noticed, Working
 from ftcli.findings import Finding
@@ -55,7 +56,7 @@ def feed_of(work: Work, phase: Phase) -> Feed:
         training=mixing_of(
             augment.mixing(work.augment, len(work.plan.classes)),
             lambda epoch, first: work.batches.training(
-                epoch, work.augment, order, _view(phase, epoch), first
+                epoch, work.augment, order, _view(work, phase, epoch), first
             ),
             work.plan.seed,
         ),
@@ -106,23 +107,29 @@ def _batches(work: Work, stream: str, kept: tuple[Kept, ...]) -> KeptBatches:
     labels = work.batches.targets(stream).to(work.device)
     indices = work.batches.store.splits.streams[stream]
     ledger = work.prefixes.ledger
-    return KeptBatches(kept, labels, plan.batch_size, plan.seed, work.device, ledger, indices)
+    by_coin = stream == TRAIN and len(kept) > 1 and work.augment.kind == "flip"
+    return KeptBatches(kept, labels, plan.batch_size, plan.seed, work.device, ledger, indices, by_coin)
 
 
 def _passes(work: Work, stream: str, views: int) -> list[Pass]:
-    """The stream as evaluation sees it, or each of its augmented views."""
+    """The stream as evaluation sees it, its mirror image too, or each of its augmented views."""
     count = len(work.batches.store.splits.streams[stream])
+    as_evaluated = Pass(stream, None, count, lambda: work.batches.evaluation(stream))
     if stream != TRAIN or work.augment.kind == "none":
-        return [Pass(stream, None, count, lambda: work.batches.evaluation(stream))]
+        return [as_evaluated]
+    if work.augment.kind == "flip":
+        mirrored = Pass(stream, MIRRORED, count, lambda: work.batches.view(MIRRORED, work.augment))
+        return [as_evaluated, mirrored]
     return [
         Pass(stream, view, count, lambda v=view: work.batches.view(v, work.augment))  # type: ignore[misc]
         for view in range(views)
     ]
 
 
-def _view(phase: Phase, epoch: int) -> int | None:
+def _view(work: Work, phase: Phase, epoch: int) -> int | None:
     """Which augmentation an epoch has: its own, or that of one of the views which come again."""
-    return epoch % phase.prefix.views if phase.prefix.kept else None
+    own = not phase.prefix.kept or work.augment.kind == "flip"
+    return None if own else epoch % phase.prefix.views
 
 
 def _fold(work: Work, phase: Phase) -> Fold:

@@ -200,8 +200,8 @@ def _transforms(augment: Any, inputs: Inputs) -> tuple[str, ...]:
 
 
 def _images(augment: Any) -> Images:
-    if augment.kind == "none":
-        return "same"
+    if augment.kind in ("none", "flip"):
+        return "same" if augment.kind == "none" else "mirrored"
     return "mixed" if augmentation.mixes(augment) else "augmented"
 
 

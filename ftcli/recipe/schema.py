@@ -93,7 +93,8 @@ class Cache(Options):
     batch, as SiLU within squeeze-and-excitation does, may differ in a last bit.)"""
     views: Literal["auto", "fresh"] | Annotated[int, Field(ge=1, le=1000)] = "auto"
     """How many augmented variants of each image are put through the frozen part; epoch e then sees those of epoch e
-    modulo views. auto: 4 in phases of 8 epochs or more. fresh: as many as epochs, and nothing is kept of them."""
+    modulo views. auto: 4 in phases of 8 epochs or more. fresh: as many as epochs, and nothing is kept of them. Whatever
+    it says, augment: flip has its two, both are kept, and each epoch takes of each image the one of its own coin."""
     disk_gb: float = Field(default=20.0, ge=0)
     """What may be kept on disk for the next run, in GiB; 0: nothing. See `ftcli cache`."""
 

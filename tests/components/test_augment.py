@@ -2,7 +2,7 @@ import pytest
 import torch
 from torchvision.transforms import v2
 
-from ftcli.components.augment import Off, Strong, Varied, described, mixing, transforms
+from ftcli.components.augment import Flip, Off, Strong, Varied, described, mixing, transforms
 from ftcli.engine.seed import seeded
 from ftcli.plans.preprocessing import IMAGENET
 
@@ -43,6 +43,7 @@ def test_flip_can_be_turned_off(kind):
 
 EVERY = [
     Off(kind="none"),
+    Flip(kind="flip"),
     *(varied(kind, flip=flip) for kind in ("light", "standard", "strong") for flip in (True, False)),
     Strong(kind="strong", policy="rand_augment"),
 ]
