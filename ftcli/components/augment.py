@@ -26,6 +26,19 @@ class Flip(Choice):
     kind: Literal["flip"]
 
 
+class Features(Choice):
+    """Images are prepared like validation images, and what a frozen backbone makes of them is varied, as if it were an
+    image of many channels (FroFA: Bär et al. 2024), in phases that keep it. For few images and a linear probe."""
+
+    kind: Literal["features"]
+    op: Literal["brightness", "contrast", "posterize"] = "brightness"
+    """brightness: shifted. contrast: spread or drawn together. posterize: in steps of fewer bits."""
+    per_channel: bool = True
+    """Every channel by itself, in its own range; else all alike."""
+    strength: float = Field(default=0.1, gt=0, le=1)
+    """At most so much of the range, up or down; of posterize the share of the eight bits but one that may be lost."""
+
+
 class _Varied(Choice):
     """What every augmentation has."""
 
@@ -63,7 +76,7 @@ class Strong(_Varied):
     (Cubuk et al. 2020)."""
 
 
-Augment = Off | Flip | Varied | Strong
+Augment = Off | Flip | Features | Varied | Strong
 
 _LEAST_CROP = {"light": 0.7, "standard": 0.35, "strong": 0.08}
 _JITTER, _ERASED = 0.2, 0.25
@@ -100,6 +113,11 @@ def mixing(options: Augment, num_classes: int) -> Transform | None:
     return made
 
 
+def shows_the_same(options: Augment) -> bool:
+    """Whether every epoch sees the same images."""
+    return isinstance(options, Off | Features)
+
+
 def mixes(options: Augment) -> bool:
     return isinstance(options, _Varied) and options.mix != "none"
 
@@ -108,7 +126,7 @@ def described(options: Augment, preprocessing: Preprocessing) -> tuple[str, ...]
     """The transforms by their torchvision names, with what makes them what they are; without torch."""
     size = preprocessing.image_size
     if not isinstance(options, _Varied):
-        return (f"CenterCrop({size})", *(["RandomHorizontalFlip"] if isinstance(options, Flip) else []))
+        return (f"CenterCrop({size})", *_told_of_few(options))
     told = [f"RandomResizedCrop({size}, {_LEAST_CROP[options.kind]:g}-1)"]
     if options.flip:
         told.append("RandomHorizontalFlip")
@@ -120,3 +138,10 @@ def described(options: Augment, preprocessing: Preprocessing) -> tuple[str, ...]
     if mixes(options):
         told.append(f"{ {'mixup': 'MixUp', 'cutmix': 'CutMix'}[options.mix] }({options.alpha:g})")
     return tuple(told)
+
+
+def _told_of_few(options: Off | Flip | Features) -> list[str]:
+    if isinstance(options, Features):
+        alike = "per channel" if options.per_channel else "all channels alike"
+        return [f"features: {options.op}({options.strength:g}), {alike}"]
+    return ["RandomHorizontalFlip"] if isinstance(options, Flip) else []

@@ -55,7 +55,7 @@ def variation_of(
 ) -> Variation:
     """That of an epoch; with `view`, that of one which stands for it: for a flip PLAIN or MIRRORED."""
     size = preprocessing.image_size
-    if options.kind == "none":
+    if augment.shows_the_same(options):
         return Variation(size, seed, epoch)
     if options.kind == "flip":
         mirrored: dict[int | None, Mirrored] = {None: "by_coin", PLAIN: "never", MIRRORED: "always"}
