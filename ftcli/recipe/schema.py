@@ -112,8 +112,8 @@ class Runtime(Options):
     """Leave out all that makes a run faster by changing its numbers: repeated views, bf16 where nobody asked for it,
     gradients in pieces, folded batch norms."""
     depthwise: Literal["auto", "off"] = "auto"
-    """auto: on a CPU the weight gradient of depthwise kernels wider than three columns is computed in pieces, which is
-    faster and rounds otherwise in the last bits. off: as torch does it."""
+    """auto: on a CPU the weight gradient of depthwise kernels wider than three columns is computed in pieces, wherever
+    the image is as wide as the kernel: faster there, and rounded otherwise in the last bits. off: as torch does it."""
     deterministic: bool = False
     """On CUDA: kernels that give the same bits each time, which are slower; what has none is told. A CPU gives the same
     bits anyway."""
