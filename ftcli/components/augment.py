@@ -142,6 +142,6 @@ def described(options: Augment, preprocessing: Preprocessing) -> tuple[str, ...]
 
 def _told_of_few(options: Off | Flip | Features) -> list[str]:
     if isinstance(options, Features):
-        alike = "per channel" if options.per_channel else "all channels alike"
-        return [f"features: {options.op}({options.strength:g}), {alike}"]
+        alone = ", per channel" if options.per_channel else ""
+        return [f"Feature{options.op.capitalize()}({options.strength:g}{alone})"]
     return ["RandomHorizontalFlip"] if isinstance(options, Flip) else []

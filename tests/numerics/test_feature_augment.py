@@ -1,4 +1,4 @@
-"""Features that are augmented: the same bits kept or not, cut off or not, and nothing of it at evaluation."""
+"""Features that are augmented: the same bits kept or not, and nothing of it at evaluation."""
 
 import json
 
@@ -6,7 +6,7 @@ import pytest
 
 from ftcli.errors import RecipeError
 from ftcli.workflows.prepare import prepare
-from tests.numerics.runs import Stop, metrics, run, same_bits, stop_after
+from tests.numerics.runs import metrics, run, same_bits
 from tests.toys import recipe, recorder, write_digits
 
 
@@ -36,14 +36,6 @@ def test_kept_and_computed_anew_are_the_same_bits(digits, tmp_path):
     assert metrics(tmp_path / "kept") == metrics(tmp_path / "anew")
 
 
-def test_a_run_cut_off_goes_on_with_the_same_bits(digits, tmp_path):
-    run(made(digits), tmp_path / "whole")
-    with pytest.raises(Stop):
-        run(made(digits), tmp_path / "cut", stop_after(2))
-    run(made(digits), tmp_path / "cut", resume=True)
-    assert same_bits(tmp_path / "whole", tmp_path / "cut")
-
-
 def test_only_training_sees_it(digits, tmp_path):
     """At an LR of next to nothing, validation is that of the head's first weights."""
     still = {"optimizer": {"kind": "sgd", "lr": 1e-12}}
@@ -62,9 +54,7 @@ def test_plan_and_summary_name_it_and_the_phases_without(digits, tmp_path):
         json.loads((tmp_path / "run" / f"{name}.json").read_text()) for name in ("plan", "summary")
     )
     assert (
-        plan["transforms"]
-        == summary["augment"]
-        == ["CenterCrop(32)", "features: brightness(0.5), per channel"]
+        plan["transforms"] == summary["augment"] == ["CenterCrop(32)", "FeatureBrightness(0.5, per channel)"]
     )
     (told,) = [each for each in summary["findings"] if each["rule"] == "features-not-augmented"]
     assert "in phase fine-tune nothing is augmented" in told["message"]
