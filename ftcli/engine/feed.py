@@ -12,13 +12,15 @@ from ftcli.components import augment
 from ftcli.engine.batches import Batch
 from ftcli.engine.cut import Cut
 from ftcli.engine.evaluate import predict_logits
+from ftcli.engine.feature_feed import PassedBatches, not_varied, varied_batches
 from ftcli.engine.folded import UNFOLDED, Fold
 from ftcli.engine.freeze import enter_eval_mode
 from ftcli.engine.kept import Kept, KeptBatches
 from ftcli.engine.mixing import mixing_of
 from ftcli.engine.prefix_cache import Pass
-from ftcli.engine.sampler import order_of
+from ftcli.engine.sampler import Order, order_of
 from ftcli.engine.stopwatch import span
+from ftcli.engine.variation import MIRRORED
 from ftcli.engine.work import Work
 from ftcli.events import Noticed, Working
 from ftcli.findings import Finding
@@ -45,22 +47,41 @@ def feed_of(work: Work, phase: Phase) -> Feed:
     Both give the same batches in the same order: in fp32 the same bits come of it.
     """
     order = work.batches.arranged(order_of(work.plan.sampler, work.batches.store.splits, work.plan.seed))
-    found = _from_kept(work, phase, {TRAIN: phase.prefix.views, VAL: 1})
-    if found:
-        cut, (train, val) = found
-        work.from_kept.add(phase.name)
-        return Feed(cut.suffix, lambda epoch, first: train.training(epoch, order, first), val.evaluation)
+    streams = {TRAIN: phase.prefix.views, VAL: 1}
+    if work.augment.kind == "features" and phase.prefix.kept:
+        feed = _of_features(work, phase, streams, order)
+        if feed is not None:
+            return feed
+    else:
+        found = _from_kept(work, phase, streams)
+        if found:
+            cut, (train, val) = found
+            work.from_kept.add(phase.name)
+            return Feed(cut.suffix, lambda epoch, first: train.training(epoch, order, first), val.evaluation)
     return Feed(
         forward=_fold(work, phase).applied(work.forward),
         training=mixing_of(
             augment.mixing(work.augment, len(work.plan.classes)),
             lambda epoch, first: work.batches.training(
-                epoch, work.augment, order, _view(phase, epoch), first
+                epoch, work.augment, order, _view(work, phase, epoch), first
             ),
             work.plan.seed,
         ),
         validation=lambda: work.batches.evaluation(VAL),
     )
+
+
+def _of_features(work: Work, phase: Phase, streams: Mapping[str, int], order: Order) -> Feed | None:
+    """From what the frozen part makes of the images, varied, kept or not; None, and a finding, without a cut."""
+    cut = _cut(work, phase, streams)
+    if cut is None:
+        work.tell(Noticed(not_varied(_stage(work, phase.prefix.boundary))))
+        return None
+    kept = kept_batches(work, cut, streams)
+    if kept:
+        work.from_kept.add(phase.name)
+    train, val = kept or (PassedBatches(work, cut, TRAIN), PassedBatches(work, cut, VAL))
+    return Feed(cut.suffix, varied_batches(work, train, order).training, val.evaluation)
 
 
 def predict_stream(work: Work, phase: Phase, stream: str) -> tuple[Tensor, Tensor]:
@@ -106,23 +127,29 @@ def _batches(work: Work, stream: str, kept: tuple[Kept, ...]) -> KeptBatches:
     labels = work.batches.targets(stream).to(work.device)
     indices = work.batches.store.splits.streams[stream]
     ledger = work.prefixes.ledger
-    return KeptBatches(kept, labels, plan.batch_size, plan.seed, work.device, ledger, indices)
+    by_coin = stream == TRAIN and len(kept) > 1 and work.augment.kind == "flip"
+    return KeptBatches(kept, labels, plan.batch_size, plan.seed, work.device, ledger, indices, by_coin)
 
 
 def _passes(work: Work, stream: str, views: int) -> list[Pass]:
-    """The stream as evaluation sees it, or each of its augmented views."""
+    """The stream as evaluation sees it, its mirror image too, or each of its augmented views."""
     count = len(work.batches.store.splits.streams[stream])
-    if stream != TRAIN or work.augment.kind == "none":
-        return [Pass(stream, None, count, lambda: work.batches.evaluation(stream))]
+    as_evaluated = Pass(stream, None, count, lambda: work.batches.evaluation(stream))
+    if stream != TRAIN or augment.shows_the_same(work.augment):
+        return [as_evaluated]
+    if work.augment.kind == "flip":
+        mirrored = Pass(stream, MIRRORED, count, lambda: work.batches.view(MIRRORED, work.augment))
+        return [as_evaluated, mirrored]
     return [
         Pass(stream, view, count, lambda v=view: work.batches.view(v, work.augment))  # type: ignore[misc]
         for view in range(views)
     ]
 
 
-def _view(phase: Phase, epoch: int) -> int | None:
+def _view(work: Work, phase: Phase, epoch: int) -> int | None:
     """Which augmentation an epoch has: its own, or that of one of the views which come again."""
-    return epoch % phase.prefix.views if phase.prefix.kept else None
+    own = not phase.prefix.kept or work.augment.kind == "flip"
+    return None if own else epoch % phase.prefix.views
 
 
 def _fold(work: Work, phase: Phase) -> Fold:

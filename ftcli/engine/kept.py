@@ -11,6 +11,7 @@ from torch import Tensor
 from ftcli.engine.batches import Batch
 from ftcli.engine.sampler import Order
 from ftcli.engine.seed import permutation
+from ftcli.engine.variation import coins
 from ftcli.plans.training_plan import batch_bounds
 
 
@@ -48,7 +49,8 @@ class Kept:
 class KeptBatches:
     """The batches of a stream from what was kept of it, in the orders in which ImageBatches gives the images.
 
-    `labels` (N,) or (N, C); `views`: epoch e takes the one of e modulo their number.
+    `labels` (N,) or (N, C); `views`: epoch e takes the one of e modulo their number, or, with `by_coin`, of each
+    example the one that its coin names.
     """
 
     views: tuple[Kept, ...]
@@ -59,23 +61,45 @@ class KeptBatches:
     ledger: Ledger
     indices: tuple[int, ...] | None = None
     """Of the examples, in the stream's order; None: they are counted from 0."""
+    by_coin: bool = False
 
     def evaluation(self) -> Iterator[Batch]:
         for start, end in batch_bounds(len(self.labels), self.batch_size):
-            yield self._take(self.views[0], torch.arange(start, end))
+            positions = torch.arange(start, end)
+            yield self._batch(positions, self._rows(0, positions))
 
     def training(self, epoch: int, order: Order | None = None, first: int = 0) -> Iterator[Batch]:
         """From batch `first` on."""
         positions = torch.tensor(order(epoch) if order else permutation(self.seed, epoch, len(self.labels)))
-        view = self.views[epoch % len(self.views)]
-        for start, end in batch_bounds(len(positions), self.batch_size)[first:]:
-            yield self._take(view, positions[start:end])
+        bounds = batch_bounds(len(positions), self.batch_size)[first:]
+        if not self.by_coin:
+            view = epoch % len(self.views)
+            for start, end in bounds:
+                yield self._batch(positions[start:end], self._rows(view, positions[start:end]))
+            return
+        which = coins(self.seed, epoch, self._examples(positions))
+        for start, end in bounds:
+            yield self._batch(positions[start:end], self._mixed(which[start:end], positions[start:end]))
 
-    def _take(self, view: Kept, positions: Tensor) -> Batch:
+    def _mixed(self, which: Tensor, positions: Tensor) -> Tensor:
+        """Of each position the rows of the view that `which` (B,) names."""
+        one = self.views[0].activations
+        rows = one.new_empty((len(positions), *one.shape[1:]))
+        for view in range(len(self.views)):
+            taken = which == view
+            rows[taken.to(one.device)] = self._rows(view, positions[taken])
+        return rows
+
+    def _rows(self, view: int, positions: Tensor) -> Tensor:
         """A copy, which the rest of the network may change as it likes."""
-        self.ledger.serve(len(positions), view.seconds_each)
-        kept = view.activations[positions.to(view.activations.device)]
+        kept = self.views[view]
+        self.ledger.serve(len(positions), kept.seconds_each)
+        return kept.activations[positions.to(kept.activations.device)]
+
+    def _batch(self, positions: Tensor, rows: Tensor) -> Batch:
         labels = self.labels[positions.to(self.labels.device)]
+        return Batch(rows.to(self.device), labels, self._examples(positions))
+
+    def _examples(self, positions: Tensor) -> tuple[int, ...]:
         at = positions.tolist()
-        indices = at if self.indices is None else [self.indices[position] for position in at]
-        return Batch(kept.to(self.device), labels, tuple(indices))
+        return tuple(at if self.indices is None else (self.indices[position] for position in at))

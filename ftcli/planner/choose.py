@@ -133,7 +133,8 @@ def choose_depthwise(recipe: Recipe, machine: Machine, wide: tuple[Parameter, ..
         return Chosen("whole", Decision("depthwise", "whole", "runtime.exact"))
     sizes = ", ".join(sorted({f"{p.shape[2]}x{p.shape[3]}" for p in wide}))
     why = (
-        f"gradients of {sizes} kernels, {COLUMNS} columns at a time: faster on a CPU, equal but for rounding"
+        f"gradients of {sizes} kernels, {COLUMNS} columns at a time where the image is as wide as they are: "
+        "faster on a CPU, equal but for rounding"
     )
     return Chosen("in_pieces", Decision("depthwise", "in_pieces", why))
 

@@ -26,7 +26,7 @@ from ftcli.plans.folding import frozen_below
 from ftcli.plans.inputs import Inputs
 from ftcli.plans.layer_map import LayerMap
 from ftcli.plans.norm_policy import NormPolicy
-from ftcli.plans.phase import Plateau
+from ftcli.plans.phase import Phase, Plateau
 from ftcli.plans.prefix import PrefixCost
 from ftcli.plans.preprocessing import Preprocessing
 from ftcli.plans.training_plan import Bf16Effect, Decision, Floor, Machine, Precision, TrainingPlan
@@ -82,6 +82,7 @@ def compile_plan(
         images=_images(augment.value),
         costs=facts.prefix_costs,
     )
+    _check_features(augment.value, phases)
     depthwise = choose_depthwise(recipe, machine, wide_depthwise(layer_map, phases))
     deterministic = choose_deterministic(recipe, machine)
     frozen = frozen_below(layer_map, phases, probed=_floor(recipe) == "probe")
@@ -163,6 +164,14 @@ def _check_batch(plan: TrainingPlan) -> None:
         )
 
 
+def _check_features(augment: Any, phases: tuple[Phase, ...]) -> None:
+    """Features are augmented where they are kept: nowhere, that would be a recipe which does not do what it says."""
+    if augment.kind == "features" and not any(phase.prefix.kept for phase in phases):
+        what = f"features are augmented where a frozen part is kept: nowhere, {phases[0].prefix.reason}"
+        remedy = "use a strategy that freezes: feature_extraction, lp_ft, partial; or augment: light"
+        raise RecipeError(Problem("augment", what, remedy))
+
+
 def _check_class_weights(recipe: Recipe, facts: DataFacts) -> None:
     """A weight for a class that the data does not have is a mistake, where the data is at hand."""
     given = recipe.objective.class_weights
@@ -200,8 +209,10 @@ def _transforms(augment: Any, inputs: Inputs) -> tuple[str, ...]:
 
 
 def _images(augment: Any) -> Images:
-    if augment.kind == "none":
+    if augmentation.shows_the_same(augment):
         return "same"
+    if augment.kind == "flip":
+        return "mirrored"
     return "mixed" if augmentation.mixes(augment) else "augmented"
 
 

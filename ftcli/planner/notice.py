@@ -17,12 +17,13 @@ ERASING_LR = 1e-2
 
 
 def findings_of(recipe: Recipe, plan: TrainingPlan) -> tuple[Finding, ...]:
-    """In the order in which a reader would meet them: norm, LRs, stages, classes; then the verdicts on every phase."""
+    """In the order in which a reader would meet them: norm to features; then the verdicts on every phase."""
     return (
         *_norm(recipe, plan),
         *_rates(plan),
         *_never_trained(plan),
         *_imbalance(plan),
+        *_features(plan),
         *verdicts_of_phases(plan_facts(plan)),
     )
 
@@ -82,6 +83,18 @@ def _never_trained(plan: TrainingPlan) -> Iterator[Finding]:
             "no phase ever trains these stages",
             "extend the schedule if that is not meant",
             "never-trained",
+        )
+
+
+def _features(plan: TrainingPlan) -> Iterator[Finding]:
+    without = [phase.name for phase in plan.phases if not phase.prefix.kept]
+    if plan.augment["kind"] == "features" and without:
+        yield Finding(
+            "info",
+            "augment",
+            f"features are augmented where a frozen part is kept: in phase {', '.join(without)} nothing is augmented",
+            "nothing to do, or use augment: light, which varies the images of all phases",
+            "features-not-augmented",
         )
 
 

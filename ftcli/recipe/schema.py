@@ -93,7 +93,8 @@ class Cache(Options):
     batch, as SiLU within squeeze-and-excitation does, may differ in a last bit.)"""
     views: Literal["auto", "fresh"] | Annotated[int, Field(ge=1, le=1000)] = "auto"
     """How many augmented variants of each image are put through the frozen part; epoch e then sees those of epoch e
-    modulo views. auto: 4 in phases of 8 epochs or more. fresh: as many as epochs, and nothing is kept of them."""
+    modulo views. auto: 4 in phases of 8 epochs or more. fresh: as many as epochs, and nothing is kept of them. Whatever
+    it says, augment: flip has its two, both are kept, and each epoch takes of each image the one of its own coin."""
     disk_gb: float = Field(default=20.0, ge=0)
     """What may be kept on disk for the next run, in GiB; 0: nothing. See `ftcli cache`."""
 
@@ -111,8 +112,8 @@ class Runtime(Options):
     """Leave out all that makes a run faster by changing its numbers: repeated views, bf16 where nobody asked for it,
     gradients in pieces, folded batch norms."""
     depthwise: Literal["auto", "off"] = "auto"
-    """auto: on a CPU the weight gradient of depthwise kernels wider than three columns is computed in pieces, which is
-    faster and rounds otherwise in the last bits. off: as torch does it."""
+    """auto: on a CPU the weight gradient of depthwise kernels wider than three columns is computed in pieces, wherever
+    the image is as wide as the kernel: faster there, and rounded otherwise in the last bits. off: as torch does it."""
     deterministic: bool = False
     """On CUDA: kernels that give the same bits each time, which are slower; what has none is told. A CPU gives the same
     bits anyway."""

@@ -98,5 +98,9 @@ class TrainResult:
     forgetting: Forgetting | None = None
     """What the old classifier has lost; None where `forgetting` of the recipe does not ask."""
 
+    augment: tuple[str, ...] = ()
+    """How training images were varied, or what a frozen part made of them, by name; empty in runs from before it was
+    kept here."""
+
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)

@@ -52,6 +52,7 @@ def _result_of(values: dict[str, Any]) -> TrainResult:
         "classes": tuple(values["classes"]),
         "frozen": proof,
         "findings": findings,
+        "augment": tuple(values.get("augment", ())),
         "drift": tuple(StageDrift(**stage) for stage in values.get("drift", ())),
     }
     return TrainResult(**{**values, **scores, **rest})

@@ -277,6 +277,7 @@ def _perform(
         reuse=_reuse(work.prefixes.ledger),
         precision=plan.precision,
         views=max(phase.prefix.views if phase.prefix.kept else 0 for phase in plan.phases),
+        augment=plan.transforms,
         depthwise=plan.depthwise,
         fold_bn=plan.fold_bn,
         test_without_leaks=scores_without_leaks(logits, labels, work.batches.store.splits, audit),

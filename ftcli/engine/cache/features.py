@@ -42,9 +42,12 @@ class FeatureShelf:
     ) -> str:
         """`below`: a digest of the weights under the boundary; `view` None where images are not augmented.
 
+        A mirror image is the same for every seed and under every number; what else is augmented is drawn by both.
+
         `at_once`: batches go through in parts of so many images, for want of memory; None: whole.
         """
         indices = self.images.splits.streams[stream]
+        drawn = view is not None and self.augment["kind"] != "flip"
         preparation = keys.of_preparation(self.images.preprocessing, 0, keys.versions())
         return keys.of_features(
             examples=keys.of_examples(self._content(index) for index in indices),
@@ -54,10 +57,9 @@ class FeatureShelf:
             batch_size=self.batch_size,
             at_once=at_once,
             device=keys.device_name(self.device),
-            seed=0 if view is None else self.seed,
+            seed=self.seed if drawn else 0,
             view=view or 0,
-            # Augmentation is drawn by an example's number: the same images under other numbers are varied otherwise.
-            augment=None if view is None else {**self.augment, "indices": indices},
+            augment=None if view is None else {**self.augment, **({"indices": indices} if drawn else {})},
             made_with={**keys.versions(), **_code()},
         )
 
