@@ -37,6 +37,8 @@ class Batch:
     inputs: Tensor
     labels: Tensor
     indices: tuple[int, ...]
+    places: tuple[int, ...] | None = None
+    """Of the examples in their stream, where they do not come in its order."""
 
 
 Pick = tuple[int, int]
@@ -91,6 +93,10 @@ class ImageBatches:
         """Every training example once, in order, augmented as epoch `number` has it."""
         images = _Images(self.store, self._transform(augment_options), self.seed, number)
         return self._load(images, self._in_order("train"))
+
+    def some(self, count: int) -> Tensor:
+        """A few training images uint8 (B, 3, S, S) as evaluation sees them."""
+        return next(iter(self.evaluation("train"))).inputs[:count]
 
     def targets(self, stream: str) -> Tensor:
         """Labels of a stream in order, (N,) int64 or (N, C) float."""

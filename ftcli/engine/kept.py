@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from ftcli.engine.batches import Batch
+from ftcli.engine.kept_texts import TextRows
 from ftcli.engine.sampler import Order
 from ftcli.engine.seed import permutation
 from ftcli.plans.training_plan import batch_bounds
@@ -34,7 +35,9 @@ class Ledger:
 
 @dataclass(frozen=True)
 class Kept:
-    """A pass's activations (N, ...), and how long each took: 0 where an earlier run has left them."""
+    """A pass's activations (N, ...), or (T, D) of all tokens of texts, and how long each example took: 0 where an
+    earlier run has left them.
+    """
 
     activations: Tensor
     seconds_each: float
@@ -46,7 +49,7 @@ class Kept:
 
 @dataclass(frozen=True)
 class KeptBatches:
-    """The batches of a stream from what was kept of it, in the orders in which ImageBatches gives the images.
+    """The batches of a stream from what was kept of it, in the orders in which its examples are given.
 
     `labels` (N,) or (N, C); `views`: epoch e takes the one of e modulo their number.
     """
@@ -59,10 +62,17 @@ class KeptBatches:
     ledger: Ledger
     indices: tuple[int, ...] | None = None
     """Of the examples, in the stream's order; None: they are counted from 0."""
+    texts: TextRows | None = None
+    """Where those of each text are."""
 
     def evaluation(self) -> Iterator[Batch]:
+        order = self.texts.order if self.texts else None
         for start, end in batch_bounds(len(self.labels), self.batch_size):
-            yield self._take(self.views[0], torch.arange(start, end))
+            if order is None:
+                yield self._take(self.views[0], torch.arange(start, end))
+            else:
+                places = order[start:end]
+                yield replace(self._take(self.views[0], torch.tensor(places)), places=places)
 
     def training(self, epoch: int, order: Order | None = None, first: int = 0) -> Iterator[Batch]:
         """From batch `first` on."""
@@ -74,7 +84,11 @@ class KeptBatches:
     def _take(self, view: Kept, positions: Tensor) -> Batch:
         """A copy, which the rest of the network may change as it likes."""
         self.ledger.serve(len(positions), view.seconds_each)
-        kept = view.activations[positions.to(view.activations.device)]
+        kept = (
+            self.texts.batch(view.activations, positions)
+            if self.texts
+            else view.activations[positions.to(view.activations.device)]
+        )
         labels = self.labels[positions.to(self.labels.device)]
         at = positions.tolist()
         indices = at if self.indices is None else [self.indices[position] for position in at]

@@ -46,6 +46,8 @@ class DataFacts:
     multi_label: bool = False
     prefix_costs: Mapping[int, PrefixCost] = field(default_factory=dict)
     """By the first layer above it, what a part of the network costs and gives; empty where it was not measured."""
+    tokens: float | None = None
+    """Of a text in the mean, where texts were read."""
 
 
 ASSUMED_NUM_TRAIN = 1000
