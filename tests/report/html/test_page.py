@@ -233,6 +233,16 @@ def test_images_that_are_gone_are_said_to_be() -> None:
     assert "<img" not in page_of("plain")
 
 
+def test_texts_stand_where_images_do_and_stay_texts(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = "It came\n late <script>alert('gotcha')</script> \x1b[31m" + "word " * 200
+    monkeypatch.setattr("ftcli.report.html.mistakes.images_or_reason", lambda recipe: lambda name: told)
+    page = report_page(record())
+    assert '<blockquote class="passage" dir="auto">It came late &lt;script&gt;alert(' in page
+    assert "<script>alert" not in page
+    assert "\x1b" not in page
+    assert "word " * 100 not in page
+
+
 def test_images_lie_in_the_page_and_its_size_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """Noise, which no format makes small."""
     noise = Image.effect_noise((900, 700), 200).convert("RGB")
