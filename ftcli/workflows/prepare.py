@@ -332,7 +332,7 @@ def with_absolute_paths(recipe: Recipe) -> Recipe:
 
 def _is_of_the_hub(data: Any, path: str) -> bool:
     """Whether `data.path` is a name there, and no place on this machine."""
-    return data.kind == "hf_dataset" and not implementation(data, "is_local")(path)
+    return data.kind in ("hf_dataset", "text_hf_dataset") and not implementation(data, "is_local")(path)
 
 
 def with_absolute_path(backbone: str) -> str:
