@@ -169,7 +169,7 @@ def test_a_complete_run_has_every_section() -> None:
         "0 of 62",
         "unfreezes stem, layer1, layer2, layer3, layer4",
         "ftcli train runs/pets/recipe.yaml",
-        "without the images that the audit found",
+        "without the examples that the audit found",
         "test accuracy is 78.0%",
     ):
         assert words in told, words
