@@ -94,6 +94,7 @@ def compile_plan(
         classes=facts.classes,
         num_train=facts.num_train or ASSUMED_NUM_TRAIN,
         data_known=facts.num_train is not None,
+        tokens=facts.tokens,
         preprocessing=facts.preprocessing,
         pretrained=recipe.pretrained,
         strategy=recipe.strategy.kind,

@@ -102,12 +102,14 @@ class Outcome:
     parameters: int | None
     epochs: int
     images_seen: int
-    """Training images, each as often as it was trained on."""
+    """Training examples, each as often as it was trained on."""
     training_flops: int | None
     """See workflows/compare/training_work."""
     seconds: float
     """Without those of the probe for the floor, which variants of a study may share."""
     peak_memory: int | None
+    tokens_seen: int | None = None
+    """Of the texts that were trained on."""
 
     @property
     def score(self) -> float:

@@ -71,6 +71,11 @@ def side_by_side(found: Comparison) -> tuple[list[str], list[tuple[str, ...]]]:
     if len({cell.num_train for cell in found.finalists}) > 1:
         headers.insert(1, "train set")
         rows = [(row[0], f"{c.num_train:,}", *row[1:]) for row, c in zip(rows, found.finalists, strict=True)]
+    if any(cell.tokens_seen is not None for cell in found.finalists):
+        place = headers.index("FLOPs")
+        headers.insert(place, "tokens")
+        told = [_short(cell.tokens_seen) for cell in found.finalists]
+        rows = [(*row[:place], seen, *row[place:]) for row, seen in zip(rows, told, strict=True)]
     return headers, rows
 
 
@@ -126,8 +131,8 @@ def meanings(found: Comparison) -> str:
     spread = "mean over seeds and sample standard deviation in points" if several else "one seed: no spread"
     return (
         f"test: {METRICS[found.metric]} of the best epoch, {spread}; trains: parameters, where most do; examples: seen "
-        "in training; FLOPs: forward and backward of these, frozen parts that are kept once; time: all but the probe "
-        "for the floor; memory: the most, of the process or its GPU"
+        "in training; tokens: of these, without padding; FLOPs: forward and backward, frozen parts that are kept once; "
+        "time: all but the probe for the floor; memory: the most, of the process or its GPU"
     )
 
 
