@@ -35,6 +35,8 @@ class Batch:
     inputs: Tensor
     labels: Tensor
     indices: tuple[int, ...]
+    places: tuple[int, ...] | None = None
+    """Of the examples in their stream, where they do not come in its order."""
 
 
 Sample = tuple[Tensor, int | tuple[float, ...], int]
@@ -79,6 +81,10 @@ class ImageBatches:
     def view(self, number: int, augment_options: Any) -> Iterator[Batch]:
         """Every training example once, in order, augmented as epoch `number` has it; of a flip its view `number`."""
         return self._load(self._variation(augment_options, number, number), self._in_order("train"))
+
+    def some(self, count: int) -> Tensor:
+        """A few training images uint8 (B, 3, S, S) as evaluation sees them."""
+        return next(iter(self.evaluation("train"))).inputs[:count]
 
     def targets(self, stream: str) -> Tensor:
         """Labels of a stream in order, (N,) int64 or (N, C) float."""

@@ -25,12 +25,12 @@ def predict_logits(
     precision: Precision,
     micro: MicroBatch | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """Logits (N, C) in fp32 and labels (N,) or (N, C), in the order of the batches, on `device`.
+    """Logits (N, C) in fp32 and labels (N,) or (N, C), in the order of the stream, on `device`.
 
     Where memory runs out, batches go through in the smaller parts of `micro`.
     """
     micro = micro or MicroBatch()
-    logits, labels = [], []
+    logits, labels, places = [], [], list[int]()
 
     def logits_of(inputs: Tensor) -> Tensor:
         return forward(inputs.to(device, non_blocking=True)).float()
@@ -40,7 +40,12 @@ def predict_logits(
         with autocast(precision, device):
             logits.append(micro.through(logits_of, batch.inputs))
         labels.append(batch.labels.to(device))
-    return torch.cat(logits), torch.cat(labels)
+        places.extend(batch.places or ())
+    logits_NC, labels_N = torch.cat(logits), torch.cat(labels)
+    if not places:
+        return logits_NC, labels_N
+    order = torch.tensor(places).argsort().to(device)
+    return logits_NC[order], labels_N[order]
 
 
 def scores_of(logits_NC: Tensor, labels_N: Tensor) -> Scores:

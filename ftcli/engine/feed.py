@@ -16,10 +16,12 @@ from ftcli.engine.feature_feed import PassedBatches, not_varied, varied_batches
 from ftcli.engine.folded import UNFOLDED, Fold
 from ftcli.engine.freeze import enter_eval_mode
 from ftcli.engine.kept import Kept, KeptBatches
+from ftcli.engine.kept_texts import text_rows
 from ftcli.engine.mixing import mixing_of
 from ftcli.engine.prefix_cache import Pass
 from ftcli.engine.sampler import Order, order_of
 from ftcli.engine.stopwatch import span
+from ftcli.engine.text_batches import TextBatches
 from ftcli.engine.variation import MIRRORED
 from ftcli.engine.work import Work
 from ftcli.events import Noticed, Working
@@ -28,7 +30,7 @@ from ftcli.plans.data_splits import TRAIN, VAL
 from ftcli.plans.folding import frozen_below
 from ftcli.plans.phase import Phase
 
-PROOF_IMAGES = 4
+PROOF_EXAMPLES = 4
 
 
 @dataclass(frozen=True)
@@ -119,21 +121,33 @@ def kept_batches(work: Work, cut: Cut, views: Mapping[str, int]) -> list[KeptBat
         work.tell(Noticed(_too_much(stage)))
         return None
     rest = iter(kept)
-    return [_batches(work, stream, tuple(islice(rest, len(several)))) for stream, several in passes.items()]
+    return [
+        _batches(work, stream, tuple(islice(rest, len(several))), by_token=cut.by_token)
+        for stream, several in passes.items()
+    ]
 
 
-def _batches(work: Work, stream: str, kept: tuple[Kept, ...]) -> KeptBatches:
-    plan = work.plan
+def _batches(work: Work, stream: str, kept: tuple[Kept, ...], *, by_token: bool) -> KeptBatches:
+    plan, texts = work.plan, None
+    if isinstance(work.batches, TextBatches):
+        store = work.batches.store
+        order, lengths = work.batches.longest_first(stream), store.lengths(stream)
+        texts = text_rows(order, lengths, store.preprocessing, by_token=by_token)
     labels = work.batches.targets(stream).to(work.device)
     indices = work.batches.store.splits.streams[stream]
     ledger = work.prefixes.ledger
     by_coin = stream == TRAIN and len(kept) > 1 and work.augment.kind == "flip"
-    return KeptBatches(kept, labels, plan.batch_size, plan.seed, work.device, ledger, indices, by_coin)
+    return KeptBatches(
+        kept, labels, plan.batch_size, plan.seed, work.device, ledger, indices, by_coin=by_coin, texts=texts
+    )
 
 
 def _passes(work: Work, stream: str, views: int) -> list[Pass]:
     """The stream as evaluation sees it, its mirror image too, or each of its augmented views."""
     count = len(work.batches.store.splits.streams[stream])
+    if isinstance(work.batches, TextBatches):
+        tokens = sum(work.batches.store.lengths(stream))
+        return [Pass(stream, None, count, lambda: work.batches.evaluation(stream), tokens)]
     as_evaluated = Pass(stream, None, count, lambda: work.batches.evaluation(stream))
     if stream != TRAIN or augment.shows_the_same(work.augment):
         return [as_evaluated]
@@ -157,7 +171,7 @@ def _fold(work: Work, phase: Phase) -> Fold:
     boundary = phase.prefix.boundary
     if not _folds(work, phase):
         return UNFOLDED
-    fold = work.prefixes.fold(work.network, boundary, lambda: _first_images(work))
+    fold = work.prefixes.fold(work.network, boundary, lambda: _proof(work))
     if not fold.convolutions:
         work.tell(Noticed(_not_folded(_stage(work, boundary), fold.error)))
     return fold
@@ -169,10 +183,11 @@ def _folds(work: Work, phase: Phase) -> bool:
 
 def _cut(work: Work, phase: Phase, views: Mapping[str, int]) -> Cut | None:
     cut = _cut_above_folded(work, phase, views) or work.prefixes.cut(
-        work.network, phase.prefix.boundary, lambda: _first_images(work), _fold(work, phase)
+        work.network, phase.prefix.boundary, lambda: _proof(work), _fold(work, phase)
     )
     if cut is None:
-        work.tell(Noticed(_not_cut(_stage(work, phase.prefix.boundary))))
+        stage = _stage(work, phase.prefix.boundary)
+        work.tell(Noticed(_not_cut(stage, texts=isinstance(work.batches, TextBatches))))
     return cut
 
 
@@ -187,13 +202,13 @@ def _cut_above_folded(work: Work, phase: Phase, views: Mapping[str, int]) -> Cut
     rounding = prefixes.find_folded(work.network, boundary, passes)
     if not rounding:
         return None
-    cut = prefixes.cut(work.network, boundary, lambda: _first_images(work))
+    cut = prefixes.cut(work.network, boundary, lambda: _proof(work))
     return replace(cut, rounding=rounding) if cut and cut.boundary == boundary else None
 
 
-def _first_images(work: Work) -> Tensor:
-    """A few: the proof that a cut is right needs the whole network twice."""
-    return next(iter(work.batches.evaluation(TRAIN))).inputs[:PROOF_IMAGES]
+def _proof(work: Work) -> Tensor:
+    """A few examples: the proof that a cut is right needs the whole network twice."""
+    return work.batches.some(PROOF_EXAMPLES)
 
 
 def _stage(work: Work, boundary: int) -> str:
@@ -215,11 +230,12 @@ def _not_folded(stage: str, error: float) -> Finding:
     )
 
 
-def _not_cut(stage: str) -> Finding:
+def _not_cut(stage: str, *, texts: bool) -> Finding:
+    why = ", or rounds otherwise where texts are padded further" if texts else ""
     return Finding(
         "info",
         stage,
-        f"the network cannot be cut in two below {stage}: its frozen part is computed in every epoch",
+        f"the network cannot be cut in two below {stage}{why}: its frozen part is computed in every epoch",
         "nothing to do; the numbers are the same",
         "network-not-cut",
     )
@@ -229,7 +245,7 @@ def _too_much(stage: str) -> Finding:
     return Finding(
         "info",
         "runtime.image_memory_gb",
-        f"what the frozen part below {stage} makes of the images does not fit: it is computed in every epoch",
+        f"what the frozen part below {stage} makes of the examples does not fit: it is computed in every epoch",
         "raise runtime.image_memory_gb, or lower cache.views; the numbers are the same",
         "prefix-too-large",
     )

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from ftcli.engine.batches import Batch
+from ftcli.engine.kept_texts import TextRows
 from ftcli.engine.sampler import Order
 from ftcli.engine.seed import permutation
 from ftcli.engine.variation import coins
@@ -35,7 +36,9 @@ class Ledger:
 
 @dataclass(frozen=True)
 class Kept:
-    """A pass's activations (N, ...), and how long each took: 0 where an earlier run has left them."""
+    """A pass's activations (N, ...), or (T, D) of all tokens of texts, and how long each example took: 0 where an
+    earlier run has left them.
+    """
 
     activations: Tensor
     seconds_each: float
@@ -47,7 +50,7 @@ class Kept:
 
 @dataclass(frozen=True)
 class KeptBatches:
-    """The batches of a stream from what was kept of it, in the orders in which ImageBatches gives the images.
+    """The batches of a stream from what was kept of it, in the orders in which its examples are given.
 
     `labels` (N,) or (N, C); `views`: epoch e takes the one of e modulo their number, or, with `by_coin`, of each
     example the one that its coin names.
@@ -62,11 +65,19 @@ class KeptBatches:
     indices: tuple[int, ...] | None = None
     """Of the examples, in the stream's order; None: they are counted from 0."""
     by_coin: bool = False
+    texts: TextRows | None = None
+    """Where those of each text are."""
 
     def evaluation(self) -> Iterator[Batch]:
+        order = self.texts.order if self.texts else None
         for start, end in batch_bounds(len(self.labels), self.batch_size):
-            positions = torch.arange(start, end)
-            yield self._batch(positions, self._rows(0, positions))
+            if order is None:
+                positions = torch.arange(start, end)
+                yield self._batch(positions, self._rows(0, positions))
+            else:
+                places = order[start:end]
+                positions = torch.tensor(places)
+                yield replace(self._batch(positions, self._rows(0, positions)), places=places)
 
     def training(self, epoch: int, order: Order | None = None, first: int = 0) -> Iterator[Batch]:
         """From batch `first` on."""
@@ -94,6 +105,8 @@ class KeptBatches:
         """A copy, which the rest of the network may change as it likes."""
         kept = self.views[view]
         self.ledger.serve(len(positions), kept.seconds_each)
+        if self.texts:
+            return self.texts.batch(kept.activations, positions)
         return kept.activations[positions.to(kept.activations.device)]
 
     def _batch(self, positions: Tensor, rows: Tensor) -> Batch:

@@ -10,10 +10,7 @@ import torch
 from torch import Tensor
 
 from ftcli.errors import ModelError
-from ftcli.plans.tokenization import PAD
-
-WIDTH = 8
-"""Batches are padded to a multiple of so many tokens: fewer shapes, of which matrix products are fast."""
+from ftcli.plans.tokenization import PAD, Tokenization
 
 
 @dataclass(frozen=True)
@@ -61,10 +58,9 @@ class Tokenizer:
         return Encoded(torch.tensor(ids or [0], dtype=torch.int32), length)
 
 
-def padded(texts: Sequence[Tensor], max_length: int) -> Tensor:
+def padded(texts: Sequence[Tensor], inputs: Tokenization) -> Tensor:
     """Tokens (B, L) of texts (L,), with PAD behind the shorter ones: as wide as the longest, rounded up."""
-    longest = max(len(text) for text in texts)
-    width = min(-(-longest // WIDTH) * WIDTH, max(max_length, longest))
+    width = inputs.width_of(max(len(text) for text in texts))
     batch = torch.full((len(texts), width), PAD, dtype=torch.int32)
     for row, text in zip(batch, texts, strict=True):
         row[: len(text)] = text

@@ -22,6 +22,7 @@ from ftcli.engine.step import Stepper
 from ftcli.engine.stopwatch import span
 from ftcli.engine.text_batches import TextBatches
 from ftcli.events import Listener, Scores
+from ftcli.plans.inputs import noun_of
 from ftcli.plans.phase import Phase
 from ftcli.plans.signals import StageDrift
 from ftcli.plans.training_plan import TrainingPlan
@@ -67,7 +68,8 @@ class Work:
     def __post_init__(self) -> None:
         plan = self.plan
         memory = self.batches.store.memory_bytes
-        self.steps, self.passes = MicroBatch(self.tell), MicroBatch(self.tell)
+        noun = noun_of(plan.preprocessing)
+        self.steps, self.passes = MicroBatch(self.tell, noun=noun), MicroBatch(self.tell, noun=noun)
         self.prefixes = PrefixCache(
             self.device, plan.precision, self.forward, memory, self.shelf, self.passes
         )

@@ -46,6 +46,8 @@ class DataFacts:
     multi_label: bool = False
     prefix_costs: Mapping[int, PrefixCost] = field(default_factory=dict)
     """By the first layer above it, what a part of the network costs and gives; empty where it was not measured."""
+    tokens: float | None = None
+    """Of a text in the mean, where texts were read."""
 
 
 ASSUMED_NUM_TRAIN = 1000
@@ -93,6 +95,7 @@ def compile_plan(
         classes=facts.classes,
         num_train=facts.num_train or ASSUMED_NUM_TRAIN,
         data_known=facts.num_train is not None,
+        tokens=facts.tokens,
         preprocessing=facts.preprocessing,
         pretrained=recipe.pretrained,
         strategy=recipe.strategy.kind,

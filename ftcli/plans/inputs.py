@@ -15,6 +15,11 @@ def size_of(inputs: Inputs) -> int:
     return inputs.max_length if isinstance(inputs, Tokenization) else inputs.image_size
 
 
+def noun_of(inputs: Inputs) -> str:
+    """What an example is."""
+    return "text" if isinstance(inputs, Tokenization) else "image"
+
+
 def inputs_from_dict(values: dict[str, Any]) -> Inputs:
     """Of what `to_dict` of either gave."""
     kind = Preprocessing if "image_size" in values else Tokenization

@@ -122,6 +122,8 @@ class TrainingPlan:
     """How batch norms below the first layer that trains are computed."""
     on_non_finite: OnNonFinite = "stop"
     """What follows NaN or infinity in a loss, a gradient, a weight or a buffer."""
+    tokens: float | None = None
+    """Of a text in the mean, cut where it is too long; None of images, and where no text was read."""
 
     @property
     def batches_per_epoch(self) -> int:
@@ -148,7 +150,7 @@ class TrainingPlan:
         content = self.to_dict()
         del content["machine"]["bf16"]
         content["layer_map"]["backbone"] = _without_place(self.layer_map.backbone)
-        for advice in ("findings", "decisions"):
+        for advice in ("findings", "decisions", "tokens"):
             del content[advice]
         for phase in content["phases"]:
             del phase["prefix"]["cost"]  # what follows from it, to keep or not, is there

@@ -145,7 +145,8 @@ class Recipe(Options):
     name: str = Field(default="run", pattern=r"^[A-Za-z0-9][A-Za-z0-9_.\-]*$")
     """Names the run folder, in letters, digits, `_`, `.` and `-`; the recipe's file name when left out."""
     task: Literal["image_classification", "text_classification"] = "image_classification"
-    """What is learned. text_classification takes data of kind text_csv or text_folder and a text encoder: hf/NAME."""
+    """What is learned. text_classification takes data of kind text_csv, text_folder or text_hf_dataset and a
+    text encoder: hf/NAME."""
     seed: int = Field(default=0, ge=0, lt=2**32)
     """Decides the split, the new head's weights, the order of examples and their augmentation."""
     data: union_of("data")  # type: ignore[valid-type]

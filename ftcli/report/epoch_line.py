@@ -14,11 +14,11 @@ from ftcli.report.safe_text import shorten
 from ftcli.report.style import GOOD, STRONG
 
 _PHASE_WIDTH = 10
-_HEADERS = ("epoch", "phase", "LR head", "LR low", "loss", "val loss", "{score}", "F1", "img/s", "s")
+_HEADERS = ("epoch", "phase", "LR head", "LR low", "loss", "val loss", "{score}", "F1", "{each}/s", "s")
 _WIDTHS = (5, -_PHASE_WIDTH, 8, 8, 7, 8, 6, 5, 7, 5)
 """Negative: the column starts on the left."""
 _FULL_WIDTH = 79
-_LEFT_OUT = ("LR low", "img/s", "s")
+_LEFT_OUT = ("LR low", "{each}/s", "s")
 """Columns that a page of fewer characters does without; metrics.jsonl has them."""
 
 
@@ -38,10 +38,11 @@ class EpochText:
         yield self.text(options.max_width)
 
 
-def epoch_header(first: EpochDone) -> EpochText:
+def epoch_header(first: EpochDone, noun: str = "image") -> EpochText:
     """Above the lines that are like the first: of multi-label data the score is mean average precision."""
     score = "acc" if first.val.mean_average_precision is None else "mAP"
-    return EpochText(tuple(header.format(score=score) for header in _HEADERS), style=STRONG)
+    each = {"image": "img"}.get(noun, f"{noun}s")
+    return EpochText(tuple(header.format(score=score, each=each) for header in _HEADERS), style=STRONG)
 
 
 def epoch_line(done: EpochDone) -> EpochText:

@@ -91,6 +91,8 @@ def prepare(
             recipe, machine, network, store or ImageStore(splits, network.images, 0)
         )
     facts = facts_of(splits, network.preprocessing)
+    if isinstance(store, TextStore):
+        facts = replace(facts, tokens=store.facts.mean_length)
     with span("plan"):
         plan = plan_of(recipe, network, facts, machine, evidence)
     of_texts = noticed_of_texts(store) if isinstance(store, TextStore) else ()
@@ -124,7 +126,7 @@ def plan_of(
     boundaries = {phase.prefix.boundary for phase in plan.phases if phase.prefix.boundary}
     if not boundaries:
         return plan
-    known = replace(facts, prefix_costs=prefix_costs(network, boundaries))
+    known = replace(facts, prefix_costs=prefix_costs(network, boundaries, facts.tokens))
     return compile_plan(recipe, network.layer_map, known, machine, precision)
 
 
@@ -330,7 +332,7 @@ def with_absolute_paths(recipe: Recipe) -> Recipe:
 
 def _is_of_the_hub(data: Any, path: str) -> bool:
     """Whether `data.path` is a name there, and no place on this machine."""
-    return data.kind == "hf_dataset" and not implementation(data, "is_local")(path)
+    return data.kind in ("hf_dataset", "text_hf_dataset") and not implementation(data, "is_local")(path)
 
 
 def with_absolute_path(backbone: str) -> str:

@@ -157,8 +157,9 @@ def _train(
 ) -> TrainResult:
     """Nothing is written before every image has been read: a run that cannot begin leaves nothing behind."""
     recorded, peak = run.recorded_precision(), PeakMemory(machine_for(recipe).device)
+    reading = f"reading {recipe.noun}s"
     with span("opening"):
-        prepared = prepare(recipe, lambda done, total: tell(Working("reading images", done, total)), recorded)
+        prepared = prepare(recipe, lambda done, total: tell(Working(reading, done, total)), recorded)
     refuse_another_plan(run, recipe, prepared)
     keeper, start = _keeper(recipe, prepared, run), start_of(prepared.network, prepared.plan)
     resumed = keeper.resume(prepared.network)
@@ -175,8 +176,8 @@ def _train(
     with span("audit"):
         known = None if decoded is None else decoded.audits
         audit = gate(recipe, prepared.splits, tell, audit_command or audit_of(run, recipe), known)
-    with span("reading images", len(prepared.splits.examples)):
-        batches = image_batches(recipe, prepared, lambda d, n: tell(Working("reading images", d, n)), decoded)
+    with span(reading, len(prepared.splits.examples)):
+        batches = image_batches(recipe, prepared, lambda d, n: tell(Working(reading, d, n)), decoded)
     batches = replace(batches, tell=tell)
     batches.store.listen(lambda finding: tell(Noticed(finding)))
     if batches.store.in_memory:  # else loaders fork processes, which must not inherit an import half done

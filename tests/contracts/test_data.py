@@ -19,7 +19,7 @@ from ftcli.plans.data_splits import DataSplits, apply_split_record, split_record
 from ftcli.registry import implementation, kinds, union_of
 
 KINDS = list(kinds("data"))
-OPTIONAL = {"hf_dataset": "datasets"}
+OPTIONAL = {"hf_dataset": "datasets", "text_hf_dataset": "datasets"}
 """Kind -> the package that it needs beside those of ftcli."""
 
 
@@ -49,6 +49,7 @@ def recipes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any
         "hf_dataset": {"path": str(root / "arrow")},
         "text_csv": {"path": str(root / "texts.csv")},
         "text_folder": {"path": str(root / "texts")},
+        "text_hf_dataset": {"path": str(root / "table.parquet")},
         "torchvision": {"path": str(root), "name": "MNIST"},
         "webdataset": {"path": str(root / "data-{00..02}.tar")},
     }
@@ -91,6 +92,9 @@ def _write_arrow(root: Path) -> None:
         {"image": files, "label": [i // 12 for i in range(36)]}, features=features
     )
     rows.save_to_disk(root / "arrow")
+    texts = [f"a text of {name}, the {number}th" for name in names for number in range(12)]
+    labels = [name for name in names for _ in range(12)]
+    datasets.Dataset.from_dict({"text": texts, "label": labels}).to_parquet(root / "table.parquet")
 
 
 def _write_mnist(raw: Path) -> None:

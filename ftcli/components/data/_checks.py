@@ -69,12 +69,14 @@ _GROUPS = {
     "patient(\\d+)",
     "csv": "fill the column that data.group_column names (group by default) in every row",
     "hf_dataset": "name the column of groups, which no row may leave empty: data.group_column",
+    "text_hf_dataset": "name the column of groups, which no row may leave empty: data.group_column",
     "text_csv": "fill the column that data.group_column names (group by default) in every row",
     "webdataset": "give each sample a .json with a field group",
 }
 _TIMES = {
     "csv": "fill the column that data.time_column names (time by default) in every row",
     "hf_dataset": "name the column of times, which no row may leave empty: data.time_column",
+    "text_hf_dataset": "name the column of times, which no row may leave empty: data.time_column",
     "text_csv": "fill the column that data.time_column names (time by default) in every row",
     "webdataset": "give each sample a .json with a field time",
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from hashlib import sha256
 from pathlib import Path
 from typing import ClassVar, Literal
 
@@ -49,6 +50,11 @@ def read_text(path: Path) -> str:
     except UnicodeDecodeError as error:
         what = f"cannot read the text: byte {error.start} is not UTF-8"
         raise DataError(what, where=str(path), remedy=remedy) from error
+
+
+def key_of_row(number: int, text: str) -> str:
+    """The row, from 0, and what stands in it: a run does not go on with a table whose texts have changed."""
+    return f"{number:07d} {sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()[:8]}"
 
 
 def of_files(files: Sequence[Path]) -> Callable[[int], str]:

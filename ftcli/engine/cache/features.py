@@ -20,6 +20,9 @@ from ftcli.engine.texts import TextStore
 BACKBONES = ("timm", "transformers")
 """Libraries whose code the layers are, where they are installed; torchvision's is among those of the images."""
 
+TEXTS_VERSION = 1
+"""Raised whenever texts come in another order, or are padded otherwise."""
+
 
 @dataclass
 class FeatureShelf:
@@ -59,9 +62,14 @@ class FeatureShelf:
             device=keys.device_name(self.device),
             seed=self.seed if drawn else 0,
             view=view or 0,
+            # A variant is drawn by an example's number: the same images under other numbers are varied otherwise.
             augment=None if view is None else {**self.augment, **({"indices": indices} if drawn else {})},
-            made_with={**keys.versions(), **_code()},
+            made_with={**keys.versions(), **_code(), **self._batches()},
         )
+
+    def _batches(self) -> Mapping[str, str]:
+        """How examples are put together: images as they come."""
+        return {"texts": str(TEXTS_VERSION)} if isinstance(self.images, TextStore) else {}
 
     def open(self, key: str) -> Tensor | None:
         return self.store.open(key)

@@ -24,7 +24,7 @@ _MEANINGS = {
     "floor": "a linear probe: the pretrained network as it is, and a new head; on validation",
     "ceiling": "the best epoch in which the backbone trained; on validation",
     "test": "the weights that were kept, measured once at the end",
-    "without leaks": "test, without the images that the audit found in training too",
+    "without leaks": "test, without the examples that the audit found in training too",
 }
 
 
@@ -122,7 +122,7 @@ def floor_and_ceiling(run: RunRecord) -> str:
     ]
     meanings = [(safe(name), _MEANINGS[name]) for name in scores]
     side = f'<div class="side">{spots_figure(label, spots)}<div>{_table(scores, label, metric)}</div></div>'
-    sure = "the bar through test: 95% by bootstrap, what other test images might have given"
+    sure = "the bar through test: 95% by bootstrap, what other test examples might have given"
     return section(
         "floor-and-ceiling",
         "Floor and ceiling",
