@@ -28,7 +28,8 @@ class Flip(Choice):
 
 class Features(Choice):
     """Images are prepared like validation images, and what a frozen backbone makes of them is varied, as if it were an
-    image of many channels (FroFA: Bär et al. 2024), in phases that keep it. For few images and a linear probe."""
+    image of many channels (FroFA: Bär et al. 2024), in phases that keep it. Meant for few images and heads on frozen
+    features; on pooled features of EfficientNet-Lite0 no gain was measured (tests/benchmarks/feature_augment.py)."""
 
     kind: Literal["features"]
     op: Literal["brightness", "contrast", "posterize"] = "brightness"

@@ -6,6 +6,11 @@ FOLDER holds Fashion-MNIST, PACKAGE is an unpacked emoji-datasource package. A l
 ImageNet's weights, on so many images of a class, drawn by the seed; tested on the same 990 images. Prints, for each way
 to augment, the mean accuracy after the last epoch, and the mean difference from none on the same images with its
 standard error, in points.
+
+Measured on 2026-11-21, three seeds, 5 images of a class, as the command stands: nothing is gained beyond chance. On
+Fashion-MNIST (none 61.7%) flip -0.1 +- 0.8, brightness -0.6 +- 0.5, -1.2 +- 1.1 and +0.5 +- 0.5 at a strength of 0.1,
+0.4 and 0.8, contrast -0.9 +- 0.3, posterize -0.7 +- 0.3; on emoji (none 50.1%) flip -0.2 +- 1.0, brightness +0.3 +-
+1.1, +1.6 +- 1.3 and +0.7 +- 1.3, contrast -0.3 +- 0.8, posterize -0.0 +- 0.1.
 """
 
 from __future__ import annotations
