@@ -132,7 +132,8 @@ def meanings(found: Comparison) -> str:
     return (
         f"test: {METRICS[found.metric]} of the best epoch, {spread}; trains: parameters, where most do; examples: seen "
         "in training; tokens: of these, without padding; FLOPs: forward and backward, frozen parts that are kept once; "
-        "time: all but the probe for the floor; memory: the most, of the process or its GPU"
+        "time: of the epochs, without what runs share (decoding, the frozen part, the probe for the floor); memory: "
+        "the most, of the process or its GPU"
     )
 
 
