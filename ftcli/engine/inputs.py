@@ -57,5 +57,5 @@ def noise(inputs: Inputs, count: int) -> Tensor:
 
 def _shape(inputs: Inputs) -> tuple[tuple[int, ...], torch.dtype]:
     if isinstance(inputs, Tokenization):
-        return (min(inputs.max_length, BLANK_TOKENS),), torch.int32
+        return (inputs.max_length if inputs.packed else min(inputs.max_length, BLANK_TOKENS),), torch.int32
     return (3, inputs.image_size, inputs.image_size), torch.uint8

@@ -20,6 +20,9 @@ class Tokenization:
     """Tokens that the network has positions for; None where these are relative and have no end."""
     tokenizer: str = ""
     """The sha256 of the tokenizer's JSON; empty where none is known."""
+    packed: bool = False
+    """Of a language model: texts stand in sequences of exactly `max_length`, one after the other, and the network says
+    the next token at every place."""
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
