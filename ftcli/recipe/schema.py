@@ -70,7 +70,7 @@ class Train(Options):
     checkpoint_metric: Literal[
         "auto", "accuracy", "balanced_accuracy", "macro_f1", "mean_average_precision", "perplexity", "loss"
     ] = "auto"
-    """What, on validation, picks the best epoch; of equal scores the least loss. auto: mean average precision on
+    """What, on validation, picks the best epoch; of equal scores the one of less loss. auto: mean average precision on
     multi-label data, perplexity of a language model, macro F1 where the largest class has more than 3 times the
     examples of the smallest, accuracy otherwise."""
     sampler: Literal["shuffle", "balanced", "weighted"] = "shuffle"
