@@ -140,6 +140,17 @@ class Forgetting(Options):
     them."""
 
 
+class Generation(Options):
+    """What a language model is asked to go on with, before its first step and at its end: samples for the report."""
+
+    prompts: Many[Annotated[str, Field(min_length=1)]] = ()
+    """Texts; without any the first words of three test documents."""
+    max_tokens: int = Field(default=48, ge=0, le=10_000)
+    """The most tokens that are added to each; 0: no samples."""
+    temperature: float = Field(default=0.0, ge=0, le=10)
+    """0: the likeliest token each time; 1: drawn as the model's probabilities say, from the recipe's seed."""
+
+
 def _section(name: str, default: Any = None) -> Any:
     """A section with kinds. A mapping as default is validated; None leaves the choice to the plan."""
     if default is None:
@@ -185,6 +196,8 @@ class Recipe(Options):
     """Where it runs."""
     forgetting: Forgetting | None = None
     """{path}: how well the old classifier does on its own kind of images, before and after. Default: not measured."""
+    generation: Generation = Generation()
+    """Of a language model: the samples in its report."""
     trackers: Many[union_of("tracker")] = ()  # type: ignore[valid-type]
     """Where else it may be followed while it runs: [tensorboard], [mlflow], [wandb]. One that fails is told of, and
     stops nothing."""
@@ -230,6 +243,8 @@ class Recipe(Options):
     def _language_models_have_no_classes(self) -> Recipe:
         """Nor a new head."""
         if not self.learns_tokens:
+            if self.generation != Generation():
+                raise ValueError("generation is a language model's; remove it")
             return self
         asked = {
             "model.head": self.model.head.model_dump() != {"kind": "linear", "dropout": 0.0},

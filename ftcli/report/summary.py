@@ -21,6 +21,7 @@ from ftcli.report.layout import FirstThatFits, add_columns, labelled, table, unb
 from ftcli.report.narrator import proof_line
 from ftcli.report.profile import profile_view
 from ftcli.report.safe_text import plain, shorten
+from ftcli.report.samples import samples_view
 from ftcli.report.style import BAD, CAUTION, GOOD, QUIET, STRONG
 from ftcli.workflows.result import Reuse, TrainResult, VerdictKind
 
@@ -53,6 +54,7 @@ def summary_view(result: TrainResult) -> RenderableType:
         *_reuse(result.reuse),
         *drift_view(result.drift),
         *forgetting_view(result.forgetting),
+        *samples_view(result.samples),
         unbroken(plain(f"model: {result.weights}")),
         *_page(result),
         findings_view(result.findings),

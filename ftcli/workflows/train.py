@@ -65,6 +65,7 @@ from ftcli.workflows.report_images import images_by_name
 from ftcli.workflows.result import Proof, Reuse, TrainResult, VerdictKind
 from ftcli.workflows.resume import find_run, saved_result
 from ftcli.workflows.same_plan import refuse_another_plan
+from ftcli.workflows.samples import WORDS, samples_after, samples_before
 from ftcli.workflows.tracking import tracked
 from ftcli.workflows.verdict import verdict_of
 from ftcli.workflows.watch import Watch
@@ -201,7 +202,9 @@ def _train(
             with span("floor"):
                 tell.progress.floor = work.evaluate(VAL)
         probed = time.perf_counter() - probing
+        samples = samples_before(recipe, work, run, resumed=resumed is not None)
         result = _perform(recipe, prepared, run, work, tell.progress, audit, started)
+        result = replace(result, samples=samples_after(recipe, work, run, samples))
         result = with_forgetting(result, meter, work, tell.progress)
         result = replace(result, peak_memory=peak.bytes, floor_seconds=probed)
         run.complete(result.to_dict())
@@ -358,6 +361,8 @@ def _proof(progress: Progress) -> Proof:
 def _predict_command(run: RunFolder, splits: DataSplits) -> str:
     """A command that works as it stands: on a test image, which is saved first when the data has no files."""
     index = splits.streams["test"][0]
+    if not splits.classes:
+        return shlex.join(["ftcli", "generate", str(run.path), " ".join(splits.load(index).split()[:WORDS])])
     if splits.files is not None:
         path = splits.files[index]
     elif splits.texts:
