@@ -23,6 +23,7 @@ COMMANDS = {
     "evaluate": "Measure a finished run on its test images.",
     "report": "Write a run's page again, or one of several runs.",
     "predict": "Classify images or texts with a finished run.",
+    "generate": "Go on with texts, by a language model of a run.",
     "models": "The backbones: ls, show, exceptions.",
     "recipes": "The example recipes: ls, show, cp.",
     "cache": "What is kept between runs: ls, clear.",

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ftcli.engine.images import ImageStore, center_crop, normalise
+from ftcli.engine.packing import PackedStore
 from ftcli.engine.placement import place_images
 from ftcli.engine.texts import TextStore
 from ftcli.engine.tokenizer import padded
@@ -16,6 +17,8 @@ from ftcli.errors import DataError
 from ftcli.plans.inputs import Inputs
 from ftcli.plans.tokenization import Tokenization
 
+ExampleStore = ImageStore | TextStore | PackedStore
+"""Examples by index, as they were read."""
 BLANK_TOKENS = 32
 
 
@@ -31,9 +34,9 @@ def ready(batch: Tensor, inputs: Inputs) -> Tensor:
     return batch if isinstance(inputs, Tokenization) else normalise(batch, inputs)
 
 
-def evaluated(store: ImageStore | TextStore, indices: Sequence[int]) -> Tensor | None:
+def evaluated(store: ExampleStore, indices: Sequence[int]) -> Tensor | None:
     """Some examples as evaluation sees them; images that cannot be read are passed over, None where all are."""
-    if isinstance(store, TextStore):
+    if not isinstance(store, ImageStore):
         return padded([store[index] for index in indices], store.preprocessing)
     images = []
     for index in indices:
@@ -59,5 +62,5 @@ def noise(inputs: Inputs, count: int) -> Tensor:
 
 def _shape(inputs: Inputs, tokens: int = BLANK_TOKENS) -> tuple[tuple[int, ...], torch.dtype]:
     if isinstance(inputs, Tokenization):
-        return (min(inputs.max_length, tokens),), torch.int32
+        return (inputs.max_length if inputs.packed else min(inputs.max_length, tokens),), torch.int32
     return (3, inputs.image_size, inputs.image_size), torch.uint8

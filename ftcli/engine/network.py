@@ -9,7 +9,7 @@ from typing import Any
 from torch import nn
 
 from ftcli.errors import ModelError
-from ftcli.plans.inputs import Inputs
+from ftcli.plans.inputs import Inputs, is_packed
 from ftcli.plans.layer_map import LayerMap
 from ftcli.plans.preprocessing import Preprocessing
 
@@ -18,7 +18,8 @@ from ftcli.plans.preprocessing import Preprocessing
 class Network:
     """`model` turns images (B, 3, S, S), preprocessed as `preprocessing` says, into logits (B, C).
 
-    Or texts: tokens (B, L) with PAD behind the shorter ones.
+    Or texts: tokens (B, L) with PAD behind the shorter ones; a language model's logits are (B, L, V), of the next token
+    at every place.
     """
 
     model: nn.Module
@@ -26,7 +27,7 @@ class Network:
     module_layers: dict[str, int]
     """Module name to layer index; containers of several layers have none."""
     heads: tuple[str, ...]
-    """Paths of the new modules of the head; more than one where the model takes the mean of several."""
+    """Paths of the new modules of the head (a language model's is its own); several where their mean is taken."""
     preprocessing: Inputs
     backbone: str
     """SOURCE/NAME."""
@@ -38,6 +39,11 @@ class Network:
     """Of a network that takes texts: the tokenizer's JSON, where it came with one."""
     tail: tuple[str, ...] = ()
     """Paths of all modules of the head in the order of their calls, where there are more than `heads`."""
+
+    @property
+    def language_model(self) -> bool:
+        """Whether it says the next token at every place, with the head that it came with."""
+        return is_packed(self.preprocessing)
 
     @property
     def images(self) -> Preprocessing:

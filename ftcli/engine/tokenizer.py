@@ -48,6 +48,10 @@ class Tokenizer:
             short = {place: found.ids for place, found in zip(long, again, strict=True)}
         return [self._encoded(short.get(place, ids), len(ids)) for place, ids in enumerate(whole)]
 
+    def decode(self, ids: Sequence[int]) -> str:
+        """The text that they stand for, the marks of start and end left out."""
+        return str(self._library.decode(list(ids), skip_special_tokens=True))
+
     def _encoded(self, ids: list[int], length: int) -> Encoded:
         """Where an empty text has no mark of its start either, the first token stands for it."""
         if max(ids, default=0) >= self.vocabulary:

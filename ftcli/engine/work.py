@@ -16,6 +16,7 @@ from ftcli.engine.inputs import placed, ready
 from ftcli.engine.micro_batch import MicroBatch
 from ftcli.engine.network import Network
 from ftcli.engine.optimize import Moments, moments
+from ftcli.engine.packed_batches import PackedBatches
 from ftcli.engine.prefix_cache import PrefixCache
 from ftcli.engine.progress import Progress
 from ftcli.engine.step import Stepper
@@ -26,6 +27,9 @@ from ftcli.plans.inputs import noun_of
 from ftcli.plans.phase import Phase
 from ftcli.plans.signals import StageDrift
 from ftcli.plans.training_plan import TrainingPlan
+
+Batches = ImageBatches | TextBatches | PackedBatches
+"""Where they come from."""
 
 
 class Keeper(Protocol):
@@ -50,7 +54,7 @@ class Work:
 
     plan: TrainingPlan
     network: Network
-    batches: ImageBatches | TextBatches
+    batches: Batches
     augment: Any
     tell: Listener
     keeper: Keeper | None = None
@@ -79,7 +83,7 @@ class Work:
         return self.plan.machine.device
 
     def forward(self, batch: Tensor) -> Tensor:
-        """uint8 images (B, 3, S, S), or tokens (B, L) -> logits (B, C)."""
+        """uint8 images (B, 3, S, S), or tokens (B, L) -> logits (B, C); (B, L, V) of a language model."""
         inputs = self.plan.preprocessing
         logits: Tensor = self.network.model(ready(placed(batch, inputs, self.device), inputs))
         return logits

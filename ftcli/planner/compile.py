@@ -29,7 +29,15 @@ from ftcli.plans.norm_policy import NormPolicy
 from ftcli.plans.phase import Phase, Plateau
 from ftcli.plans.prefix import PrefixCost
 from ftcli.plans.preprocessing import Preprocessing
-from ftcli.plans.training_plan import Bf16Effect, Decision, Floor, Machine, Precision, TrainingPlan
+from ftcli.plans.training_plan import (
+    Bf16Effect,
+    Decision,
+    Floor,
+    Machine,
+    ObjectiveSpec,
+    Precision,
+    TrainingPlan,
+)
 from ftcli.recipe.schema import Recipe
 from ftcli.registry import implementation
 
@@ -121,13 +129,7 @@ def compile_plan(
         ),
         class_counts=facts.class_counts,
         transforms=_transforms(augment.value, facts.preprocessing),
-        objective=objective.spec(
-            recipe.objective,
-            facts.classes,
-            facts.class_counts,
-            facts.num_train,
-            multi_label=facts.multi_label,
-        ),
+        objective=_objective(recipe, facts),
         sampler=recipe.train.sampler,
         depthwise=depthwise.value,
         deterministic=deterministic.value,
@@ -229,8 +231,18 @@ def _early_stopping(recipe: Recipe) -> Plateau | None:
     return Plateau(asked.patience, asked.min_delta) if asked else None
 
 
+def _objective(recipe: Recipe, facts: DataFacts) -> ObjectiveSpec:
+    if recipe.learns_tokens:
+        return ObjectiveSpec(objective.NEXT_TOKEN)
+    return objective.spec(
+        recipe.objective, facts.classes, facts.class_counts, facts.num_train, multi_label=facts.multi_label
+    )
+
+
 def _floor(recipe: Recipe) -> Floor:
     """Where the linear probe of this run is measured."""
+    if recipe.learns_tokens:
+        return "before"
     if not recipe.pretrained:
         return "none"
     return "itself" if recipe.strategy.kind == "feature_extraction" else "probe"

@@ -24,6 +24,9 @@ class Tokenization:
     """Tokens that the network has positions for; None where these are relative and have no end."""
     tokenizer: str = ""
     """The sha256 of the tokenizer's JSON; empty where none is known."""
+    packed: bool = False
+    """Of a language model: texts stand in sequences of exactly `max_length`, one after the other, and the network says
+    the next token at every place."""
 
     def width_of(self, longest: int) -> int:
         """Of a batch whose longest text has so many tokens; no wider than the network has positions for."""

@@ -15,7 +15,15 @@ from ftcli.recipe.load import load_recipe
 from ftcli.recipe.schema import Recipe
 from ftcli.workflows.prepare import Prepared, with_absolute_paths
 
-FREE = ("name", "checkpoint", "forgetting", "cache.disk_gb", "runtime.workers", "runtime.image_memory_gb")
+FREE = (
+    "name",
+    "checkpoint",
+    "forgetting",
+    "generation",
+    "cache.disk_gb",
+    "runtime.workers",
+    "runtime.image_memory_gb",
+)
 """Parts of a recipe that decide no number: a run may go on with others."""
 ADVICE = ("findings", "decisions", "fingerprint")
 SHOWN = 8

@@ -48,6 +48,7 @@ from ftcli.workflows.forgetting import forgetting_meter, with_forgetting
 from ftcli.workflows.harm import explain_harm
 from ftcli.workflows.last_look import last_look
 from ftcli.workflows.out_of_fold import out_of_fold
+from ftcli.workflows.perplexity import perplexity_rose, perplexity_verdict
 from ftcli.workflows.predictions_table import predictions_table
 from ftcli.workflows.prepare import (
     Decoded,
@@ -61,9 +62,10 @@ from ftcli.workflows.prepare import (
 from ftcli.workflows.probe import floor_of
 from ftcli.workflows.profile import profile_of
 from ftcli.workflows.report_images import images_by_name
-from ftcli.workflows.result import Proof, Reuse, TrainResult
+from ftcli.workflows.result import Proof, Reuse, TrainResult, VerdictKind
 from ftcli.workflows.resume import find_run, saved_result
 from ftcli.workflows.same_plan import refuse_another_plan
+from ftcli.workflows.samples import WORDS, samples_after, samples_before
 from ftcli.workflows.tracking import tracked
 from ftcli.workflows.verdict import verdict_of
 from ftcli.workflows.watch import Watch
@@ -167,7 +169,7 @@ def _train(
         tell.go_on_with(resumed[0])
     tell.progress.notice(*prepared.plan.findings)
     with span("forecast"):
-        expected = forecast(prepared.plan, prepared.network, len(prepared.splits.streams[VAL]))
+        expected = forecast(prepared.plan, prepared.network, len(prepared.counted.streams[VAL]))
     tell(PlanReady(prepared.plan, str(run.path), prepared.notes, expected))
     for finding in keeper.noticed:
         tell(Noticed(finding))
@@ -197,8 +199,13 @@ def _train(
             with span("floor"):
                 floors = None if decoded is None else decoded.floors
                 tell.progress.floor = floor_of(recipe, prepared, work, floors)
+        if tell.progress.floor is None and prepared.plan.floor == "before":
+            with span("floor"):
+                tell.progress.floor = work.evaluate(VAL)
         probed = time.perf_counter() - probing
+        samples = samples_before(recipe, work, run, resumed=resumed is not None)
         result = _perform(recipe, prepared, run, work, tell.progress, audit, started)
+        result = replace(result, samples=samples_after(recipe, work, run, samples))
         result = with_forgetting(result, meter, work, tell.progress)
         result = replace(result, peak_memory=peak.bytes, floor_seconds=probed)
         run.complete(result.to_dict())
@@ -233,20 +240,20 @@ def _perform(
     fit(work, progress)
     watch.end()
     floor, ceiling = _floor_and_ceiling(plan, progress)
-    metric = compared_by(plan.checkpoint_metric)
-    kind, verdict = verdict_of(floor, ceiling, plan.pretrained, metric, val_counts)
+    kind, verdict = _verdict(plan, floor, ceiling, val_counts)
     if kind == "below_floor":
         with span("explaining"):
-            work.tell(Noticed(explain_harm(work, watch.history())))
+            work.tell(Noticed(_harm(work, watch, floor, ceiling)))
     network.model.load_state_dict(_best_written(run))
     drift = work.meter.measure(features=True) if work.meter else ()
     best = progress.best
     assert best is not None
     work.tell(Working("testing", 0))
-    with span("testing", len(prepared.splits.streams[TEST])):
+    with span("testing", len(prepared.counted.streams[TEST])):
         logits, labels = predict_stream(work, _phase_of(plan, best.phase), TEST)
     with span("report"):
-        run.write_test_predictions(predictions_table(logits, labels, work.batches.store.splits))
+        if plan.floor != "before":  # a language model has no answer for each example
+            run.write_test_predictions(predictions_table(logits, labels, work.batches.store.splits))
         report = report_of(logits, labels, plan.classes, plan.seed)
     train_counts = list(prepared.splits.count_per_class("train").values())
     if labels.ndim == 1:
@@ -281,7 +288,7 @@ def _perform(
         augment=plan.transforms,
         depthwise=plan.depthwise,
         fold_bn=plan.fold_bn,
-        test_without_leaks=scores_without_leaks(logits, labels, work.batches.store.splits, audit),
+        test_without_leaks=scores_without_leaks(logits, labels, work.batches.store, audit),
         profile=profile_of(work),
         drift=drift,
     )
@@ -320,7 +327,23 @@ def _floor_and_ceiling(plan: TrainingPlan, progress: Progress) -> tuple[Scores |
     if plan.floor == "itself":
         assert progress.best is not None
         return progress.best.scores, None
+    if plan.floor == "before":
+        return progress.floor, progress.best.scores if progress.best else None
     return progress.floor, progress.ceiling.scores if progress.ceiling else None
+
+
+def _verdict(
+    plan: TrainingPlan, floor: Scores | None, ceiling: Scores | None, val_counts: list[int]
+) -> tuple[VerdictKind, str]:
+    if plan.floor == "before" and floor is not None and ceiling is not None:
+        return perplexity_verdict(floor, ceiling, plan.pretrained)
+    return verdict_of(floor, ceiling, plan.pretrained, compared_by(plan.checkpoint_metric), val_counts)
+
+
+def _harm(work: Work, watch: Watch, floor: Scores | None, ceiling: Scores | None) -> Finding:
+    if work.plan.floor == "before" and floor is not None and ceiling is not None:
+        return perplexity_rose(work.plan, floor, ceiling)
+    return explain_harm(work, watch.history())
 
 
 def _reuse(ledger: Ledger) -> Reuse | None:
@@ -340,6 +363,8 @@ def _proof(progress: Progress) -> Proof:
 def _predict_command(run: RunFolder, splits: DataSplits) -> str:
     """A command that works as it stands: on a test image, which is saved first when the data has no files."""
     index = splits.streams["test"][0]
+    if not splits.classes:
+        return shlex.join(["ftcli", "generate", str(run.path), " ".join(splits.load(index).split()[:WORDS])])
     if splits.files is not None:
         path = splits.files[index]
     elif splits.texts:

@@ -15,6 +15,7 @@ from ftcli.engine.cache import keys
 from ftcli.engine.cache.store import Store
 from ftcli.engine.cache.writer import Writer
 from ftcli.engine.images import ImageStore
+from ftcli.engine.packing import PackedStore
 from ftcli.engine.texts import TextStore
 
 BACKBONES = ("timm", "transformers")
@@ -29,7 +30,7 @@ class FeatureShelf:
     """The store, and what all features of one run have in common. `what` names them for people."""
 
     store: Store
-    images: ImageStore | TextStore
+    images: ImageStore | TextStore | PackedStore
     what: str
     backbone: Mapping[str, Any]
     """What the network is beside its weights: its name, its configuration, what was changed in it."""
