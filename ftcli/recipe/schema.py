@@ -280,6 +280,8 @@ class Recipe(Options):
     @property
     def noun(self) -> str:
         """What an example is."""
+        if self.learns_tokens:
+            return "sequence"
         return "text" if self.takes_texts else "image"
 
     @property
