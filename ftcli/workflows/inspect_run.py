@@ -33,7 +33,7 @@ def _of_run(run: RunFolder) -> Inspected:
     kept = _read(run.plan)
     card, dtypes = _saved(run)
     counts = kept.get("class_counts")
-    known = tuple(kept["classes"]), _num_train(kept), tuple(counts) if counts else None
+    known = tuple(kept["classes"]), _num_train(kept), None if counts is None else tuple(counts)
     multi_label = kept.get("objective", {}).get("multi_label", False)
     precision = run.recorded_precision()
     plan = plan_for(load_recipe(run.recipe), *known, card, precision, multi_label=multi_label)

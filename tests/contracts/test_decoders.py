@@ -16,6 +16,7 @@ from ftcli.engine.build import build_network, with_head
 from ftcli.engine.cut import highest_cut
 from ftcli.engine.freeze import enter_eval_mode
 from ftcli.engine.network import Network
+from ftcli.engine.precision import effect_of_bf16
 from ftcli.engine.prefix_cost import prefix_costs
 from ftcli.errors import ModelError
 from ftcli.plans.layer_map import HEAD
@@ -163,3 +164,10 @@ def test_weights_without_the_projection_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"1 tensors have no values: lm_head\.weight"):
         build_network(f"hf/{tmp_path / 'llama'}", "default", Linear(), 0, image_size=16, seed=0)
     build_network(f"hf/{tmp_path / 'gpt2'}", "default", Linear(), 0, image_size=16, seed=0)
+
+
+@EVERY
+def test_what_bf16_does_to_it_is_measured_before_its_projection(which: str) -> None:
+    effect = effect_of_bf16(network_of(which), some_tokens(), "cpu", at_once=2)
+    assert effect.finite
+    assert 0 < effect.error < 0.1

@@ -17,6 +17,8 @@ from ftcli.recipe.load import recipe_from
 from ftcli.recipe.schema import Recipe
 from ftcli.workflows.evaluate import evaluate
 from ftcli.workflows.inspect import inspect_backbone, inspect_recipe
+from ftcli.workflows.inspect_run import inspect_path
+from ftcli.workflows.lr_find import lr_find
 from ftcli.workflows.perplexity import perplexity_verdict
 from ftcli.workflows.predict import predict
 from ftcli.workflows.result import TrainResult
@@ -258,3 +260,13 @@ def test_a_config_is_for_an_architecture_without_weights(place: Path) -> None:
         with pytest.raises(RecipeError) as caught:
             recipe_from(content | changed)
         assert told in caught.value.problems[0].message
+
+
+def test_a_range_of_lrs_is_tried_on_a_corpus(place: Path) -> None:
+    made = corpus_recipe(place, strategy={"kind": "partial", "last_stages": 1})
+    found = lr_find(made, phase=None, per_stage=False, steps=8, listener=ignore)
+    assert len(found.sweeps[0].losses) > 2
+
+
+def test_a_run_s_freezing_is_shown_as_it_was(done: Path) -> None:
+    assert not [finding for finding in inspect_path(done).findings if finding.rule == "plan-differs"]
