@@ -19,6 +19,7 @@ from ftcli.planner.choose import (
     choose_precision,
 )
 from ftcli.planner.notice import findings_of
+from ftcli.planner.peft_choice import choose_targets
 from ftcli.planner.phases import compile_phases
 from ftcli.planner.prefix import Images
 from ftcli.plans.depthwise import wide_depthwise
@@ -86,7 +87,8 @@ def compile_plan(
     deterministic = choose_deterministic(recipe, machine)
     frozen = frozen_below(layer_map, phases, probed=_floor(recipe) == "probe")
     fold_bn = choose_fold_bn(recipe, machine, precision.value, frozen)
-    choices = (layer_lr, augment, precision, metric, depthwise, fold_bn, deterministic)
+    targets = choose_targets(recipe, layer_map)
+    choices = (targets, layer_lr, augment, precision, metric, depthwise, fold_bn, deterministic)
     plan = TrainingPlan(
         layer_map=layer_map,
         classes=facts.classes,

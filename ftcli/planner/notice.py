@@ -71,7 +71,8 @@ def _rates(plan: TrainingPlan) -> Iterator[Finding]:
 
 
 def _never_trained(plan: TrainingPlan) -> Iterator[Finding]:
-    if plan.strategy in ("feature_extraction", "partial"):
+    has_adapters = any(parameter.is_adapter for parameter in plan.layer_map.parameters)
+    if has_adapters or plan.strategy in ("feature_extraction", "partial"):
         return
     trained = {group.stage for phase in plan.phases for group in phase.groups}
     missing = [stage for stage in plan.layer_map.stages if stage not in trained]

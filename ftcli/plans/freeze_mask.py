@@ -71,6 +71,11 @@ def head(layer_map: LayerMap) -> FreezeMask:
     return stages(layer_map, HEAD)
 
 
+def adapters(layer_map: LayerMap) -> FreezeMask:
+    """What stands beside the pretrained layers, of all stages."""
+    return FreezeMask(frozenset(p.name for p in layer_map.parameters if p.is_adapter))
+
+
 def from_stage(layer_map: LayerMap, name: str) -> FreezeMask:
     """The named stage and every one above it, the head included."""
     if name not in layer_map.stages:

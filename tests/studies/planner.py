@@ -115,7 +115,9 @@ def run_cell(pictures: Pictures, cell: Cell, done: dict[str, Any], strategies: l
                 run = {key: done[same][key] for key in ("picked_by", "seconds")} | {"same_as": same}
             done[name] = {"source": source, "size": size, "seed": seed, "strategy": name, **run, **told}
             write_line(out, done[name])
-            print(f"{source} {size} seed {seed}: {name} {run['picked_by'][next(iter(PICKS))]:.1%}", flush=True)
+            print(
+                f"{source} {size} seed {seed}: {name} {run['picked_by'][next(iter(PICKS))]:.1%}", flush=True
+            )
 
 
 def write_line(out: Path, content: dict[str, Any]) -> None:
