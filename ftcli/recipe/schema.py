@@ -61,8 +61,9 @@ class Train(Options):
     checkpoint_metric: Literal[
         "auto", "accuracy", "balanced_accuracy", "macro_f1", "mean_average_precision", "loss"
     ] = "auto"
-    """What, on validation, picks the best epoch; of equal scores the least loss. auto: mean average precision on multi-label data, macro F1 where the
-    largest class has more than 3 times the examples of the smallest, accuracy otherwise."""
+    """What, on validation, picks the best epoch; of equal scores the one of less loss. auto: mean average precision on
+    multi-label data, macro F1 where the largest class has more than 3 times the examples of the smallest, accuracy
+    otherwise."""
     sampler: Literal["shuffle", "balanced", "weighted"] = "shuffle"
     """shuffle: every example once an epoch. balanced: drawn so that each class comes equally often. weighted: drawn by
     the examples' weights. An epoch has as many examples in each case; drawn ones may come twice or not at all."""

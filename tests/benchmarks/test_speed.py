@@ -13,10 +13,13 @@ from tests.benchmarks.speed.launch import launch
 from tests.benchmarks.speed.make_images import MADE, Wanted, make_images, read_source
 from tests.benchmarks.speed.results import Results, judge, measured, ratio, reached, standard_error, summary
 from tests.benchmarks.speed.scale import growth, points
+from tests.benchmarks.speed.study import APART
 from tests.benchmarks.speed.tables import as_markdown, goals_table, markdown, work_table
 from tests.benchmarks.speed.tools import Workplace, perform, recipe_of
 from tests.benchmarks.speed.works import (
+    COMPARE,
     FASTAI,
+    FOUR,
     FP32,
     FTCLI,
     FULL,
@@ -234,3 +237,15 @@ def test_an_option_that_ftcli_does_not_have_is_told(place: Workplace, tiny: tupl
     unknown = perform(place, work, Tool("ftcli", recipe=("augment.no_such_option=4",)), data, weights)
     assert unknown["status"] == "unsupported"
     assert "no_such_option" in unknown["why"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("tool", [COMPARE, FOUR])
+def test_four_strategies_in_one_study_or_apart(
+    place: Workplace, tiny: tuple[Work, Path, Path], tool: Tool
+) -> None:
+    work, data, weights = tiny
+    record = perform(place, replace(work, kind="study", epochs=2), tool, data, weights)
+    assert record["status"] == "ok", record
+    assert {name.partition("-")[0] for name in record["test_accuracies"]} == set(APART)
+    assert {"whole_seconds", "accuracy", "versions"} <= record.keys()

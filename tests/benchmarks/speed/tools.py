@@ -12,6 +12,7 @@ from typing import Any
 
 from tests.benchmarks.speed.launch import Ended, launch
 from tests.benchmarks.speed.machine import ROOT, has_bf16
+from tests.benchmarks.speed.study import study
 from tests.benchmarks.speed.works import Tool, Work
 
 PEERS = Path(__file__).parent / "peers"
@@ -19,6 +20,7 @@ STRATEGIES = {
     "probe": {"kind": "feature_extraction"},
     "partial": {"kind": "partial", "last_stages": 1},
     "full": {"kind": "full"},
+    "study": {"kind": "lp_ft", "head_epochs": 1},
 }
 REFUSED = 2
 """ftcli's exit code for a recipe or a command line that it does not understand."""
@@ -93,6 +95,8 @@ def perform(
         return _command(place, work, tool)
     assert data is not None
     assert weights is not None
+    if work.kind == "study":
+        return about | study(place, work, tool, recipe_of(work, data, weights))
     if tool.script is None:
         return about | _ftcli(place, work, tool, data, weights)
     return about | _peer(place, work, tool, data, weights)

@@ -27,6 +27,10 @@ class Tool:
     command: tuple[str, ...] = ()
     tuned: bool = False
     """channels_last, bf16 where the processor computes in it, a worker for each core."""
+    apart: bool = False
+    """The runs of a study one by one, each a process of its own."""
+    empties: bool = False
+    """Each of these finds an empty cache, as if no other had been."""
 
 
 NO_AUDIT = "data.audit=off"
@@ -36,6 +40,9 @@ FP32 = Tool("ftcli, fp32", recipe=(NO_AUDIT, "train.precision=fp32"))
 WARM = Tool("ftcli, again (warm cache)", recipe=(NO_AUDIT,), warm=True)
 AUDITED = Tool("ftcli, with its audit")
 VIEWS = Tool("ftcli, 4 views", recipe=(NO_AUDIT, "cache.views=4"))
+COMPARE = Tool("ftcli compare", recipe=(NO_AUDIT,))
+FOUR = Tool("four runs", recipe=(NO_AUDIT,), apart=True, empties=True)
+FOUR_CACHED = Tool("four runs with one cache", recipe=(NO_AUDIT,), apart=True)
 FASTAI = Tool("fastai", "fastai_learner.py")
 LIGHTNING = Tool("Lightning", "lightning_finetuning.py")
 TRAINER = Tool("HF Trainer", "hf_trainer.py")
@@ -65,7 +72,7 @@ class Work:
     tools: tuple[Tool, ...]
     goals: tuple[Goal, ...] = ()
     kind: str = "probe"
-    """probe, partial or full; `help` only starts a program."""
+    """probe, partial or full; `study`: four strategies; `help` only starts a program."""
     backbone: str = RESNET
     images: str = "photos"
     size: int = 224
@@ -80,10 +87,15 @@ class Work:
     samples_memory: bool = False
 
     @property
+    def is_whole(self) -> bool:
+        """Only the time of whole processes is told."""
+        return self.kind in ("help", "study")
+
+    @property
     def columns(self) -> tuple[str, ...]:
         """Measures to be shown: those that goals speak of, and the times."""
         asked = {goal.measure for goal in self.goals}
-        return tuple(m for m in MEASURES if m in asked or (m in (FIT, WHOLE) and self.kind != "help"))
+        return tuple(m for m in MEASURES if m in asked or (m in (FIT, WHOLE) and not self.is_whole))
 
 
 def _probe_goals() -> tuple[Goal, ...]:
@@ -139,6 +151,14 @@ WORKS = (
         backbone=LITE,
         epochs=1,
         augment="light",
+    ),
+    Work(
+        "compare",
+        "probe, lp_ft, full and scratch, 2 epochs each",
+        (COMPARE, FOUR, FOUR_CACHED),
+        (Goal("compare of four strategies vs four separate runs", COMPARE, FOUR, 1.5, 2.5, WHOLE),),
+        kind="study",
+        epochs=2,
     ),
     Work(
         "large-images",

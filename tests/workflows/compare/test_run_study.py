@@ -29,7 +29,7 @@ from ftcli.errors import (
 )
 from ftcli.events import EpochDone, TrialDone, TrialStarted, Working
 from ftcli.planner.variants import Asked, study_of
-from ftcli.plans.study import Study, Trial
+from ftcli.plans.study import Study, Trial, Variant
 from ftcli.recipe.overrides import apply
 from ftcli.recipe.schema import Recipe
 from ftcli.recipe.yaml_source import parse
@@ -37,6 +37,7 @@ from ftcli.workflows import probe as probe_module
 from ftcli.workflows.compare import run_study as module
 from ftcli.workflows.compare.existing_runs import compare_runs
 from ftcli.workflows.compare.run_study import read_study, run_study
+from ftcli.workflows.compare.study_folder import StudyFolder
 from ftcli.workflows.train import train
 from tests.toys import RESNET, ignore, recorder, write_digits
 
@@ -258,7 +259,7 @@ def test_another_study_in_the_folder_is_refused(toys: Toys, tmp_path: Path) -> N
     other = Toys(toys.folder, epochs="3", name="other")
     with pytest.raises(UsageError, match="another study") as caught:
         run_study(other.study(sizes="12,36"), other.make, out, ignore)
-    assert "sizes[1]: 24 -> 36" in caught.value.what
+    assert "sizes: 12, 24 -> without 24" in caught.value.what
     assert "recipe.train.epochs: 2 -> 3" in caught.value.what
     assert "name" not in caught.value.what
     assert (out / "study.json").read_bytes() == before
@@ -267,6 +268,34 @@ def test_another_study_in_the_folder_is_refused(toys: Toys, tmp_path: Path) -> N
     (tmp_path / "mine" / "thesis.txt").write_text("words")
     with pytest.raises(MachineError, match="not empty, and holds no study"):
         run_study(toys.study(sizes="12,24"), toys.make, tmp_path / "mine", ignore)
+
+
+def test_a_study_may_grow_and_runs_only_what_is_new(toys: Toys, tmp_path: Path) -> None:
+    out = tmp_path / "study"
+    began = run_study(toys.study(sizes="12", seeds="0,1"), toys.make, out, ignore)
+    events, listener = recorder()
+    grown = run_study(toys.study(sizes="6,12", seeds="0,1"), toys.make, out, listener)
+    new = {event.finished.trial.name for event in events if isinstance(event, TrialDone) and event.anew}
+    assert new == {"recipe-n6-seed0", "recipe-n6-seed1"}
+    assert len(grown.runs) == 4
+    assert grown.runs[2:] == began.runs
+    assert read_study(out).runs == grown.runs
+    with pytest.raises(UsageError, match="sizes: 6, 12 -> without 12; seeds: 0, 1 -> without 1"):
+        run_study(toys.study(sizes="6", seeds="0,2"), toys.make, out, ignore)
+
+
+def test_a_variant_keeps_its_meaning_and_its_folder(tmp_path: Path) -> None:
+    def study(*variants: Variant) -> Study:
+        return Study("s", variants, (None,), (0, 1), {})
+
+    folder = StudyFolder(tmp_path)
+    there = study(Variant("a", "a", ("train.epochs=1",)), Variant("x=(1)", "x-1", ()))
+    folder.write({"study": there.to_dict(), "runs": []})
+    folder.refuse_other(there)
+    other = study(Variant("a", "a", ("train.epochs=2",)), Variant("x=(1)", "x-1-2", ()))
+    with pytest.raises(UsageError) as caught:
+        folder.refuse_other(other)
+    assert "a: train.epochs=1 -> train.epochs=2; folder of x=(1): x-1 -> x-1-2" in caught.value.what
 
 
 def test_one_process_at_a_time(toys: Toys, tmp_path: Path) -> None:
