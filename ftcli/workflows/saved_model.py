@@ -86,6 +86,15 @@ class SavedModel:
 def load_saved(run: Path, device: Literal["auto", "cpu", "cuda"] = "auto") -> SavedModel:
     """The best model of a run folder, complete or not, or of a .safetensors file that ftcli wrote; in eval mode."""
     path, (state, card) = _best_of(run)
+    network = rebuilt(card, path)
+    _load_state(network, state, path)
+    found = find_machine(device).device
+    place(network.model, found).eval()
+    return SavedModel(card, network, found)
+
+
+def rebuilt(card: ModelCard, path: Path) -> Network:
+    """The network that a file at `path` is of, with random weights. Raises ModelError."""
     network = build_network(
         card.backbone,
         "none",
@@ -98,10 +107,7 @@ def load_saved(run: Path, device: Literal["auto", "cpu", "cuda"] = "auto") -> Sa
     network = with_group_norm(network) if card.group_norm else network
     if card.adapters is not None:
         network = with_adapters(network, _adapters(card.adapters, path), seed=0)
-    _load_state(network, state, path)
-    found = find_machine(device).device
-    place(network.model, found).eval()
-    return SavedModel(card, network, found)
+    return network
 
 
 def _best_of(run: Path) -> tuple[Path, tuple[dict[str, Tensor], ModelCard]]:
