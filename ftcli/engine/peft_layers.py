@@ -50,9 +50,10 @@ def with_adapters(network: Network, asked: Adapters, seed: int) -> Network:
 
 def peft_config(adapters: Adapters) -> Any:
     """The library's own config, for targets that were found."""
-    library = peft()
-    kind = {"lora": library.LoraConfig, "ia3": library.IA3Config}[adapters.method]
-    return kind(target_modules=list(adapters.targets or ()), **adapters.settings)
+    library, targets = peft(), list(adapters.targets or ())
+    if adapters.method == "ia3":
+        return library.IA3Config(target_modules=targets, feedforward_modules=list(adapters.inputs))
+    return library.LoraConfig(target_modules=targets, **adapters.settings)
 
 
 def _layers_of(network: Network, found: Adapters) -> tuple[dict[str, int], set[str]]:

@@ -14,7 +14,7 @@ from ftcli.engine.inputs import blank, ready
 from ftcli.engine.network import Network
 from ftcli.errors import Problem, RecipeError
 from ftcli.plans.freeze_mask import nearest_names
-from ftcli.plans.peft_adapters import Adapters, last_words
+from ftcli.plans.peft_adapters import Adapters, last_words, matches
 
 TARGETS, FROM_STAGE = "strategy.target_modules", "strategy.from_stage"
 _KERNELS = ((1, 1), (3, 3))
@@ -37,9 +37,9 @@ def targets_of(network: Network, asked: Adapters) -> tuple[str, ...]:
             raise RecipeError(Problem(TARGETS, what, "name modules, or take strategy: partial"))
         return tuple(found)
     for number, pattern in enumerate(asked.targets):
-        if not any(_matches(name, pattern) for name in there):
+        if not any(matches(name, pattern) for name in there):
             raise RecipeError(_no_match(network, there, f"{TARGETS}[{number}]", pattern))
-    return tuple(name for name in there if any(_matches(name, pattern) for pattern in asked.targets))
+    return tuple(name for name in there if any(matches(name, pattern) for pattern in asked.targets))
 
 
 def can_adapt(module: nn.Module) -> bool:
@@ -47,11 +47,6 @@ def can_adapt(module: nn.Module) -> bool:
     if isinstance(module, nn.Conv2d):
         return module.kernel_size in _KERNELS and module.groups == 1
     return isinstance(module, nn.Linear) or type(module).__name__ == _OTHER_LINEAR
-
-
-def _matches(name: str, pattern: str) -> bool:
-    """As PEFT has it."""
-    return name == pattern or name.endswith(f".{pattern}")
 
 
 def _lowest_stage(network: Network, asked: str | None) -> int:
@@ -109,7 +104,7 @@ def _called(network: Network) -> list[str]:
 def _no_match(network: Network, there: Sequence[str], path: str, pattern: str) -> Problem:
     names = dict.fromkeys(last_words(name) for name in there if can_adapt(network.model.get_submodule(name)))
     remedy = f"names there are: {', '.join(names)}"
-    everywhere = [name for name, _ in network.model.named_modules() if _matches(name, pattern)]
+    everywhere = [name for name, _ in network.model.named_modules() if matches(name, pattern)]
     if not everywhere:
         return Problem(path, f"{pattern!r} matches no module of {network.backbone}", remedy)
     if all(is_below(name, network.head_modules) for name in everywhere):

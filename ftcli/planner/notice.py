@@ -56,7 +56,7 @@ def _norm(recipe: Recipe, plan: TrainingPlan) -> Iterator[Finding]:
 
 
 def _rates(plan: TrainingPlan) -> Iterator[Finding]:
-    if not plan.pretrained:
+    if not plan.pretrained or _has_adapters(plan):
         return
     backbone = [group for phase in plan.phases for group in phase.groups if group.stage != HEAD]
     highest = max((plan.optimizer.lr * group.lr_scale for group in backbone), default=0.0)
@@ -71,8 +71,7 @@ def _rates(plan: TrainingPlan) -> Iterator[Finding]:
 
 
 def _never_trained(plan: TrainingPlan) -> Iterator[Finding]:
-    has_adapters = any(parameter.is_adapter for parameter in plan.layer_map.parameters)
-    if has_adapters or plan.strategy in ("feature_extraction", "partial"):
+    if _has_adapters(plan) or plan.strategy in ("feature_extraction", "partial", "bitfit"):
         return
     trained = {group.stage for phase in plan.phases for group in phase.groups}
     missing = [stage for stage in plan.layer_map.stages if stage not in trained]
@@ -106,3 +105,8 @@ def _imbalance(plan: TrainingPlan) -> Iterator[Finding]:
             "or train: {sampler: balanced}",
             "class-imbalance",
         )
+
+
+def _has_adapters(plan: TrainingPlan) -> bool:
+    """What is pretrained then stays as it is."""
+    return any(parameter.is_adapter for parameter in plan.layer_map.parameters)

@@ -17,6 +17,11 @@ def adapted_modules(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(_module(name) for name in names))
 
 
+def matches(module: str, name: str) -> bool:
+    """Whether a module is meant by a name: its whole one, or the last parts of that, as PEFT has it."""
+    return module == name or module.endswith(f".{name}")
+
+
 def last_words(module: str) -> str:
     """What a module is called in its block: `query`, `mlp.0`."""
     parts = module.split(".")
@@ -40,10 +45,13 @@ class Adapters:
     """Modules by their whole name or its last parts; None: all that can take one. Once found, whole names alone."""
     from_stage: str | None = None
     """The lowest stage that gets any; None: all but the stem."""
+    inputs: tuple[str, ...] = ()
+    """IA3: which of the targets are scaled before them, not behind; named as they are."""
 
     def at(self, modules: tuple[str, ...]) -> Adapters:
         """The same in these modules and no others."""
-        return replace(self, targets=modules, from_stage=None)
+        before = tuple(name for name in modules if any(matches(name, word) for word in self.inputs))
+        return replace(self, targets=modules, from_stage=None, inputs=before)
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -52,4 +60,5 @@ class Adapters:
     def from_dict(cls, values: Mapping[str, Any]) -> Adapters:
         """Raises TypeError or KeyError where they are not those of `to_dict`."""
         targets = values["targets"]
-        return cls(**{**values, "targets": None if targets is None else tuple(targets)})
+        lists = {"targets": None if targets is None else tuple(targets), "inputs": tuple(values["inputs"])}
+        return cls(**{**values, **lists})

@@ -98,6 +98,23 @@ def test_its_variants(settings: dict[str, Any]) -> None:
     assert not any(p.decays for p in vectors)
 
 
+IA3 = Adapters("ia3", {}, ("attn.qkv", "mlp.fc2"), None, ("mlp.fc2",))
+
+
+def test_vectors_that_scale() -> None:
+    """They start from 1, and no decay draws them to 0, though PEFT writes them as (1, D) and (D, 1)."""
+    network = built(VIT)
+    before = logits(network)
+    adapted = with_adapters(network, IA3, seed=0)
+    assert torch.equal(logits(adapted), before)
+    vectors = [p for p in adapted.layer_map.parameters if p.is_adapter]
+    assert {p.shape for p in vectors} == {(192, 1), (1, 192)}
+    assert not any(p.decays for p in vectors)
+    assert adapted.adapters is not None
+    assert len(adapted.adapters.inputs) == 6
+    assert Adapters.from_dict(adapted.adapters.to_dict()) == adapted.adapters
+
+
 def test_what_peft_cannot_adapt() -> None:
     with pytest.raises(RecipeError) as caught:
         with_adapters(built(VIT), Adapters("lora", {"r": 4}, ("norm1",)), seed=0)

@@ -26,6 +26,7 @@ pytest.importorskip("peft")
 
 STRATEGIES: dict[str, Any] = {
     "lora": {"kind": "lora", "rank": 4, "dropout": 0.2},
+    "ia3": "ia3",
     "dora": {"kind": "lora", "rank": 2, "dora": True, "from_stage": "layer3"},
 }
 
@@ -42,7 +43,9 @@ def changed(made: Recipe, out: Path) -> set[str]:
     return {name for name in after if not torch.equal(before[name], after[name])}
 
 
-@pytest.mark.parametrize(("backbone", "strategy"), [(RESNET, "lora"), (RESNET, "dora"), (VIT, "lora")])
+@pytest.mark.parametrize(
+    ("backbone", "strategy"), [(RESNET, "lora"), (RESNET, "dora"), (VIT, "lora"), (VIT, "ia3")]
+)
 def test_adapters_and_head_move_and_nothing_else(
     backbone: str, strategy: str, digits: Path, tmp_path: Path
 ) -> None:

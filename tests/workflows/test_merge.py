@@ -51,7 +51,7 @@ def image_recipe(place: Path, backbone: str, **strategy: Any) -> Recipe:
         place,
         data={"kind": "folder", "path": str(place / "digits"), "image_size": SIZES[backbone]},
         model={"backbone": backbone, "weights": "none"},
-        strategy={**LORA, **strategy},
+        strategy=strategy if "kind" in strategy else {**LORA, **strategy},
         optimizer={"lr": 1e-2},
         train={"epochs": 1, "batch_size": 8},
     )
@@ -143,12 +143,13 @@ def assert_same_texts(model: Any, saved: SavedModel) -> None:
 
 DORA = pytest.param(VIT, {"dora": True}, marks=pytest.mark.slow)
 DORA_CONV = pytest.param(SHUFFLENET, {"dora": True}, marks=pytest.mark.slow)
+IA3 = (SHUFFLENET, {"kind": "ia3"})
 RSLORA = pytest.param(VIT, {"rslora": True}, marks=pytest.mark.slow)
 
 
 @pytest.mark.parametrize(
     ("backbone", "strategy"),
-    [(VIT, {}), (SHUFFLENET, {}), DORA, DORA_CONV, RSLORA],
+    [(VIT, {}), (SHUFFLENET, {}), IA3, DORA, DORA_CONV, RSLORA],
 )
 def test_folded_weights_load_in_the_backbones_library(
     backbone: str, strategy: dict[str, Any], runs: Callable[..., Path], tmp_path: Path
