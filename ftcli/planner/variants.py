@@ -10,7 +10,7 @@ from itertools import product
 from typing import Any, TypeVar
 
 from ftcli.errors import UsageError
-from ftcli.plans.study import ALL, Size, Study, Variant
+from ftcli.plans.study import ALL, Size, Study, Variant, own_size
 from ftcli.recipe.schema import Recipe
 from ftcli.registry import kinds
 
@@ -48,8 +48,8 @@ def study_of(recipe: Recipe, plain: Mapping[str, Any], asked: Asked) -> Study:
     study = Study(
         recipe.name,
         tuple(_with_own_slugs(variants)),
-        _each("--sizes", asked.sizes, _size) or (None,),
-        _each("--seeds", asked.seeds, _seed) or (None,),
+        _each("--sizes", asked.sizes, _size) or (own_size(plain),),
+        _each("--seeds", asked.seeds, _seed) or (recipe.seed,),
         plain,
     )
     if len(study.trials) < 2:

@@ -25,13 +25,14 @@ class Variant:
 
 @dataclass(frozen=True)
 class Trial:
-    """A run of a study: a variant on so many training images with a seed; None: as the recipe has it."""
+    """A run of a study: a variant on so many training images with a seed."""
 
     name: str
-    """The run's, and its folder's."""
+    """The run's, and its folder's. It names size and seed where they are not the recipe's own, so that a run stays
+    what it is when a study grows."""
     variant: str
-    size: Size | None
-    seed: int | None
+    size: Size
+    seed: int
     overrides: tuple[str, ...]
 
 
@@ -41,17 +42,30 @@ class Study:
 
     name: str
     variants: tuple[Variant, ...]
-    sizes: tuple[Size | None, ...]
-    seeds: tuple[int | None, ...]
+    sizes: tuple[Size, ...]
+    seeds: tuple[int, ...]
     recipe: Mapping[str, Any]
 
     @property
     def trials(self) -> tuple[Trial, ...]:
         """Size by size and seed by seed, so that what variants share is still at hand, and small ones come first."""
         return tuple(
-            _trial(variant, size, seed)
+            self._trial(variant, size, seed)
             for size, seed, variant in product(self.sizes, self.seeds, self.variants)
         )
+
+    def _trial(self, variant: Variant, size: Size, seed: int) -> Trial:
+        parts = list(self._more(size, seed))
+        name = "-".join([variant.slug, *(short for short, _ in parts)])
+        return Trial(name, variant.name, size, seed, (*variant.overrides, *(each for _, each in parts)))
+
+    def _more(self, size: Size, seed: int) -> Iterator[tuple[str, str]]:
+        """What comes to a variant's name, and to its overrides."""
+        if size != own_size(self.recipe):
+            value = "null" if size == ALL else size
+            yield f"n{size}", f"data.split.train_size={value}"
+        if seed != own_seed(self.recipe):
+            yield f"seed{seed}", f"seed={seed}"
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -106,7 +120,8 @@ class Outcome:
     training_flops: int | None
     """See workflows/compare/training_work."""
     seconds: float
-    """Without those of the probe for the floor, which variants of a study may share."""
+    """Of its epochs, training and validation. What the runs of a study share, and the first of them pays for, is not
+    in them: start-up, decoding, audit, the frozen part, the probe for the floor."""
     peak_memory: int | None
 
     @property
@@ -154,16 +169,12 @@ class Finished:
         }
 
 
-def _trial(variant: Variant, size: Size | None, seed: int | None) -> Trial:
-    parts = list(_more(size, seed))
-    name = "-".join([variant.slug, *(short for short, _ in parts)])
-    return Trial(name, variant.name, size, seed, (*variant.overrides, *(override for _, override in parts)))
+def own_size(recipe: Mapping[str, Any]) -> Size:
+    """Of a recipe in plain data, which asks for so many training images or has all."""
+    split = recipe.get("data", {}).get("split") or {}
+    size: Size = split.get("train_size") or ALL
+    return size
 
 
-def _more(size: Size | None, seed: int | None) -> Iterator[tuple[str, str]]:
-    """What comes to a variant's name, and to its overrides."""
-    if size is not None:
-        value = "null" if size == ALL else size
-        yield f"n{size}", f"data.split.train_size={value}"
-    if seed is not None:
-        yield f"seed{seed}", f"seed={seed}"
+def own_seed(recipe: Mapping[str, Any]) -> int | None:
+    return recipe.get("seed")

@@ -126,8 +126,8 @@ def meanings(found: Comparison) -> str:
     spread = "mean over seeds and sample standard deviation in points" if several else "one seed: no spread"
     return (
         f"test: {METRICS[found.metric]} of the best epoch, {spread}; trains: parameters, where most do; images: seen "
-        "in training; FLOPs: forward and backward of these, frozen parts that are kept once; time: all but the probe "
-        "for the floor; memory: the most, of the process or its GPU"
+        "in training; FLOPs: forward and backward of these, frozen parts that are kept once; time: of the epochs, "
+        "without what runs share (decoding, the frozen part, the probe for the floor); memory: the most, of the process or its GPU"
     )
 
 

@@ -27,7 +27,8 @@ def study(ftcli, toy, tmp_path_factory) -> Path:  # type: ignore[no-untyped-def]
 
 def test_runs_are_told_as_they_end_and_the_table_at_last(study: Path) -> None:
     err = (study.parent / "err.txt").read_text().splitlines()
-    assert err[0] == "run 1 of 2: probe"
+    assert err[0].startswith("  warning: gradual: will fail: ")
+    assert err[1] == "run 1 of 2: probe"
     assert "run 2 of 2: gradual" in err
     assert any(
         line.startswith("  failed, exit 2: the recipe has a problem; train.epochs: 2 epochs") for line in err

@@ -38,20 +38,19 @@ def test_every_strategy_with_every_value_size_and_seed() -> None:
     assert len(set(names)) == len(names)
     assert all(re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.\-]*", name) for name in names)
     first, last = made.trials[0], made.trials[-1]
-    assert first.name == "probe-lr-1e-4-epochs-5-n50-seed0"
+    assert first.name == "probe-lr-1e-4-epochs-5-n50"
     assert first.variant == "probe, lr=1e-4, epochs=5"
     assert first.overrides == (
         "strategy=feature_extraction",
         "optimizer.lr=1e-4",
         "train.epochs=5",
         "data.split.train_size=50",
-        "seed=0",
     )
+    assert last.name == "scratch-lr-1e-3-epochs-6-seed7"
     assert last.overrides == (
         "strategy=scratch",
         "optimizer.lr=1e-3",
         "train.epochs=6",
-        "data.split.train_size=null",
         "seed=7",
     )
     assert [trial.size for trial in made.trials[:24]] == [50] * 24, "small ones first"
@@ -60,10 +59,17 @@ def test_every_strategy_with_every_value_size_and_seed() -> None:
 def test_what_the_recipe_says_stays_where_nothing_is_asked() -> None:
     made = study(strategies="full,lp_ft")
     assert [(t.name, t.overrides) for t in made.trials] == [("full", ("strategy=full",)), ("lp_ft", ())]
-    seeds = study(seeds="1,2")
-    assert [(t.name, t.variant) for t in seeds.trials] == [
-        ("recipe-seed1", "recipe"),
-        ("recipe-seed2", "recipe"),
+    assert {(t.size, t.seed) for t in made.trials} == {("all", 0)}
+    seeds = study(seeds="0,2")
+    assert [(t.name, t.variant) for t in seeds.trials] == [("recipe", "recipe"), ("recipe-seed2", "recipe")]
+
+
+def test_a_size_of_the_recipe_s_own_is_as_if_nobody_had_asked() -> None:
+    recipe = recipe_from({**CONTENT, "data": {"kind": "digits", "split": {"train_size": 40}}})
+    made = study_of(recipe, recipe.model_dump(mode="json"), Asked(sizes="40,all"))
+    assert [(t.name, t.overrides) for t in made.trials] == [
+        ("recipe", ()),
+        ("recipe-nall", ("data.split.train_size=null",)),
     ]
 
 

@@ -31,7 +31,8 @@ def outcome_of(run: RunFolder, variant: str, work: TrainingWork) -> Outcome:
     try:
         plan = json.loads(run.plan.read_text(encoding="utf-8"))
         trainable, parameters = _counts(plan)
-        phases = _phases(run)
+        epochs = [json.loads(line) for line in run.metrics.read_text(encoding="utf-8").splitlines()]
+        phases = [epoch["phase"] for epoch in epochs]
         return Outcome(
             run=str(run.path),
             variant=variant,
@@ -47,7 +48,7 @@ def outcome_of(run: RunFolder, variant: str, work: TrainingWork) -> Outcome:
             epochs=result.epochs_run,
             images_seen=result.epochs_run * plan["num_train"],
             training_flops=work.flops(run, plan, phases, {finding.rule for finding in result.findings}),
-            seconds=result.seconds - result.floor_seconds,
+            seconds=sum(epoch["seconds"] for epoch in epochs),
             peak_memory=result.peak_memory,
         )
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
@@ -62,9 +63,3 @@ def _counts(plan: Mapping[str, Any]) -> tuple[int, int]:
         max(sum(sizes[name] for name in phase["mask"]["trainable"]) for phase in plan["phases"]),
         sum(sizes.values()),
     )
-
-
-def _phases(run: RunFolder) -> list[str]:
-    """Of each epoch."""
-    lines = run.metrics.read_text(encoding="utf-8").splitlines()
-    return [json.loads(line)["phase"] for line in lines]

@@ -12,12 +12,14 @@ from ftcli.broken_install import broken_install
 from ftcli.engine.files import write_text
 from ftcli.engine.run_folder import RunFolder
 from ftcli.engine.run_lock import held
-from ftcli.errors import FtcliError, MachineError, RecipeError, StoppedBySystem, StoppedByUser
-from ftcli.events import Event, Listener, TrialDone, TrialStarted
+from ftcli.errors import FtcliError, MachineError, StoppedBySystem, StoppedByUser
+from ftcli.events import Event, Listener, Noticed, TrialDone, TrialStarted
 from ftcli.plans.study import Failure, Finished, Study, Trial
 from ftcli.recipe.schema import Recipe
 from ftcli.stopping import Terminated, safe_point
 from ftcli.workflows.compare.comparison import Comparison, compare
+from ftcli.workflows.compare.failure import failure_of
+from ftcli.workflows.compare.foresee import foreseen
 from ftcli.workflows.compare.read_run import outcome_of
 from ftcli.workflows.compare.study_folder import StudyFolder, unfinished
 from ftcli.workflows.compare.training_work import TrainingWork
@@ -49,6 +51,9 @@ def run_study(study: Study, make: MakeRecipe, out: Path, listener: Listener) -> 
     work.folder.refuse_other(study)
     with held(out):
         runs = unfinished(study)
+        left = [trial for trial in study.trials if not work.folder.is_done(trial)]
+        for finding in foreseen(left, recipes):
+            listener(Noticed(finding))
         try:
             for number, trial in enumerate(study.trials):
                 _record(work.folder, study, runs)
@@ -82,7 +87,7 @@ def _as_it_stands(trial: Trial, run: RunFolder, failure: Failure | None, counted
     try:
         return Finished(trial, outcome_of(run, trial.variant, counted))
     except FtcliError as error:
-        return Finished(trial, failure=_failure(error))
+        return Finished(trial, failure=failure_of(error))
 
 
 def _performed(trial: Trial, recipe: Recipe, work: _Work) -> Finished:
@@ -101,20 +106,12 @@ def _performed(trial: Trial, recipe: Recipe, work: _Work) -> Finished:
     except StoppedByUser:
         raise
     except FtcliError as error:
-        finished = Finished(trial, failure=_failure(error))
+        finished = Finished(trial, failure=failure_of(error))
     except Exception as error:
         told = broken_install(error) or _bug(error, work.folder.path / f"{trial.name}.traceback.txt")
-        finished = Finished(trial, failure=_failure(told))
+        finished = Finished(trial, failure=failure_of(told))
     work.listener(TrialDone(finished, anew))
     return finished
-
-
-def _failure(error: FtcliError) -> Failure:
-    problems = error.problems if isinstance(error, RecipeError) else ()
-    told = [f"{problem.path}: {problem.message}" for problem in problems]
-    remedies = [problem.remedy for problem in problems if problem.remedy]
-    remedy = error.remedy or (remedies[0] if remedies else None)
-    return Failure("; ".join([error.what, *told]), error.where, remedy, error.exit_code)
 
 
 def _bug(error: Exception, file: Path) -> FtcliError:

@@ -12,13 +12,12 @@ from ftcli.engine import run_lock
 from ftcli.engine.files import is_aside, write_json
 from ftcli.engine.run_folder import RunFolder
 from ftcli.errors import MachineError, UsageError
-from ftcli.plans.study import Failure, Finished, Size, Study, Trial, Variant
+from ftcli.plans.study import Failure, Finished, Study, Trial
 from ftcli.workflows.same_plan import FREE, SHOWN, differences
 
 NAME = "study.json"
-_GROWS = ("variants", "sizes", "seeds")
-_FREE = ("name", *_GROWS, *(f"recipe.{path}" for path in FREE))
-"""What two calls for the same study may differ in; of what grows, the later one has all that the earlier had."""
+_FREE = ("name", "variants", "sizes", "seeds", *(f"recipe.{path}" for path in FREE))
+"""What two calls for the same study may differ in, as long as no finished run is left out."""
 
 
 @dataclass(frozen=True)
@@ -47,18 +46,19 @@ class StudyFolder:
             raise MachineError(what, where=str(self.file), remedy=remedy) from error
 
     def refuse_other(self, study: Study) -> None:
-        """A study may grow: by variants, sizes and seeds. Raises UsageError, with what differs, where another one
-        lives; MachineError where something else does."""
+        """A study may grow by variants, sizes and seeds, and lose those of which nothing is finished. Raises
+        UsageError, with what differs, where another one lives; MachineError where something else does."""
         if self.file.exists():
             there = self.read()[0]
-            if found := [*differences(there.to_dict(), study.to_dict(), _FREE), *_left_out(there, study)]:
+            found = [*differences(there.to_dict(), study.to_dict(), _FREE), *self._lost(there, study)]
+            if found:
                 more = f"; and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
                 told = f"{'; '.join(found[:SHOWN])}{more}"
                 raise UsageError(
                     f"the folder holds another study (what it is -> what is asked for): {told}",
                     where=str(self.path),
-                    remedy="take that back (a study may have more seeds, sizes and variants than before, not less), "
-                    "or give another --out",
+                    remedy="take that back (more seeds, sizes and variants may come to a study; finished ones "
+                    "stay), or give another --out",
                 )
         elif self.path.exists() and not self.path.is_dir():
             raise MachineError(
@@ -68,24 +68,19 @@ class StudyFolder:
             what = "the folder is not empty, and holds no study"
             raise MachineError(what, where=str(self.path), remedy="give another --out, or empty it")
 
+    def _lost(self, there: Study, study: Study) -> Iterator[str]:
+        """What is finished, and would be shown no more or as something else."""
+        asked = {trial.name: trial for trial in study.trials}
+        gone = [trial.name for trial in there.trials if trial.name not in asked and self.is_done(trial)]
+        if gone:
+            yield f"finished, and not asked for: {', '.join(gone)}"
+        for trial in there.trials:
+            now = asked.get(trial.name, trial)
+            if now != trial and self.is_done(trial):
+                yield f"{trial.name}: {' '.join(trial.overrides)} -> {' '.join(now.overrides)}"
 
-def _left_out(there: Study, study: Study) -> Iterator[str]:
-    """What the study has that is there, and the one asked for has not: its runs would be shown no more."""
-    for part in _GROWS:
-        names, asked = ([_called(each) for each in getattr(one, part)] for one in (there, study))
-        if gone := [name for name in names if name not in asked]:
-            yield f"{part}: {', '.join(names)} -> without {', '.join(gone)}"
-    now = {variant.name: variant for variant in study.variants}
-    for was in there.variants:
-        is_now = now.get(was.name, was)
-        if was.overrides != is_now.overrides:
-            yield f"{was.name}: {' '.join(was.overrides)} -> {' '.join(is_now.overrides)}"
-        elif was.slug != is_now.slug:
-            yield f"folder of {was.name}: {was.slug} -> {is_now.slug}"
-
-
-def _called(part: Variant | Size | int | None) -> str:
-    return part.name if isinstance(part, Variant) else "the recipe's" if part is None else str(part)
+    def is_done(self, trial: Trial) -> bool:
+        return self.run(trial).summary.is_file()
 
 
 def unfinished(study: Study) -> list[Finished]:

@@ -27,7 +27,7 @@ from ftcli.errors import (
     StoppedByUser,
     UsageError,
 )
-from ftcli.events import EpochDone, TrialDone, TrialStarted, Working
+from ftcli.events import EpochDone, Noticed, TrialDone, TrialStarted, Working
 from ftcli.planner.variants import Asked, study_of
 from ftcli.plans.study import Study, Trial, Variant
 from ftcli.recipe.overrides import apply
@@ -259,7 +259,7 @@ def test_another_study_in_the_folder_is_refused(toys: Toys, tmp_path: Path) -> N
     other = Toys(toys.folder, epochs="3", name="other")
     with pytest.raises(UsageError, match="another study") as caught:
         run_study(other.study(sizes="12,36"), other.make, out, ignore)
-    assert "sizes: 12, 24 -> without 24" in caught.value.what
+    assert "finished, and not asked for: recipe-n24" in caught.value.what
     assert "recipe.train.epochs: 2 -> 3" in caught.value.what
     assert "name" not in caught.value.what
     assert (out / "study.json").read_bytes() == before
@@ -272,30 +272,49 @@ def test_another_study_in_the_folder_is_refused(toys: Toys, tmp_path: Path) -> N
 
 def test_a_study_may_grow_and_runs_only_what_is_new(toys: Toys, tmp_path: Path) -> None:
     out = tmp_path / "study"
-    began = run_study(toys.study(sizes="12", seeds="0,1"), toys.make, out, ignore)
+    began = run_study(toys.study(strategies="probe,scratch", sizes="12"), toys.make, out, ignore)
     events, listener = recorder()
-    grown = run_study(toys.study(sizes="6,12", seeds="0,1"), toys.make, out, listener)
+    more = toys.study(strategies="probe,scratch", sizes="12", seeds="0,5")
+    grown = run_study(more, toys.make, out, listener)
     new = {event.finished.trial.name for event in events if isinstance(event, TrialDone) and event.anew}
-    assert new == {"recipe-n6-seed0", "recipe-n6-seed1"}
-    assert len(grown.runs) == 4
-    assert grown.runs[2:] == began.runs
+    assert new == {"probe-n12-seed5", "scratch-n12-seed5"}
+    assert grown.runs[:2] == began.runs
     assert read_study(out).runs == grown.runs
-    with pytest.raises(UsageError, match="sizes: 6, 12 -> without 12; seeds: 0, 1 -> without 1"):
-        run_study(toys.study(sizes="6", seeds="0,2"), toys.make, out, ignore)
+    with pytest.raises(UsageError, match="finished, and not asked for: scratch-n12, scratch-n12-seed5"):
+        run_study(toys.study(strategies="probe", sizes="12", seeds="0,5"), toys.make, out, ignore)
 
 
-def test_a_variant_keeps_its_meaning_and_its_folder(tmp_path: Path) -> None:
+def test_what_is_not_finished_may_be_left_out(toys: Toys, tmp_path: Path) -> None:
+    """A size that the data does not have fails for ever: the study is not to be thrown away for it."""
+    out = tmp_path / "study"
+    events, listener = recorder()
+    failed = run_study(toys.study(sizes="12,5000"), toys.make, out, listener)
+    told = [(type(event), getattr(event, "finding", None)) for event in events]
+    foreseen = [finding for kind, finding in told if kind is Noticed and finding.rule == "run-will-fail"]
+    assert [(f.where, "fewer than the 5,000 asked for" in f.message) for f in foreseen] == [
+        ("recipe-n5000", True)
+    ]
+    kinds = [kind for kind, _ in told]
+    assert kinds.index(Noticed) < kinds.index(TrialStarted)
+    assert [run.state for run in failed.runs] == ["done", "failed"]
+    mended = run_study(toys.study(sizes="12,24"), toys.make, out, ignore)
+    assert [run.state for run in mended.runs] == ["done", "done"]
+
+
+def test_a_finished_run_keeps_its_meaning(tmp_path: Path) -> None:
     def study(*variants: Variant) -> Study:
-        return Study("s", variants, (None,), (0, 1), {})
+        return Study("s", variants, ("all",), (0, 1), {"seed": 0})
 
     folder = StudyFolder(tmp_path)
-    there = study(Variant("a", "a", ("train.epochs=1",)), Variant("x=(1)", "x-1", ()))
+    there = study(Variant("a", "a", ("train.epochs=1",)))
+    other = study(Variant("a", "a", ("train.epochs=2",)))
     folder.write({"study": there.to_dict(), "runs": []})
+    folder.refuse_other(other)
+    (tmp_path / "runs" / "a").mkdir(parents=True)
+    (tmp_path / "runs" / "a" / "summary.json").touch()
     folder.refuse_other(there)
-    other = study(Variant("a", "a", ("train.epochs=2",)), Variant("x=(1)", "x-1-2", ()))
-    with pytest.raises(UsageError) as caught:
+    with pytest.raises(UsageError, match=r"a: train\.epochs=1 -> train\.epochs=2"):
         folder.refuse_other(other)
-    assert "a: train.epochs=1 -> train.epochs=2; folder of x=(1): x-1 -> x-1-2" in caught.value.what
 
 
 def test_one_process_at_a_time(toys: Toys, tmp_path: Path) -> None:
