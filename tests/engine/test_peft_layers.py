@@ -12,6 +12,7 @@ from ftcli.engine.build import build_network
 from ftcli.engine.inputs import noise, ready
 from ftcli.engine.network import Network
 from ftcli.engine.peft_layers import with_adapters
+from ftcli.engine.peft_merge import merge_into, parity
 from ftcli.errors import RecipeError
 from ftcli.plans.peft_adapters import Adapters
 from tests.text_models import new_text_network
@@ -23,6 +24,9 @@ LORA = Adapters("lora", {"r": 4, "lora_alpha": 8})
 
 
 def built(backbone: str, meta: bool = False) -> Network:
+    if backbone == "hf/vit":
+        pytest.importorskip("transformers")
+        return build_network(backbone, "none", Linear(), 3, image_size=32, seed=0, meta=meta, config=HF_VIT)
     if not backbone.startswith("timm/"):
         pytest.importorskip("transformers")
         return new_text_network(backbone, meta=meta)
@@ -35,7 +39,17 @@ def logits(network: Network) -> torch.Tensor:
         return network.model(ready(noise(network.preprocessing, 3), network.preprocessing))
 
 
-NETWORKS = [VIT, RESNET, "bert", "albert", "distilbert", "modernbert", "roberta", "t5"]
+HF_VIT: dict[str, Any] = {
+    "model_type": "vit",
+    "hidden_size": 32,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "intermediate_size": 64,
+    "image_size": 32,
+    "patch_size": 8,
+}
+"""An image encoder of transformers, by its config alone."""
+NETWORKS = [VIT, "hf/vit", RESNET, "bert", "albert", "distilbert", "modernbert", "roberta", "t5"]
 
 
 @pytest.mark.parametrize("backbone", NETWORKS)
@@ -121,3 +135,24 @@ def test_what_peft_cannot_adapt() -> None:
     (problem,) = caught.value.problems
     assert problem.path == "strategy.target_modules"
     assert "LayerNorm" in problem.message
+
+
+@pytest.mark.parametrize("backbone", [VIT, "hf/vit", RESNET, "bert", "albert", "roberta"])
+@pytest.mark.parametrize("adapters", [LORA, Adapters("ia3", {})], ids=["lora", "ia3"])
+def test_folded_into_the_weights(backbone: str, adapters: Adapters) -> None:
+    """Whatever has been learned, the network without adapters gives the same logits, but for rounding."""
+    network = built(backbone)
+    before = logits(network)
+    adapted = with_adapters(network, adapters, seed=0)
+    moved = torch.Generator().manual_seed(1)
+    with torch.no_grad():
+        for parameter in adapted.layer_map.parameters:
+            if parameter.is_adapter:
+                tensor = network.model.get_parameter(parameter.name)
+                tensor.add_(torch.randn(tensor.shape, generator=moved), alpha=0.1)
+    plain = built(backbone)
+    merge_into(plain, adapted)
+    found = parity(logits(adapted), logits(plain))
+    assert found.relative < 1e-5
+    assert plain.model.state_dict().keys() == built(backbone, meta=True).model.state_dict().keys()
+    assert not torch.allclose(logits(plain), before, atol=1e-4)
