@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ftcli.components import augment as augmentation
@@ -26,13 +26,13 @@ from ftcli.plans.depthwise import wide_depthwise
 from ftcli.plans.folding import frozen_below
 from ftcli.plans.inputs import Inputs
 from ftcli.plans.layer_map import LayerMap
-from ftcli.plans.norm_policy import NormPolicy
+from ftcli.plans.norm_policy import POLICIES, NormPolicy
 from ftcli.plans.phase import Plateau
 from ftcli.plans.prefix import PrefixCost
 from ftcli.plans.preprocessing import Preprocessing
 from ftcli.plans.training_plan import Bf16Effect, Decision, Floor, Machine, Precision, TrainingPlan
 from ftcli.recipe.schema import Recipe
-from ftcli.registry import implementation
+from ftcli.registry import implementation, offers
 
 
 @dataclass(frozen=True)
@@ -208,6 +208,8 @@ def _images(augment: Any) -> Images:
 
 
 def _norm_policy(recipe: Recipe, facts: DataFacts) -> NormPolicy:
+    if recipe.norm.kind == "auto" and offers(recipe.strategy, "adapters"):
+        return replace(POLICIES["freeze"], reason="adapters leave the layers beside them as they are")
     size = recipe.train.batch_size
     return norm.policy(recipe.norm, num_train=facts.num_train, batch_size=size, pretrained=recipe.pretrained)
 

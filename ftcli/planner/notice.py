@@ -44,6 +44,14 @@ def _norm(recipe: Recipe, plan: TrainingPlan) -> Iterator[Finding]:
             "remove the norm section",
             "no-batchnorm",
         )
+    elif recipe.norm.kind not in ("auto", "freeze") and _has_adapters(plan):
+        yield Finding(
+            "info",
+            "norm.kind",
+            f"adapters leave BatchNorm as it was pretrained: the policy {plan.norm.kind!r} changes nothing",
+            "remove the norm section",
+            "norm-without-effect",
+        )
     updating = any(bn.updates_stats for phase in plan.phases for bn in phase.batch_norms)
     if updating and plan.batch_size < 8:
         yield Finding(

@@ -94,7 +94,7 @@ def test_a_frozen_bottom_is_computed_once(backbone: str, stage: str, digits: Pat
     assert metrics(tmp_path / "kept") == metrics(tmp_path / "anew")
 
 
-@pytest.mark.parametrize("norm", ["train", "freeze_stats"])
+@pytest.mark.parametrize("norm", ["train", "freeze_stats", "auto"])
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_the_plan_is_what_happens(strategy: str, norm: str, tmp_path: Path) -> None:
     network, plan = compiled(tmp_path, strategy=STRATEGIES[strategy], norm=norm)
@@ -109,6 +109,8 @@ def test_the_plan_is_what_happens(strategy: str, norm: str, tmp_path: Path) -> N
         "frozen-bn-will-drift"
     }  # the engine sees to it
     assert not [finding for finding in plan.findings if finding.severity != "info"]
+    assert ("norm-without-effect" in {f.rule for f in plan.findings}) == (norm != "auto")
+    assert any(d.what == "norm" and d.value == ("freeze" if norm == "auto" else norm) for d in plan.decisions)
 
 
 def test_norms_are_not_exchanged(digits: Path) -> None:
