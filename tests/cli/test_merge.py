@@ -15,6 +15,7 @@ def run(ftcli, toy, tmp_path_factory):
     sets = [part for change in changes for part in ("--set", change)]
     ended = ftcli("train", toy.run / "recipe.yaml", *sets, "--out", out)
     assert ended.code == 0, ended.err
+    assert f"adapters: {out / 'adapter'}, for PEFT; ftcli merge folds them into the weights" in ended.out
     return out
 
 
