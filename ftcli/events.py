@@ -20,16 +20,24 @@ class Scores:
 
     Of multi-label data a class counts as seen from a probability of 1/2 on, accuracy is the share of examples with
     exactly the right classes, and the loss is the binary cross-entropy, the mean over classes.
+
+    Of a language model an example is a sequence, the loss that of a token, and accuracy the share of next tokens that
+    are the likeliest one.
     """
 
     accuracy: float
-    macro_f1: float
+    macro_f1: float | None
+    """None of a language model, which has no classes."""
     loss: float
     num_examples: int
     balanced_accuracy: float | None = None
     """The mean recall of the classes that occur; None of multi-label data, and in runs from before it was measured."""
     mean_average_precision: float | None = None
     """Over the classes that occur; None of data in which an example has one class."""
+    perplexity: float | None = None
+    """exp of the loss, of a language model alone."""
+    loss_error: float | None = None
+    """The standard error of the loss over sequences, of a language model alone."""
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)

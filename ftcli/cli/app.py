@@ -24,6 +24,7 @@ COMMANDS = {
     "merge": "Fold the adapters of a run into its weights.",
     "report": "Write a run's page again, or one of several runs.",
     "predict": "Classify images or texts with a finished run.",
+    "generate": "Go on with texts, by a language model of a run.",
     "models": "The backbones: ls, show, exceptions.",
     "recipes": "The example recipes: ls, show, cp.",
     "cache": "What is kept between runs: ls, clear.",

@@ -54,12 +54,12 @@ def lr_find(
 
         with only_the_result_on_stdout():
             found = find(loaded, phase=phase, per_stage=per_stage, steps=steps, listener=listener)
-    values = None if write is None else values_to_write(found, loaded)
+    values = None if write is None else values_to_write(found)
     if as_json:
         print_json(lr_json(found.sweeps, found.findings, values))
     else:
         print_view(lr_view(found.sweeps, found.findings))
-    for told in _write_files(found, plot, write, _text(recipe, overrides, values)):
+    for told in _write_files(found, plot, write, _text(recipe, overrides, values), values):
         typer.echo(told, err=as_json)
 
 
@@ -91,7 +91,11 @@ def _text(
 
 
 def _write_files(
-    found: LrFound, plot: Path | None, write: Path | None, changed: tuple[str, list[str]] | None
+    found: LrFound,
+    plot: Path | None,
+    write: Path | None,
+    changed: tuple[str, list[str]] | None,
+    values: dict[str, str] | None,
 ) -> Iterator[str]:
     """A line for each."""
     from ftcli.cli.new_file import write_new
@@ -103,6 +107,16 @@ def _write_files(
         yield f"wrote {plot}"
     if write is not None and changed is not None:
         write_new(write, changed[0], "--write")
-        yield f"wrote {write}: {', '.join(changed[1])}"
+        told = (f"{path} {(values or {}).get(path, '')}".rstrip() for path in changed[1])
+        yield f"wrote {write}: {', '.join(told)}"
+        yield from _of_several_phases(found, values or {})
     elif write is not None:
         yield f"{write} is not written: nothing was found to change"
+
+
+def _of_several_phases(found: LrFound, values: dict[str, str]) -> Iterator[str]:
+    """One base LR serves all phases, though each may have asked for another."""
+    whole = {sweep.phase: sweep.recommended for sweep in found.sweeps if sweep.stage is None}
+    if "optimizer.lr" in values and len(whole) > 1:
+        each = ", ".join(f"{phase} {lr:.1e}" for phase, lr in whole.items())
+        yield f"the least of what the phases ask for: {each}"

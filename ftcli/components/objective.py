@@ -14,6 +14,8 @@ from ftcli.registry import Choice
 if TYPE_CHECKING:
     from torch import Tensor
 
+NEXT_TOKEN = "next_token"
+"""What a language model learns, whatever the section says: no kind to choose."""
 Weight = Annotated[float, Field(ge=0)]
 ClassWeights = Literal["none", "balanced"] | dict[str, Weight]
 
@@ -172,6 +174,26 @@ class MultiLabelObjective:
         return len(labels)
 
 
+@dataclass(frozen=True)
+class NextToken:
+    """Cross-entropy of the next token at every place of every sequence, their mean.
+
+    Called with logits (B, L, V) and the next tokens (B, L) int64.
+    """
+
+    label_smoothing: float = 0.0
+
+    def __call__(self, logits_BLV: Tensor, labels_BL: Tensor) -> Tensor:
+        from torch.nn.functional import cross_entropy
+
+        return cross_entropy(
+            logits_BLV.flatten(0, 1), labels_BL.flatten(), label_smoothing=self.label_smoothing
+        )
+
+    def weight(self, labels_BL: Tensor) -> float:
+        return labels_BL.numel()
+
+
 def _log_sigmoid(logits: Tensor) -> Tensor:
     from torch.nn.functional import logsigmoid
 
@@ -187,5 +209,7 @@ def build(spec: ObjectiveSpec, label_smoothing: float) -> Loss:
     """The loss that a plan names. Balanced weights must have been resolved when it was compiled."""
     if spec.weighting != "none" and spec.class_weights is None:
         raise ValueError("the plan was compiled without the number of examples in each class")
+    if spec.kind == NEXT_TOKEN:
+        return NextToken(label_smoothing)
     made = MultiLabelObjective if spec.multi_label else Objective
     return made(float(spec.settings.get("gamma", 0.0)), spec.class_weights, label_smoothing)

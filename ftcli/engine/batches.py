@@ -7,7 +7,6 @@ epoch takes more than once is varied anew each time.
 from __future__ import annotations
 
 import sys
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -16,11 +15,10 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from ftcli.components import augment
-from ftcli.engine.images import ImageStore, center_crop
+from ftcli.engine.images import ImageStore
 from ftcli.engine.sampler import Order
-from ftcli.engine.seed import derive, permutation, seeded
-from ftcli.engine.stopwatch import span
+from ftcli.engine.seed import derive, permutation
+from ftcli.engine.variation import Pick, Variation, picks_of, variation_of
 from ftcli.engine.workers import batches_of
 from ftcli.errors import DataError
 from ftcli.events import Event, Listener
@@ -37,35 +35,27 @@ class Batch:
     inputs: Tensor
     labels: Tensor
     indices: tuple[int, ...]
+    places: tuple[int, ...] | None = None
+    """Of the examples in their stream, where they do not come in its order."""
 
 
-Pick = tuple[int, int]
-"""An example's index, and how often the epoch has taken it before."""
 Sample = tuple[Tensor, int | tuple[float, ...], int]
 """An image uint8 (3, S, S), its target and its index."""
 
 
 class _Images(Dataset[Sample | DataError]):
-    """`transform` None: the centred crop."""
-
-    def __init__(self, store: ImageStore, transform: Any, seed: int, epoch: int) -> None:
+    def __init__(self, store: ImageStore, variation: Variation) -> None:
         self.store = store
-        self.transform = transform
-        self.seed = seed
-        self.epoch = epoch
+        self.variation = variation
 
     def __getitem__(self, pick: Pick) -> Sample | DataError:
         """An image that cannot be read is a value here: raised in a worker, it would come with torch's traceback."""
-        index, turn = pick
+        index, _ = pick
         try:
             image = self.store[index]
         except DataError as error:
             return error
-        label = self.store.splits.target(index)
-        if self.transform is None:
-            return center_crop(image, self.store.preprocessing.image_size), label, index
-        with span("augment", 1), seeded(self.seed, "augment", self.epoch, index, *([turn] if turn else [])):
-            return self.transform(image), label, index
+        return self.variation.of(image, pick), self.store.splits.target(index), index
 
 
 def silent(event: Event) -> None:
@@ -85,12 +75,16 @@ class ImageBatches:
 
     def evaluation(self, stream: str) -> Iterator[Batch]:
         """Every example once, in order, as evaluation sees it."""
-        return self._load(_Images(self.store, None, self.seed, 0), self._in_order(stream))
+        same = Variation(self.store.preprocessing.image_size, self.seed, 0)
+        return self._load(same, self._in_order(stream))
 
     def view(self, number: int, augment_options: Any) -> Iterator[Batch]:
-        """Every training example once, in order, augmented as epoch `number` has it."""
-        images = _Images(self.store, self._transform(augment_options), self.seed, number)
-        return self._load(images, self._in_order("train"))
+        """Every training example once, in order, augmented as epoch `number` has it; of a flip its view `number`."""
+        return self._load(self._variation(augment_options, number, number), self._in_order("train"))
+
+    def some(self, count: int) -> Tensor:
+        """A few training images uint8 (B, 3, S, S) as evaluation sees them."""
+        return next(iter(self.evaluation("train"))).inputs[:count]
 
     def targets(self, stream: str) -> Tensor:
         """Labels of a stream in order, (N,) int64 or (N, C) float."""
@@ -121,21 +115,15 @@ class ImageBatches:
         indices = self.store.splits.streams["train"]
         positions = order(epoch) if order else permutation(self.seed, epoch, len(indices))
         taken = [indices[position] for position in positions]
-        picks = _picks(taken) if view is None else [(index, 0) for index in taken]
+        picks = picks_of(taken) if view is None else [(index, 0) for index in taken]
         batches = [picks[start:end] for start, end in batch_bounds(len(picks), self.batch_size)]
-        shown = epoch if view is None else view
-        return self._load(
-            _Images(self.store, self._transform(augment_options), self.seed, shown), batches[first:]
-        )
+        return self._load(self._variation(augment_options, epoch, view), batches[first:])
 
-    def _transform(self, augment_options: Any) -> Any:
-        from torchvision.transforms import v2
+    def _variation(self, augment_options: Any, epoch: int, view: int | None) -> Variation:
+        return variation_of(augment_options, self.store.preprocessing, self.seed, epoch, view)
 
-        if augment_options.kind == "none":
-            return None
-        return v2.Compose(augment.transforms(augment_options, self.store.preprocessing))
-
-    def _load(self, images: _Images, batches: list[list[Pick]]) -> Iterator[Batch]:
+    def _load(self, variation: Variation, batches: list[list[Pick]]) -> Iterator[Batch]:
+        images = _Images(self.store, variation)
         for loaded in batches_of(lambda start: self._loader(images, batches[start:]), self.tell):
             if isinstance(loaded, DataError):
                 raise loaded
@@ -153,16 +141,6 @@ class ImageBatches:
             generator=torch.Generator().manual_seed(derive(self.seed, "loader")),
             multiprocessing_context="fork" if workers and sys.platform == "linux" else None,
         )
-
-
-def _picks(indices: list[int]) -> list[Pick]:
-    """Each index with the number of times it came before."""
-    seen: Counter[int] = Counter()
-    picks = []
-    for index in indices:
-        picks.append((index, seen[index]))
-        seen[index] += 1
-    return picks
 
 
 def _collate(samples: list[Sample | DataError]) -> tuple[Tensor, Tensor, tuple[int, ...]] | DataError:

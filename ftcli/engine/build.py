@@ -50,11 +50,12 @@ def with_head(
     seed: int,
     meta: bool = False,
 ) -> Network:
-    """The network of an opened backbone, whose model is changed; see `build_network`."""
+    """The network of an opened backbone, whose model is changed; see `build_network`. A language model's stays."""
     with seeded(seed), torch.device("meta") if meta else nullcontext():
-        for path in opened.heads:
+        for path in () if opened.language_model else opened.heads:
             replace_head(opened.model, path, lambda width: head.build(head_options, width, num_classes))
-    opened.model.num_classes = num_classes  # type: ignore[assignment]  # as timm's own models say it
+    if not opened.language_model:
+        opened.model.num_classes = num_classes  # type: ignore[assignment]  # as timm's own models say it
     layer_map, of_module = layer_map_of(opened.model, opened.head_modules, opened.depth, backbone)
     return Network(
         model=opened.model,

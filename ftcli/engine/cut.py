@@ -4,28 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from math import prod
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from ftcli.components.backbone import is_below
+from ftcli.engine.crossing import by_token, input_of, packed, unpacked
+from ftcli.engine.expected import Expected, mapped, tensors
 from ftcli.engine.folded import UNFOLDED, Fold
-from ftcli.engine.frozen_calls import (
-    Expected,
-    FrozenCall,
-    Recording,
-    answering,
-    evaluating,
-    mapped,
-    record,
-    tensors,
-)
+from ftcli.engine.frozen_calls import FrozenCall, Recording, answering, evaluating
 from ftcli.engine.head_cut import cut_before_head, inputs_of
 from ftcli.engine.inputs import noise
 from ftcli.engine.network import Network
-from ftcli.plans.tokenization import Tokenization
+from ftcli.engine.recording import record
+from ftcli.engine.tokenizer import padded
+from ftcli.plans.inputs import Inputs
+from ftcli.plans.tokenization import PAD, Tokenization
 
 _TRIES = 4
 """Boundaries at which `highest_cut` looks: each costs a forward pass or two."""
@@ -44,15 +39,18 @@ class Cut:
     boundary: int
     """The first layer above the cut: a layer index of the network's map. That of the head means features."""
     prefix: Forward
-    """uint8 images (B, 3, S, S) -> what crosses the boundary (B, ...), without grad. The forward pass ends there.
+    """uint8 images (B, 3, S, S), or tokens (B, L) -> what crosses the boundary (B, ...), without grad. The forward
+    pass ends there.
 
-    Row i belongs to image i and to no other, so that rows may be kept, shuffled and put into other batches.
+    Row i belongs to example i and to no other, so that rows may be kept, shuffled and put into other batches.
     """
     suffix: Forward
     """What crosses the boundary (B, ...) -> logits (B, C), in the modes and with the requires_grad of the moment.
 
     It owns its argument: activations above the cut may overwrite it, so it gets a batch of its own each time.
     """
+    by_token: bool = False
+    """What crosses is that of each token of a text, (B, L, D + 1): see engine/crossing."""
     rounding: str = ""
     """What makes the parts round otherwise than the network's own code does, by a name that goes with its bits."""
 
@@ -88,21 +86,38 @@ def highest_cut(
     """The highest proved cut at or below the layer `boundary`; None when no useful one is found.
 
     `fold` is that of the layers below `boundary`: the parts are proved equal to the whole that is folded so.
-    A cut is useful when a layer lies below it, as each has parameters. Below the boundary itself only the first
+    A cut is useful when a layer lies below it that computes something: each has parameters, but those of a text's
+    embeddings are looked up. Below the boundary itself only the first
     layers of stages are tried, and of these the highest few.
     """
     layers = network.layer_map.layers
     starts = [layer.index for layer in layers[1:] if layer.stage != layers[layer.index - 1].stage]
-    lower = sorted((index for index in starts if index < boundary), reverse=True)
+    least = 2 if isinstance(network.preprocessing, Tokenization) else 1
+    lower = sorted((index for index in starts if least <= index < boundary), reverse=True)
     whole = fold.applied(forward)
     with evaluating(network):
-        for index in [boundary, *lower][:_TRIES]:
+        for index in [index for index in (boundary, *lower) if index >= least][:_TRIES]:
             for cut in _cuts(network, whole, index):
                 if index < boundary:  # frozen layers are above it too
                     cut = replace(cut, suffix=fold.applied(cut.suffix))
-                if proved(cut, whole, images_BCHW):
+                if proved(cut, whole, images_BCHW) and _pads_exactly(cut, network.preprocessing, images_BCHW):
                     return replace(cut, rounding=fold.name)
     return None
+
+
+@torch.no_grad()
+def _pads_exactly(cut: Cut, inputs: Inputs, tokens_BL: Tensor) -> bool:
+    """Whether what crosses is the same, bit for bit, for texts on their own: in other batches they are padded
+    otherwise.
+    """
+    if not cut.by_token or not isinstance(inputs, Tokenization):
+        return True
+    together = cut.prefix(tokens_BL)
+    for row, tokens in zip(together, tokens_BL, strict=True):
+        alone = padded([tokens[tokens != PAD]], inputs)
+        if not torch.equal(by_token(cut.prefix(alone), alone), by_token(row[None], tokens[None])):
+            return False
+    return True
 
 
 def _cuts(network: Network, forward: Forward, boundary: int) -> Iterator[Cut]:
@@ -112,8 +127,6 @@ def _cuts(network: Network, forward: Forward, boundary: int) -> Iterator[Cut]:
     """
     if boundary == network.layer_map.layers[-1].index and not _drops_before_head(network, forward):
         yield _cut_before_head(network, forward, boundary)
-    if isinstance(network.preprocessing, Tokenization):
-        return  # between modules what crosses has the length of each batch's texts
     if boundary > 0 and (cut := _cut_between_modules(network, forward, boundary)):
         yield cut
 
@@ -163,13 +176,13 @@ def _cut_between_modules(network: Network, forward: Forward, boundary: int) -> C
 
     def prefix(images_BCHW: Tensor) -> Tensor:
         with torch.inference_mode(False), torch.no_grad():
-            return _packed(_computed(recording, forward, images_BCHW))
+            return packed(recording, _computed(recording, forward, images_BCHW), images_BCHW)
 
     def suffix(kept: Tensor) -> Tensor:
-        parts = _unpacked(recording.crossing, _trainable(kept))
-        return _resumed(recording, network.model, parts, len(kept))
+        kept = _trainable(kept)
+        return _resumed(recording, network.model, input_of(recording, kept), unpacked(recording, kept))
 
-    return Cut(boundary, prefix, suffix)
+    return Cut(boundary, prefix, suffix, by_token=recording.of_texts)
 
 
 def _computed(recording: Recording, forward: Forward, images_BCHW: Tensor) -> list[Tensor]:
@@ -193,14 +206,15 @@ def _computed(recording: Recording, forward: Forward, images_BCHW: Tensor) -> li
     raise RuntimeError("the forward pass is over, and not all has been met that was recorded")
 
 
-def _resumed(recording: Recording, model: nn.Module, parts: Sequence[Tensor], images: int) -> Tensor:
+def _resumed(recording: Recording, model: nn.Module, inputs: Tensor, parts: Sequence[Tensor]) -> Tensor:
     """The logits, from what crosses the boundary: the recorded calls give it, and placeholders where nothing does."""
+    size = (len(inputs), inputs.shape[1] if recording.of_texts else 0)
     remaining = iter(parts)
     calls = iter(recording.calls)
     met = 0
 
     def give(tensor: Expected) -> Tensor:
-        return next(remaining) if tensor.is_kept else tensor.placeholder(images)
+        return next(remaining) if tensor.is_kept else tensor.placeholder(*size)
 
     def answer(module: nn.Module, compute: Callable[[], Any]) -> Any:
         nonlocal met
@@ -211,7 +225,7 @@ def _resumed(recording: Recording, model: nn.Module, parts: Sequence[Tensor], im
         return mapped(call.output, Expected, give) if call.is_answered else compute()
 
     with answering({call.module for call in recording.calls}, answer):
-        logits: Tensor = model(recording.image.placeholder(images))
+        logits: Tensor = model(inputs)
     return logits
 
 
@@ -220,24 +234,6 @@ def _expect(calls: Iterator[FrozenCall], module: nn.Module) -> FrozenCall:
     if call is None or call.module is not module:
         raise RuntimeError("the forward pass takes another way than the one that was recorded")
     return call
-
-
-def _packed(parts: Sequence[Tensor]) -> Tensor:
-    """One tensor with a row per image: several lie side by side, flat."""
-    return parts[0] if len(parts) == 1 else torch.cat([part.flatten(1) for part in parts], dim=1)
-
-
-def _unpacked(crossing: Sequence[Expected], kept: Tensor) -> list[Tensor]:
-    """The parts again, each in its shape and its layout in memory."""
-    if len(crossing) == 1:
-        return [crossing[0].restore(kept)]
-    widths = [prod(tensor.shape.of(1)) for tensor in crossing]
-    dtypes = {tensor.nothing.dtype for tensor in crossing}
-    starts = [sum(widths[:number]) for number in range(len(widths))]
-    flat = [kept[:, start : start + width] for start, width in zip(starts, widths, strict=True)]
-    if len(dtypes) > 1:  # packed as the widest of them
-        flat = [part.to(tensor.nothing.dtype) for part, tensor in zip(flat, crossing, strict=True)]
-    return [tensor.restore(part) for part, tensor in zip(flat, crossing, strict=True)]
 
 
 def _trainable(kept: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from ftcli.engine.batches import Batch
 from ftcli.engine.micro_batch import MicroBatch
 from ftcli.engine.multilabel import multilabel_scores
+from ftcli.engine.next_tokens import are_next_tokens, next_token_scores, summed_up
 from ftcli.engine.precision import autocast
 from ftcli.events import Scores
 from ftcli.plans.training_plan import Precision
@@ -25,12 +26,13 @@ def predict_logits(
     precision: Precision,
     micro: MicroBatch | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """Logits (N, C) in fp32 and labels (N,) or (N, C), in the order of the batches, on `device`.
+    """Logits (N, C) in fp32 and labels (N,) or (N, C), in the order of the stream, on `device`.
 
-    Where memory runs out, batches go through in the smaller parts of `micro`.
+    Of next tokens, whose logits are too many to keep, what they sum up to (N, 2): engine/next_tokens. Where memory runs
+    out, batches go through in the smaller parts of `micro`.
     """
     micro = micro or MicroBatch()
-    logits, labels = [], []
+    logits, labels, places = [], [], list[int]()
 
     def logits_of(inputs: Tensor) -> Tensor:
         return forward(inputs.to(device, non_blocking=True)).float()
@@ -38,17 +40,25 @@ def predict_logits(
     for batch in batches:
         safe_point()
         with autocast(precision, device):
-            logits.append(micro.through(logits_of, batch.inputs))
+            made = micro.through(logits_of, batch.inputs)
         labels.append(batch.labels.to(device))
-    return torch.cat(logits), torch.cat(labels)
+        logits.append(summed_up(made, labels[-1]) if are_next_tokens(labels[-1]) else made)
+        places.extend(batch.places or ())
+    logits_NC, labels_N = torch.cat(logits), torch.cat(labels)
+    if not places:
+        return logits_NC, labels_N
+    order = torch.tensor(places).argsort().to(device)
+    return logits_NC[order], labels_N[order]
 
 
 def scores_of(logits_NC: Tensor, labels_N: Tensor) -> Scores:
     """Accuracy, macro F1 and mean recall over the classes that occur, and mean cross-entropy.
 
     By counting, once an epoch: torchmetrics, which measures the same at the end, takes seconds to import.
-    Labels (N, C) are those of multi-label data: engine/multilabel.
+    Labels (N, C) are those of multi-label data: engine/multilabel; (N, L) next tokens: engine/next_tokens.
     """
+    if are_next_tokens(labels_N):
+        return next_token_scores(logits_NC)
     if labels_N.ndim == 2:
         return multilabel_scores(logits_NC, labels_N)
     predicted_N, num_classes = logits_NC.argmax(dim=1), logits_NC.shape[1]

@@ -12,13 +12,17 @@ from ftcli.components import augment
 from ftcli.engine.batches import Batch
 from ftcli.engine.cut import Cut
 from ftcli.engine.evaluate import predict_logits
+from ftcli.engine.feature_feed import PassedBatches, not_varied, varied_batches
 from ftcli.engine.folded import UNFOLDED, Fold
 from ftcli.engine.freeze import enter_eval_mode
 from ftcli.engine.kept import Kept, KeptBatches
+from ftcli.engine.kept_texts import text_rows
 from ftcli.engine.mixing import mixing_of
 from ftcli.engine.prefix_cache import Pass
-from ftcli.engine.sampler import order_of
+from ftcli.engine.sampler import Order, order_of
 from ftcli.engine.stopwatch import span
+from ftcli.engine.text_batches import TextBatches
+from ftcli.engine.variation import MIRRORED
 from ftcli.engine.work import Work
 from ftcli.events import Noticed, Working
 from ftcli.findings import Finding
@@ -26,7 +30,7 @@ from ftcli.plans.data_splits import TRAIN, VAL
 from ftcli.plans.folding import frozen_below
 from ftcli.plans.phase import Phase
 
-PROOF_IMAGES = 4
+PROOF_EXAMPLES = 4
 
 
 @dataclass(frozen=True)
@@ -45,22 +49,41 @@ def feed_of(work: Work, phase: Phase) -> Feed:
     Both give the same batches in the same order: in fp32 the same bits come of it.
     """
     order = work.batches.arranged(order_of(work.plan.sampler, work.batches.store.splits, work.plan.seed))
-    found = _from_kept(work, phase, {TRAIN: phase.prefix.views, VAL: 1})
-    if found:
-        cut, (train, val) = found
-        work.from_kept.add(phase.name)
-        return Feed(cut.suffix, lambda epoch, first: train.training(epoch, order, first), val.evaluation)
+    streams = {TRAIN: phase.prefix.views, VAL: 1}
+    if work.augment.kind == "features" and phase.prefix.kept:
+        feed = _of_features(work, phase, streams, order)
+        if feed is not None:
+            return feed
+    else:
+        found = _from_kept(work, phase, streams)
+        if found:
+            cut, (train, val) = found
+            work.from_kept.add(phase.name)
+            return Feed(cut.suffix, lambda epoch, first: train.training(epoch, order, first), val.evaluation)
     return Feed(
         forward=_fold(work, phase).applied(work.forward),
         training=mixing_of(
             augment.mixing(work.augment, len(work.plan.classes)),
             lambda epoch, first: work.batches.training(
-                epoch, work.augment, order, _view(phase, epoch), first
+                epoch, work.augment, order, _view(work, phase, epoch), first
             ),
             work.plan.seed,
         ),
         validation=lambda: work.batches.evaluation(VAL),
     )
+
+
+def _of_features(work: Work, phase: Phase, streams: Mapping[str, int], order: Order) -> Feed | None:
+    """From what the frozen part makes of the images, varied, kept or not; None, and a finding, without a cut."""
+    cut = _cut(work, phase, streams)
+    if cut is None:
+        work.tell(Noticed(not_varied(_stage(work, phase.prefix.boundary))))
+        return None
+    kept = kept_batches(work, cut, streams)
+    if kept:
+        work.from_kept.add(phase.name)
+    train, val = kept or (PassedBatches(work, cut, TRAIN), PassedBatches(work, cut, VAL))
+    return Feed(cut.suffix, varied_batches(work, train, order).training, val.evaluation)
 
 
 def predict_stream(work: Work, phase: Phase, stream: str) -> tuple[Tensor, Tensor]:
@@ -98,31 +121,49 @@ def kept_batches(work: Work, cut: Cut, views: Mapping[str, int]) -> list[KeptBat
         work.tell(Noticed(_too_much(stage)))
         return None
     rest = iter(kept)
-    return [_batches(work, stream, tuple(islice(rest, len(several)))) for stream, several in passes.items()]
+    return [
+        _batches(work, stream, tuple(islice(rest, len(several))), by_token=cut.by_token)
+        for stream, several in passes.items()
+    ]
 
 
-def _batches(work: Work, stream: str, kept: tuple[Kept, ...]) -> KeptBatches:
-    plan = work.plan
+def _batches(work: Work, stream: str, kept: tuple[Kept, ...], *, by_token: bool) -> KeptBatches:
+    plan, texts = work.plan, None
+    if isinstance(work.batches, TextBatches):
+        store = work.batches.store
+        order, lengths = work.batches.longest_first(stream), store.lengths(stream)
+        texts = text_rows(order, lengths, store.preprocessing, by_token=by_token)
     labels = work.batches.targets(stream).to(work.device)
     indices = work.batches.store.splits.streams[stream]
     ledger = work.prefixes.ledger
-    return KeptBatches(kept, labels, plan.batch_size, plan.seed, work.device, ledger, indices)
+    by_coin = stream == TRAIN and len(kept) > 1 and work.augment.kind == "flip"
+    return KeptBatches(
+        kept, labels, plan.batch_size, plan.seed, work.device, ledger, indices, by_coin=by_coin, texts=texts
+    )
 
 
 def _passes(work: Work, stream: str, views: int) -> list[Pass]:
-    """The stream as evaluation sees it, or each of its augmented views."""
+    """The stream as evaluation sees it, its mirror image too, or each of its augmented views."""
     count = len(work.batches.store.splits.streams[stream])
-    if stream != TRAIN or work.augment.kind == "none":
-        return [Pass(stream, None, count, lambda: work.batches.evaluation(stream))]
+    if isinstance(work.batches, TextBatches):
+        tokens = sum(work.batches.store.lengths(stream))
+        return [Pass(stream, None, count, lambda: work.batches.evaluation(stream), tokens)]
+    as_evaluated = Pass(stream, None, count, lambda: work.batches.evaluation(stream))
+    if stream != TRAIN or augment.shows_the_same(work.augment):
+        return [as_evaluated]
+    if work.augment.kind == "flip":
+        mirrored = Pass(stream, MIRRORED, count, lambda: work.batches.view(MIRRORED, work.augment))
+        return [as_evaluated, mirrored]
     return [
         Pass(stream, view, count, lambda v=view: work.batches.view(v, work.augment))  # type: ignore[misc]
         for view in range(views)
     ]
 
 
-def _view(phase: Phase, epoch: int) -> int | None:
+def _view(work: Work, phase: Phase, epoch: int) -> int | None:
     """Which augmentation an epoch has: its own, or that of one of the views which come again."""
-    return epoch % phase.prefix.views if phase.prefix.kept else None
+    own = not phase.prefix.kept or work.augment.kind == "flip"
+    return None if own else epoch % phase.prefix.views
 
 
 def _fold(work: Work, phase: Phase) -> Fold:
@@ -130,7 +171,7 @@ def _fold(work: Work, phase: Phase) -> Fold:
     boundary = phase.prefix.boundary
     if not _folds(work, phase):
         return UNFOLDED
-    fold = work.prefixes.fold(work.network, boundary, lambda: _first_images(work))
+    fold = work.prefixes.fold(work.network, boundary, lambda: _proof(work))
     if not fold.convolutions:
         work.tell(Noticed(_not_folded(_stage(work, boundary), fold.error)))
     return fold
@@ -142,10 +183,11 @@ def _folds(work: Work, phase: Phase) -> bool:
 
 def _cut(work: Work, phase: Phase, views: Mapping[str, int]) -> Cut | None:
     cut = _cut_above_folded(work, phase, views) or work.prefixes.cut(
-        work.network, phase.prefix.boundary, lambda: _first_images(work), _fold(work, phase)
+        work.network, phase.prefix.boundary, lambda: _proof(work), _fold(work, phase)
     )
     if cut is None:
-        work.tell(Noticed(_not_cut(_stage(work, phase.prefix.boundary))))
+        stage = _stage(work, phase.prefix.boundary)
+        work.tell(Noticed(_not_cut(stage, texts=isinstance(work.batches, TextBatches))))
     return cut
 
 
@@ -160,13 +202,13 @@ def _cut_above_folded(work: Work, phase: Phase, views: Mapping[str, int]) -> Cut
     rounding = prefixes.find_folded(work.network, boundary, passes)
     if not rounding:
         return None
-    cut = prefixes.cut(work.network, boundary, lambda: _first_images(work))
+    cut = prefixes.cut(work.network, boundary, lambda: _proof(work))
     return replace(cut, rounding=rounding) if cut and cut.boundary == boundary else None
 
 
-def _first_images(work: Work) -> Tensor:
-    """A few: the proof that a cut is right needs the whole network twice."""
-    return next(iter(work.batches.evaluation(TRAIN))).inputs[:PROOF_IMAGES]
+def _proof(work: Work) -> Tensor:
+    """A few examples: the proof that a cut is right needs the whole network twice."""
+    return work.batches.some(PROOF_EXAMPLES)
 
 
 def _stage(work: Work, boundary: int) -> str:
@@ -188,11 +230,12 @@ def _not_folded(stage: str, error: float) -> Finding:
     )
 
 
-def _not_cut(stage: str) -> Finding:
+def _not_cut(stage: str, *, texts: bool) -> Finding:
+    why = ", or rounds otherwise where texts are padded further" if texts else ""
     return Finding(
         "info",
         stage,
-        f"the network cannot be cut in two below {stage}: its frozen part is computed in every epoch",
+        f"the network cannot be cut in two below {stage}{why}: its frozen part is computed in every epoch",
         "nothing to do; the numbers are the same",
         "network-not-cut",
     )
@@ -202,7 +245,7 @@ def _too_much(stage: str) -> Finding:
     return Finding(
         "info",
         "runtime.image_memory_gb",
-        f"what the frozen part below {stage} makes of the images does not fit: it is computed in every epoch",
+        f"what the frozen part below {stage} makes of the examples does not fit: it is computed in every epoch",
         "raise runtime.image_memory_gb, or lower cache.views; the numbers are the same",
         "prefix-too-large",
     )

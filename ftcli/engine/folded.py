@@ -17,7 +17,8 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
-from ftcli.engine.frozen_calls import evaluating, tensors
+from ftcli.engine.expected import tensors
+from ftcli.engine.frozen_calls import evaluating
 from ftcli.engine.head_cut import cut_before_head, inputs_of
 from ftcli.engine.instead import Forward, instead
 from ftcli.engine.network import Network

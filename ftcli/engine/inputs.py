@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ftcli.engine.images import ImageStore, center_crop, normalise
+from ftcli.engine.packing import PackedStore
 from ftcli.engine.placement import place_images
 from ftcli.engine.texts import TextStore
 from ftcli.engine.tokenizer import padded
@@ -16,6 +17,8 @@ from ftcli.errors import DataError
 from ftcli.plans.inputs import Inputs
 from ftcli.plans.tokenization import Tokenization
 
+ExampleStore = ImageStore | TextStore | PackedStore
+"""Examples by index, as they were read."""
 BLANK_TOKENS = 32
 
 
@@ -31,10 +34,10 @@ def ready(batch: Tensor, inputs: Inputs) -> Tensor:
     return batch if isinstance(inputs, Tokenization) else normalise(batch, inputs)
 
 
-def evaluated(store: ImageStore | TextStore, indices: Sequence[int]) -> Tensor | None:
+def evaluated(store: ExampleStore, indices: Sequence[int]) -> Tensor | None:
     """Some examples as evaluation sees them; images that cannot be read are passed over, None where all are."""
-    if isinstance(store, TextStore):
-        return padded([store[index] for index in indices], store.preprocessing.max_length)
+    if not isinstance(store, ImageStore):
+        return padded([store[index] for index in indices], store.preprocessing)
     images = []
     for index in indices:
         with suppress(DataError):
@@ -42,9 +45,11 @@ def evaluated(store: ImageStore | TextStore, indices: Sequence[int]) -> Tensor |
     return torch.stack(images) if images else None
 
 
-def blank(inputs: Inputs, count: int, device: torch.device | str = "cpu") -> Tensor:
-    """Black images (count, 3, S, S) uint8, or texts of the same token (count, L) int32."""
-    shape, dtype = _shape(inputs)
+def blank(
+    inputs: Inputs, count: int, device: torch.device | str = "cpu", tokens: int = BLANK_TOKENS
+) -> Tensor:
+    """Black images (count, 3, S, S) uint8, or texts of the same token (count, L) int32; L is at most `tokens`."""
+    shape, dtype = _shape(inputs, tokens)
     return torch.zeros((count, *shape), dtype=dtype, device=device)
 
 
@@ -55,7 +60,7 @@ def noise(inputs: Inputs, count: int) -> Tensor:
     return torch.randint(most, (count, *shape), dtype=dtype, generator=torch.Generator().manual_seed(0))
 
 
-def _shape(inputs: Inputs) -> tuple[tuple[int, ...], torch.dtype]:
+def _shape(inputs: Inputs, tokens: int = BLANK_TOKENS) -> tuple[tuple[int, ...], torch.dtype]:
     if isinstance(inputs, Tokenization):
-        return (min(inputs.max_length, BLANK_TOKENS),), torch.int32
+        return (inputs.max_length if inputs.packed else min(inputs.max_length, tokens),), torch.int32
     return (3, inputs.image_size, inputs.image_size), torch.uint8

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from ftcli.engine.batches import Batch
+from ftcli.engine.kept_texts import TextRows
 from ftcli.engine.sampler import Order
 from ftcli.engine.seed import permutation
+from ftcli.engine.variation import coins
 from ftcli.plans.training_plan import batch_bounds
 
 
@@ -34,7 +36,9 @@ class Ledger:
 
 @dataclass(frozen=True)
 class Kept:
-    """A pass's activations (N, ...), and how long each took: 0 where an earlier run has left them."""
+    """A pass's activations (N, ...), or (T, D) of all tokens of texts, and how long each example took: 0 where an
+    earlier run has left them.
+    """
 
     activations: Tensor
     seconds_each: float
@@ -46,9 +50,10 @@ class Kept:
 
 @dataclass(frozen=True)
 class KeptBatches:
-    """The batches of a stream from what was kept of it, in the orders in which ImageBatches gives the images.
+    """The batches of a stream from what was kept of it, in the orders in which its examples are given.
 
-    `labels` (N,) or (N, C); `views`: epoch e takes the one of e modulo their number.
+    `labels` (N,) or (N, C); `views`: epoch e takes the one of e modulo their number, or, with `by_coin`, of each
+    example the one that its coin names.
     """
 
     views: tuple[Kept, ...]
@@ -59,23 +64,55 @@ class KeptBatches:
     ledger: Ledger
     indices: tuple[int, ...] | None = None
     """Of the examples, in the stream's order; None: they are counted from 0."""
+    by_coin: bool = False
+    texts: TextRows | None = None
+    """Where those of each text are."""
 
     def evaluation(self) -> Iterator[Batch]:
+        order = self.texts.order if self.texts else None
         for start, end in batch_bounds(len(self.labels), self.batch_size):
-            yield self._take(self.views[0], torch.arange(start, end))
+            if order is None:
+                positions = torch.arange(start, end)
+                yield self._batch(positions, self._rows(0, positions))
+            else:
+                places = order[start:end]
+                positions = torch.tensor(places)
+                yield replace(self._batch(positions, self._rows(0, positions)), places=places)
 
     def training(self, epoch: int, order: Order | None = None, first: int = 0) -> Iterator[Batch]:
         """From batch `first` on."""
         positions = torch.tensor(order(epoch) if order else permutation(self.seed, epoch, len(self.labels)))
-        view = self.views[epoch % len(self.views)]
-        for start, end in batch_bounds(len(positions), self.batch_size)[first:]:
-            yield self._take(view, positions[start:end])
+        bounds = batch_bounds(len(positions), self.batch_size)[first:]
+        if not self.by_coin:
+            view = epoch % len(self.views)
+            for start, end in bounds:
+                yield self._batch(positions[start:end], self._rows(view, positions[start:end]))
+            return
+        which = coins(self.seed, epoch, self._examples(positions))
+        for start, end in bounds:
+            yield self._batch(positions[start:end], self._mixed(which[start:end], positions[start:end]))
 
-    def _take(self, view: Kept, positions: Tensor) -> Batch:
+    def _mixed(self, which: Tensor, positions: Tensor) -> Tensor:
+        """Of each position the rows of the view that `which` (B,) names."""
+        one = self.views[0].activations
+        rows = one.new_empty((len(positions), *one.shape[1:]))
+        for view in range(len(self.views)):
+            taken = which == view
+            rows[taken.to(one.device)] = self._rows(view, positions[taken])
+        return rows
+
+    def _rows(self, view: int, positions: Tensor) -> Tensor:
         """A copy, which the rest of the network may change as it likes."""
-        self.ledger.serve(len(positions), view.seconds_each)
-        kept = view.activations[positions.to(view.activations.device)]
+        kept = self.views[view]
+        self.ledger.serve(len(positions), kept.seconds_each)
+        if self.texts:
+            return self.texts.batch(kept.activations, positions)
+        return kept.activations[positions.to(kept.activations.device)]
+
+    def _batch(self, positions: Tensor, rows: Tensor) -> Batch:
         labels = self.labels[positions.to(self.labels.device)]
+        return Batch(rows.to(self.device), labels, self._examples(positions))
+
+    def _examples(self, positions: Tensor) -> tuple[int, ...]:
         at = positions.tolist()
-        indices = at if self.indices is None else [self.indices[position] for position in at]
-        return Batch(kept.to(self.device), labels, tuple(indices))
+        return tuple(at if self.indices is None else (self.indices[position] for position in at))

@@ -10,6 +10,7 @@ from torch import Tensor
 from ftcli.engine.bootstrap import class_intervals, intervals, rank_intervals, resampled
 from ftcli.engine.evaluate import scores_of
 from ftcli.engine.multilabel import ECE_BINS, multilabel_calibration_error, multilabel_report
+from ftcli.engine.next_tokens import are_next_tokens, next_token_report
 
 MOST_CONFUSION = 200
 """A confusion matrix of more classes than this is left out: it would have more cells than a page or a file can bear."""
@@ -18,12 +19,14 @@ MOST_CONFUSION = 200
 def report_of(logits_NC: Tensor, labels_N: Tensor, classes: tuple[str, ...], seed: int) -> dict[str, Any]:
     """The full report of a stream, as plain values. `seed` draws the resamples of the intervals.
 
-    Labels (N, C) are those of multi-label data: engine/multilabel.
+    Labels (N, C) are those of multi-label data: engine/multilabel; (N, L) next tokens: engine/next_tokens.
     """
-    from torchmetrics.functional import classification as metrics
-
+    if are_next_tokens(labels_N):
+        return next_token_report(logits_NC, labels_N.shape[1], seed)
     if labels_N.ndim == 2:
         return multilabel_report(logits_NC, labels_N, classes, seed)
+    from torchmetrics.functional import classification as metrics
+
     logits_NC, labels_N = logits_NC.cpu(), labels_N.cpu()
     predicted_N, count = logits_NC.argmax(dim=1), len(classes)
     scores = scores_of(logits_NC, labels_N)

@@ -32,6 +32,8 @@ class MicroBatch:
 
     tell: Listener = _silent
     size: int | None = None
+    noun: str = "image"
+    """What an example is."""
 
     def parts(self, batch: Batch, least: int = 1) -> list[Batch]:
         """A batch in parts of equal size, or nearly so, in its order; none has fewer than `least` examples."""
@@ -82,8 +84,8 @@ class MicroBatch:
         self.size = -(-tried // 2)
         release()
         if self._largest(count, least) >= tried:
-            raise _nothing_fits(tried, least)
-        self.tell(Noticed(_halved(tried, self._largest(count, least), least)))
+            raise _nothing_fits(tried, least, self.noun)
+        self.tell(Noticed(_halved(tried, self._largest(count, least), least, self.noun)))
 
     def _pieces(self, count: int, least: int) -> int:
         if self.size is None:
@@ -116,19 +118,20 @@ def out_of_memory(error: BaseException) -> OutOfMemory:
     return OutOfMemory(f"out of memory{_of_gpu()}: {_first_line(error)}", where=WHERE, remedy=remedy)
 
 
-def _nothing_fits(tried: int, least: int) -> OutOfMemory:
-    images = "a single image" if tried == 1 else f"{tried} images at a time"
-    remedy = (
-        "take smaller images (data.image_size), a smaller model.backbone, or fewer stages (strategy: partial)"
+def _nothing_fits(tried: int, least: int, noun: str) -> OutOfMemory:
+    images = f"a single {noun}" if tried == 1 else f"{tried} {noun}s at a time"
+    smaller = (
+        "take smaller images (data.image_size)" if noun == "image" else "cut texts earlier (data.max_length)"
     )
+    remedy = f"{smaller}, a smaller model.backbone, or fewer stages (strategy: partial)"
     if least > 1:
         remedy += "; with norm: freeze_stats a single image at a time would do"
     return OutOfMemory(f"out of memory{_of_gpu()} with {images}", where=WHERE, remedy=remedy)
 
 
-def _halved(tried: int, size: int, least: int) -> Finding:
+def _halved(tried: int, size: int, least: int, noun: str) -> Finding:
     message = (
-        f"out of memory{_of_gpu()} with {tried} images at a time: from here on {size} at a time; the effective batch, "
+        f"out of memory{_of_gpu()} with {tried} {noun}s at a time: from here on {size} at a time; the effective batch, "
         "its order and its mean are as before"
     )
     if least > 1:

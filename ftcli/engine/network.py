@@ -9,7 +9,7 @@ from typing import Any
 from torch import nn
 
 from ftcli.errors import ModelError
-from ftcli.plans.inputs import Inputs
+from ftcli.plans.inputs import Inputs, is_packed
 from ftcli.plans.layer_map import LayerMap
 from ftcli.plans.peft_adapters import Adapters
 from ftcli.plans.preprocessing import Preprocessing
@@ -19,7 +19,8 @@ from ftcli.plans.preprocessing import Preprocessing
 class Network:
     """`model` turns images (B, 3, S, S), preprocessed as `preprocessing` says, into logits (B, C).
 
-    Or texts: tokens (B, L) with PAD behind the shorter ones.
+    Or texts: tokens (B, L) with PAD behind the shorter ones; a language model's logits are (B, L, V), of the next token
+    at every place.
     """
 
     model: nn.Module
@@ -27,7 +28,7 @@ class Network:
     module_layers: dict[str, int]
     """Module name to layer index; containers of several layers have none."""
     heads: tuple[str, ...]
-    """Paths of the new modules of the head; more than one where the model takes the mean of several."""
+    """Paths of the new modules of the head (a language model's is its own); several where their mean is taken."""
     preprocessing: Inputs
     backbone: str
     """SOURCE/NAME."""
@@ -45,6 +46,11 @@ class Network:
     @property
     def head_modules(self) -> tuple[str, ...]:
         return self.tail or self.heads
+
+    @property
+    def language_model(self) -> bool:
+        """Whether it says the next token at every place, with the head that it came with."""
+        return is_packed(self.preprocessing)
 
     @property
     def images(self) -> Preprocessing:

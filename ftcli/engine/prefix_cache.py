@@ -1,4 +1,4 @@
-"""What the frozen part of a network makes of images, computed once and kept: from then on only the rest runs."""
+"""What the frozen part of a network makes of examples, computed once and kept: from then on only the rest runs."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ftcli.engine.batches import Batch
 from ftcli.engine.cache.features import FeatureShelf
+from ftcli.engine.crossing import by_token
 from ftcli.engine.cut import Cut, highest_cut
 from ftcli.engine.folded import UNFOLDED, Fold, fold_below, name_of
 from ftcli.engine.freeze import enter_eval_mode
@@ -33,12 +34,14 @@ Key = tuple[str, int, str]
 
 @dataclass(frozen=True)
 class Pass:
-    """A stream once through, as evaluation sees it or augmented as a view. `batches` gives its images."""
+    """A stream once through, as evaluation sees it or augmented as a view. `batches` gives its examples."""
 
     stream: str
     view: int | None
     count: int
     batches: Callable[[], Iterable[Batch]]
+    tokens: int = 0
+    """Of all its texts."""
 
     @property
     def name(self) -> str:
@@ -55,7 +58,7 @@ class PrefixCache:
     device: str
     precision: Precision
     forward: Forward
-    """uint8 images (B, 3, S, S) -> logits (B, C), through the whole network."""
+    """uint8 images (B, 3, S, S), or tokens (B, L) -> logits (B, C), through the whole network."""
     memory_bytes: int
     shelf: FeatureShelf | None = None
     micro: MicroBatch = field(default_factory=MicroBatch)
@@ -162,7 +165,7 @@ class PrefixCache:
         watch = _Watch(self.ledger)
         parts = self._computed(asked)
         first = next(parts)
-        with shelf.create(key, each.name, (each.count, *first.shape[1:]), first.dtype) as writer:
+        with shelf.create(key, each.name, (asked.rows, *first.shape[1:]), first.dtype) as writer:
             for part in chain([first], parts):
                 if not writer.ok:
                     return None
@@ -175,19 +178,21 @@ class PrefixCache:
     def _in_memory(self, asked: _Asked) -> Kept | None:
         """None where it has no room beside those that it is needed with."""
         watch = _Watch(self.ledger)
-        count, kept, done = asked.each.count, None, 0
+        kept, done = None, 0
         for part in self._computed(asked):
             if kept is None:
-                if not self._has_room(part, count, asked.together):
+                if not self._has_room(part, asked.rows, asked.together):
                     return None
-                kept = part.new_empty((count, *part.shape[1:]))  # once: parts and their sum would be twice
+                kept = part.new_empty(
+                    (asked.rows, *part.shape[1:])
+                )  # once: parts and their sum would be twice
             kept[done : done + len(part)] = part
             done += len(part)
         assert kept is not None, "a stream has examples"
-        return Kept(kept, watch.stop(count), at_once=self.micro.size)
+        return Kept(kept, watch.stop(asked.each.count), at_once=self.micro.size)
 
     def _computed(self, asked: _Asked) -> Iterator[Tensor]:
-        """What crosses the cut, a batch at a time. Raises _SmallerParts."""
+        """What crosses the cut, a batch at a time: rows of examples, or of their tokens. Raises _SmallerParts."""
         enter_eval_mode(asked.network)
         count, at_once = 0, self.micro.size
         for batch in asked.each.batches():
@@ -198,7 +203,7 @@ class PrefixCache:
                 raise _SmallerParts
             count += len(batch.inputs)
             asked.progress(count)
-            yield part
+            yield by_token(part, batch.inputs) if asked.cut.by_token else part
 
     def _has_room(self, first: Tensor, count: int, together: Sequence[Key]) -> bool:
         """Whether a pass fits beside those it is needed with; of the others what was kept first makes room."""
@@ -223,6 +228,10 @@ class _Asked:
     together: Sequence[Key]
     progress: Callable[[int], None]
 
+    @property
+    def rows(self) -> int:
+        return self.each.tokens if self.cut.by_token else self.each.count
+
 
 class _SmallerParts(Exception):
     """Memory took less at once than before: what was made so far was made in larger parts."""
@@ -235,7 +244,7 @@ class _Watch:
         self._ledger, self._started = ledger, time.perf_counter()
 
     def stop(self, count: int) -> float:
-        """Seconds for each of so many images."""
+        """Seconds for each of so many examples."""
         seconds = time.perf_counter() - self._started
         self._ledger.fill(count, seconds)
         return seconds / max(count, 1)

@@ -9,22 +9,27 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from ftcli.engine.crossing import row_bytes
 from ftcli.engine.cut import cut_at
 from ftcli.engine.freeze import enter_eval_mode
 from ftcli.engine.inputs import blank, ready
 from ftcli.engine.network import Network
 from ftcli.plans.prefix import PrefixCost
+from ftcli.plans.tokenization import Tokenization
 
 
-def prefix_costs(network: Network, boundaries: Iterable[int]) -> dict[int, PrefixCost]:
+def prefix_costs(
+    network: Network, boundaries: Iterable[int], tokens: float | None = None
+) -> dict[int, PrefixCost]:
     """By boundary; one that the network cannot be cut at is left out. The network keeps its modes.
 
+    `tokens`: of a text in the mean; None: as many as it may have.
     Nothing is counted of a network on the meta device whose code looks at values (DeBERTa).
     """
     with _on_one_image(network) as image:
         try:
             whole = _flops(network, lambda: _forward(network, image))
-            costs = {boundary: _cost(network, boundary, image, whole) for boundary in set(boundaries)}
+            costs = {boundary: _cost(network, boundary, image, whole, tokens) for boundary in set(boundaries)}
         except RuntimeError:
             if image.is_meta:
                 return {}
@@ -50,13 +55,18 @@ def _on_one_image(network: Network) -> Iterator[Tensor]:
         _restore(network.model, modes)
 
 
-def _cost(network: Network, boundary: int, image: Tensor, whole: int) -> PrefixCost | None:
+def _cost(
+    network: Network, boundary: int, image: Tensor, whole: int, tokens: float | None
+) -> PrefixCost | None:
     cut = cut_at(network, lambda images: _forward(network, images), boundary)
     if cut is None:
         return None
     seen: list[Tensor] = []
     below = _flops(network, lambda: seen.append(cut.prefix(image)))
-    return PrefixCost(below / whole if whole else 0.0, seen[0].nbytes)
+    size: float = seen[0].nbytes
+    if cut.by_token and isinstance(network.preprocessing, Tokenization):
+        size = row_bytes(seen[0]) * (tokens or network.preprocessing.max_length)
+    return PrefixCost(below / whole if whole else 0.0, round(size))
 
 
 def _forward(network: Network, images_BCHW: Tensor) -> Tensor:

@@ -106,14 +106,14 @@ class Progress:
 def compared_by(checkpoint_metric: str) -> Compared:
     """The score that floor and ceiling are compared on, and that chose both of them.
 
-    Of a loss there is no standard error without every example's own: the accuracy stands in for it.
+    Of a loss or perplexity there is no standard error without every example's own: the accuracy stands in for it.
     """
     return next((metric for metric in get_args(Compared) if metric == checkpoint_metric), "accuracy")
 
 
 def score_of(metric: str, scores: Scores) -> float:
     """The checkpoint metric as a number of which more is better."""
-    return -scores.loss if metric == "loss" else float(getattr(scores, metric) or 0.0)
+    return -scores.loss if metric in ("loss", "perplexity") else float(getattr(scores, metric) or 0.0)
 
 
 def _best(values: dict[str, Any] | None) -> Best | None:

@@ -26,7 +26,8 @@ _PROBE = ".writable"
 class RunFolder:
     """`recipe.yaml`, `plan.json`, `split.json`, `environment.json` before the first epoch; `metrics.jsonl` and
     `checkpoints` during it; `best.safetensors`, `adapter` where there are any, and `test_predictions.csv` after it;
-    `summary.json` last: its presence says the run is complete. `report.html` shows all of it."""
+    `summary.json` last: its presence says the run is complete. A language model leaves `samples.json`. `report.html`
+    shows all of it."""
 
     path: Path
 
@@ -55,6 +56,11 @@ class RunFolder:
     def test_predictions(self) -> Path:
         """What the best weights say of every test example, a line each."""
         return self.path / "test_predictions.csv"
+
+    @property
+    def samples(self) -> Path:
+        """What a language model made of prompts, before and after."""
+        return self.path / "samples.json"
 
     @property
     def environment(self) -> Path:
@@ -113,6 +119,9 @@ class RunFolder:
 
     def write_out_of_fold(self, predictions: dict[str, Any]) -> None:
         write_json(self.out_of_fold, predictions)
+
+    def write_samples(self, samples: list[dict[str, Any]]) -> None:
+        write_json(self.samples, samples)
 
     def write_test_predictions(self, table: str) -> None:
         write_text(self.test_predictions, table)

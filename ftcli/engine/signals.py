@@ -5,12 +5,18 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from ftcli.engine.next_tokens import are_next_tokens, loss_error
 from ftcli.plans.signals import Signals, StageDrift
 
 
 @torch.no_grad()
 def signals_of(logits_NC: Tensor, labels_N: Tensor, drift: tuple[StageDrift, ...]) -> Signals:
-    """From the validation's logits; labels (N, C) are those of multi-label data."""
+    """From the validation's logits; labels (N, C) are those of multi-label data.
+
+    Of a language model only the loss's error: no class can be said all the time.
+    """
+    if are_next_tokens(labels_N):
+        return Signals(drift, loss_error(logits_NC), 1.0)
     mean_C = logits_NC.mean(dim=0)
     norm = logits_NC.square().sum().item()
     spread = (logits_NC - mean_C).square().sum().item() / norm if norm else 0.0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -32,11 +32,27 @@ class TextBatches:
     tell: Listener = silent
 
     def evaluation(self, stream: str) -> Iterator[Batch]:
-        """Every example once, in order."""
-        return self._batches(self.store.splits.streams[stream])
+        """Every example once, the longest first; `places` tells which it is."""
+        places, indices = self.longest_first(stream), self.store.splits.streams[stream]
+        bounds = batch_bounds(len(places), self.batch_size)
+        batches = self._batches([indices[place] for place in places])
+        for (start, end), batch in zip(bounds, batches, strict=True):
+            yield replace(batch, places=tuple(places[start:end]))
+
+    def longest_first(self, stream: str) -> list[int]:
+        """The places of a stream by length: little is padded, and memory ends at once or never."""
+        lengths = self.store.lengths(stream)
+        return sorted(range(len(lengths)), key=lengths.__getitem__, reverse=True)
+
+    def some(self, count: int) -> Tensor:
+        """Tokens (B, L) of training texts from the longest to the shortest."""
+        places, indices = self.longest_first(TRAIN), self.store.splits.streams[TRAIN]
+        steps = max(count - 1, 1)
+        taken = [indices[places[step * (len(places) - 1) // steps]] for step in range(count)]
+        return padded([self.store[index] for index in taken], self.store.preprocessing)
 
     def view(self, number: int, augment_options: Any) -> Iterator[Batch]:
-        """Every training example once, in order: no text is varied."""
+        """Every training example once, as for evaluation: no text is varied."""
         return self.evaluation(TRAIN)
 
     def targets(self, stream: str) -> Tensor:
@@ -62,10 +78,10 @@ class TextBatches:
         return self._batches([indices[position] for position in positions], first)
 
     def _batches(self, indices: Sequence[int], first: int = 0) -> Iterator[Batch]:
-        splits, max_length = self.store.splits, self.store.preprocessing.max_length
+        splits, inputs = self.store.splits, self.store.preprocessing
         for start, end in batch_bounds(len(indices), self.batch_size)[first:]:
             taken = tuple(indices[start:end])
-            tokens = padded([self.store[index] for index in taken], max_length)
+            tokens = padded([self.store[index] for index in taken], inputs)
             yield Batch(tokens, torch.tensor([splits.target(index) for index in taken]), taken)
 
 

@@ -10,10 +10,7 @@ import torch
 from torch import Tensor
 
 from ftcli.errors import ModelError
-from ftcli.plans.tokenization import PAD
-
-WIDTH = 8
-"""Batches are padded to a multiple of so many tokens: fewer shapes, of which matrix products are fast."""
+from ftcli.plans.tokenization import PAD, Tokenization
 
 
 @dataclass(frozen=True)
@@ -51,6 +48,10 @@ class Tokenizer:
             short = {place: found.ids for place, found in zip(long, again, strict=True)}
         return [self._encoded(short.get(place, ids), len(ids)) for place, ids in enumerate(whole)]
 
+    def decode(self, ids: Sequence[int]) -> str:
+        """The text that they stand for, the marks of start and end left out."""
+        return str(self._library.decode(list(ids), skip_special_tokens=True))
+
     def _encoded(self, ids: list[int], length: int) -> Encoded:
         """Where an empty text has no mark of its start either, the first token stands for it."""
         if max(ids, default=0) >= self.vocabulary:
@@ -61,10 +62,9 @@ class Tokenizer:
         return Encoded(torch.tensor(ids or [0], dtype=torch.int32), length)
 
 
-def padded(texts: Sequence[Tensor], max_length: int) -> Tensor:
+def padded(texts: Sequence[Tensor], inputs: Tokenization) -> Tensor:
     """Tokens (B, L) of texts (L,), with PAD behind the shorter ones: as wide as the longest, rounded up."""
-    longest = max(len(text) for text in texts)
-    width = min(-(-longest // WIDTH) * WIDTH, max(max_length, longest))
+    width = inputs.width_of(max(len(text) for text in texts))
     batch = torch.full((len(texts), width), PAD, dtype=torch.int32)
     for row, text in zip(batch, texts, strict=True):
         row[: len(text)] = text

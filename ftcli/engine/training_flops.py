@@ -8,39 +8,50 @@ from math import prod
 from typing import Any
 
 import torch
+from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
+from ftcli.engine.inputs import blank
 from ftcli.engine.network import Network
+from ftcli.plans.tokenization import Tokenization
 
-_IMAGES = 2
+_EXAMPLES = 2
 """BatchNorm needs more than one."""
 
 
 @dataclass(frozen=True)
 class StepFlops:
-    """Floating-point operations (a multiplication and an addition are two) of one image, normalisations left out."""
+    """Floating-point operations (a multiplication and an addition are two) of one example, normalisations left out."""
 
     forward: int
     backward: int
 
 
-def step_flops(network: Network, trainable: frozenset[str]) -> StepFlops:
-    """`network` on the meta device; which of its parameters ask for gradients is changed.
+def step_flops(network: Network, trainable: frozenset[str], tokens: float | None = None) -> StepFlops:
+    """`network` on the meta device; which of its parameters ask for gradients is changed. `tokens`: of a text.
 
     What lies below the first that trains has no backward pass, and a frozen layer above it passes on the gradient of
     its input alone.
     """
     for name, parameter in network.model.named_parameters():
         parameter.requires_grad_(name in trainable)
-    size = network.images.image_size
-    images = torch.zeros(_IMAGES, 3, size, size, device="meta")
+    inputs = _inputs(network, tokens)
     with _counter() as forward:
-        logits = network.model(images)
+        logits = network.model(inputs)
     with _counter() as backward:
         if logits.requires_grad:
             logits.sum().backward()
     network.model.zero_grad()
-    return StepFlops(forward.get_total_flops() // _IMAGES, backward.get_total_flops() // _IMAGES)
+    return StepFlops(forward.get_total_flops() // _EXAMPLES, backward.get_total_flops() // _EXAMPLES)
+
+
+def _inputs(network: Network, tokens: float | None) -> Tensor:
+    """Float images (B, 3, S, S), or tokens (B, L), on the meta device."""
+    if isinstance(network.preprocessing, Tokenization):
+        length = round(tokens or network.preprocessing.max_length)
+        return blank(network.preprocessing, _EXAMPLES, "meta", tokens=max(length, 1))
+    size = network.images.image_size
+    return torch.zeros(_EXAMPLES, 3, size, size, device="meta")
 
 
 def _counter() -> FlopCounterMode:

@@ -16,15 +16,20 @@ from ftcli.engine.inputs import placed, ready
 from ftcli.engine.micro_batch import MicroBatch
 from ftcli.engine.network import Network
 from ftcli.engine.optimize import Moments, moments
+from ftcli.engine.packed_batches import PackedBatches
 from ftcli.engine.prefix_cache import PrefixCache
 from ftcli.engine.progress import Progress
 from ftcli.engine.step import Stepper
 from ftcli.engine.stopwatch import span
 from ftcli.engine.text_batches import TextBatches
 from ftcli.events import Listener, Scores
+from ftcli.plans.inputs import noun_of
 from ftcli.plans.phase import Phase
 from ftcli.plans.signals import StageDrift
 from ftcli.plans.training_plan import TrainingPlan
+
+Batches = ImageBatches | TextBatches | PackedBatches
+"""Where they come from."""
 
 
 class Keeper(Protocol):
@@ -49,7 +54,7 @@ class Work:
 
     plan: TrainingPlan
     network: Network
-    batches: ImageBatches | TextBatches
+    batches: Batches
     augment: Any
     tell: Listener
     keeper: Keeper | None = None
@@ -67,7 +72,8 @@ class Work:
     def __post_init__(self) -> None:
         plan = self.plan
         memory = self.batches.store.memory_bytes
-        self.steps, self.passes = MicroBatch(self.tell), MicroBatch(self.tell)
+        noun = noun_of(plan.preprocessing)
+        self.steps, self.passes = MicroBatch(self.tell, noun=noun), MicroBatch(self.tell, noun=noun)
         self.prefixes = PrefixCache(
             self.device, plan.precision, self.forward, memory, self.shelf, self.passes
         )
@@ -77,7 +83,7 @@ class Work:
         return self.plan.machine.device
 
     def forward(self, batch: Tensor) -> Tensor:
-        """uint8 images (B, 3, S, S), or tokens (B, L) -> logits (B, C)."""
+        """uint8 images (B, 3, S, S), or tokens (B, L) -> logits (B, C); (B, L, V) of a language model."""
         inputs = self.plan.preprocessing
         logits: Tensor = self.network.model(ready(placed(batch, inputs, self.device), inputs))
         return logits

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -9,9 +10,10 @@ from ftcli.components import norm
 from ftcli.findings import Finding
 from ftcli.planner.cautions import cautions
 from ftcli.planner.domain import FAR_FROM
-from ftcli.planner.table_rows import Case, Row, Strategy, Table
-from ftcli.planner.tables import TRUSTED
+from ftcli.planner.measured import EVIDENCE
+from ftcli.planner.table_rows import Case, Rates, Row, Strategy, Table
 from ftcli.planner.training_size import training_size
+from ftcli.planner.trusted import TRUSTED
 from ftcli.planner.what_if import changes
 from ftcli.plans.layer_map import HEAD, LayerMap
 from ftcli.plans.norm_policy import NormPolicy
@@ -23,6 +25,7 @@ HELD_OUT = 0.15
 _EPOCHS_FACTOR: dict[Strategy, int] = {"feature_extraction": 2, "scratch": 6}
 """A head on features that are computed once costs little to train; random weights need many epochs."""
 _GROUNDS = {
+    "M": f"was measured in {EVIDENCE}",
     "B": "knows the images per class, which say more than totals",
     "A": "has finer steps than D, and unlike C looks at the domain",
     "D": "looks at the domain",
@@ -31,13 +34,14 @@ _GROUNDS = {
 
 @dataclass(frozen=True)
 class Fired:
-    """A table, its row that fired (None: none did), and whether that allows what the winner advises."""
+    """A table, its row that fired (None: none did), and whether that allows what the winner advises to train."""
 
     table: str
     title: str
     row: str | None
     trains: str | None
     agrees: bool
+    rates: Rates | None = None
 
 
 @dataclass(frozen=True)
@@ -138,7 +142,7 @@ def recommend(
         case=case,
         layer_map=layer_map,
         chosen=chosen,
-        why=_why(table, tables),
+        why=_why(table, winner, tables),
         tables=tables,
         streams=streams,
         trainable=trainable,
@@ -147,7 +151,7 @@ def recommend(
         epochs=size.epochs * _EPOCHS_FACTOR.get(chosen.strategy, 1),
         head_epochs=size.head_epochs,
         findings=tuple(cautions(case, streams.train, streams.val, trainable)),
-        changes=tuple(changes(case)),
+        changes=tuple(_changes(case, winner, chosen)),
         shortened=shortened,
     )
 
@@ -163,13 +167,28 @@ def _fired(table: Table, case: Case, chosen: Row) -> Fired:
     row = table.fired(case)
     if row is None:
         return Fired(table.letter, table.title, None, None, agrees=True)
-    return Fired(table.letter, table.title, row.text, row.trains, row.agrees_with(chosen))
+    return Fired(table.letter, table.title, row.text, row.trains, row.agrees_with(chosen), row.rates)
 
 
-def _why(chosen: Table, tables: tuple[Fired, ...]) -> str:
+def _changes(case: Case, winner: Row, chosen: Row) -> Iterator[str]:
+    """Where there is too little time for what the tables say, more of it comes first."""
+    if chosen.trains != winner.trains:
+        yield f"with more time: {winner.trains} (table {winner.table})"
+    yield from changes(case, {winner.trains, chosen.trains})
+
+
+def _why(chosen: Table, winner: Row, tables: tuple[Fired, ...]) -> str:
     others = [fired.table for fired in tables if not fired.agrees]
+    faster = [fired.table for fired in tables if fired.agrees and fired.rates not in (None, winner.rates)]
+    if not others and not faster:
+        measured = f", and it {_GROUNDS[chosen.letter]}" if chosen.letter == "M" else ""
+        return f"no table disagrees{measured}"
     if not others:
-        return "no table disagrees"
+        have = "has" if len(faster) == 1 else "have"
+        rest = f"{' and '.join(faster)} {have} other LRs"
+        return (
+            f"no table disagrees on what trains; {rest}, and table {chosen.letter} {_GROUNDS[chosen.letter]}"
+        )
     verb = "disagrees" if len(others) == 1 else "disagree"
     return f"{' and '.join(others)} {verb}; table {chosen.letter} wins, for it {_GROUNDS[chosen.letter]}"
 

@@ -27,6 +27,8 @@ def choose_layer_lr(recipe: Recipe) -> Chosen:
     choices = kinds("layer_lr")
     if not recipe.pretrained:
         why = "nothing pretrained to protect"
+    elif recipe.learns_tokens:
+        why = "a language model's head is as pretrained as the rest"
     elif recipe.strategy.kind == "feature_extraction":
         why = "only the head trains"
     elif offers(recipe.strategy, "adapters"):
@@ -71,6 +73,9 @@ def choose_checkpoint_metric(
     asked = recipe.train.checkpoint_metric
     if asked != "auto":
         return Chosen(asked, None)
+    if recipe.learns_tokens:
+        why = "exp of the mean loss of a token: the less the better"
+        return Chosen("perplexity", Decision("checkpoint_metric", "perplexity", why))
     if multi_label:
         why = "an image may have several classes: each is ranked by itself, without a threshold"
         return Chosen("mean_average_precision", Decision("checkpoint_metric", "mean_average_precision", why))
@@ -136,7 +141,8 @@ def choose_depthwise(recipe: Recipe, machine: Machine, wide: tuple[Parameter, ..
         return Chosen("whole", Decision("depthwise", "whole", "runtime.exact"))
     sizes = ", ".join(sorted({f"{p.shape[2]}x{p.shape[3]}" for p in wide}))
     why = (
-        f"gradients of {sizes} kernels, {COLUMNS} columns at a time: faster on a CPU, equal but for rounding"
+        f"gradients of {sizes} kernels, {COLUMNS} columns at a time where the image is as wide as they are: "
+        "faster on a CPU, equal but for rounding"
     )
     return Chosen("in_pieces", Decision("depthwise", "in_pieces", why))
 

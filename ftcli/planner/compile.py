@@ -27,10 +27,18 @@ from ftcli.plans.folding import frozen_below
 from ftcli.plans.inputs import Inputs
 from ftcli.plans.layer_map import LayerMap
 from ftcli.plans.norm_policy import POLICIES, NormPolicy
-from ftcli.plans.phase import Plateau
+from ftcli.plans.phase import Phase, Plateau
 from ftcli.plans.prefix import PrefixCost
 from ftcli.plans.preprocessing import Preprocessing
-from ftcli.plans.training_plan import Bf16Effect, Decision, Floor, Machine, Precision, TrainingPlan
+from ftcli.plans.training_plan import (
+    Bf16Effect,
+    Decision,
+    Floor,
+    Machine,
+    ObjectiveSpec,
+    Precision,
+    TrainingPlan,
+)
 from ftcli.recipe.schema import Recipe
 from ftcli.registry import implementation, offers
 
@@ -47,6 +55,8 @@ class DataFacts:
     multi_label: bool = False
     prefix_costs: Mapping[int, PrefixCost] = field(default_factory=dict)
     """By the first layer above it, what a part of the network costs and gives; empty where it was not measured."""
+    tokens: float | None = None
+    """Of a text in the mean, where texts were read."""
 
 
 ASSUMED_NUM_TRAIN = 1000
@@ -83,6 +93,7 @@ def compile_plan(
         images=_images(augment.value),
         costs=facts.prefix_costs,
     )
+    _check_features(augment.value, phases)
     depthwise = choose_depthwise(recipe, machine, wide_depthwise(layer_map, phases))
     deterministic = choose_deterministic(recipe, machine)
     frozen = frozen_below(layer_map, phases, probed=_floor(recipe) == "probe")
@@ -94,6 +105,7 @@ def compile_plan(
         classes=facts.classes,
         num_train=facts.num_train or ASSUMED_NUM_TRAIN,
         data_known=facts.num_train is not None,
+        tokens=facts.tokens,
         preprocessing=facts.preprocessing,
         pretrained=recipe.pretrained,
         strategy=recipe.strategy.kind,
@@ -119,13 +131,7 @@ def compile_plan(
         ),
         class_counts=facts.class_counts,
         transforms=_transforms(augment.value, facts.preprocessing),
-        objective=objective.spec(
-            recipe.objective,
-            facts.classes,
-            facts.class_counts,
-            facts.num_train,
-            multi_label=facts.multi_label,
-        ),
+        objective=_objective(recipe, facts),
         sampler=recipe.train.sampler,
         depthwise=depthwise.value,
         deterministic=deterministic.value,
@@ -165,6 +171,14 @@ def _check_batch(plan: TrainingPlan) -> None:
         )
 
 
+def _check_features(augment: Any, phases: tuple[Phase, ...]) -> None:
+    """Features are augmented where they are kept: nowhere, that would be a recipe which does not do what it says."""
+    if augment.kind == "features" and not any(phase.prefix.kept for phase in phases):
+        what = f"features are augmented where a frozen part is kept: nowhere, {phases[0].prefix.reason}"
+        remedy = "use a strategy that freezes: feature_extraction, lp_ft, partial; or augment: light"
+        raise RecipeError(Problem("augment", what, remedy))
+
+
 def _check_class_weights(recipe: Recipe, facts: DataFacts) -> None:
     """A weight for a class that the data does not have is a mistake, where the data is at hand."""
     given = recipe.objective.class_weights
@@ -202,8 +216,10 @@ def _transforms(augment: Any, inputs: Inputs) -> tuple[str, ...]:
 
 
 def _images(augment: Any) -> Images:
-    if augment.kind == "none":
+    if augmentation.shows_the_same(augment):
         return "same"
+    if augment.kind == "flip":
+        return "mirrored"
     return "mixed" if augmentation.mixes(augment) else "augmented"
 
 
@@ -219,8 +235,18 @@ def _early_stopping(recipe: Recipe) -> Plateau | None:
     return Plateau(asked.patience, asked.min_delta) if asked else None
 
 
+def _objective(recipe: Recipe, facts: DataFacts) -> ObjectiveSpec:
+    if recipe.learns_tokens:
+        return ObjectiveSpec(objective.NEXT_TOKEN)
+    return objective.spec(
+        recipe.objective, facts.classes, facts.class_counts, facts.num_train, multi_label=facts.multi_label
+    )
+
+
 def _floor(recipe: Recipe) -> Floor:
     """Where the linear probe of this run is measured."""
+    if recipe.learns_tokens:
+        return "before"
     if not recipe.pretrained:
         return "none"
     return "itself" if recipe.strategy.kind == "feature_extraction" else "probe"

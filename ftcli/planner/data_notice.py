@@ -12,6 +12,7 @@ _DIVIDE_ANEW = {
     "csv": "data.split_column: null has all rows divided anew",
     "folder": "one folder of class folders, without train and test above them, is divided anew",
     "hf_dataset": "data.splits: {train: NAME} reads one split alone, and divides it",
+    "text_hf_dataset": "data.splits: {train: NAME} reads one split alone, and divides it",
     "text_csv": "data.split_column: null has all rows divided anew",
     "text_folder": "one folder of class folders, without train and test above them, is divided anew",
     "webdataset": "without data.val_path and data.test_path the shards of data.path are divided",
@@ -19,6 +20,7 @@ _DIVIDE_ANEW = {
 _GIVE_WEIGHTS = {
     "csv": "fill the column that data.weight_column names",
     "hf_dataset": "name the column of weights: data.weight_column",
+    "text_hf_dataset": "name the column of weights: data.weight_column",
     "text_csv": "fill the column that data.weight_column names",
     "webdataset": "give each sample a .json with a field weight",
 }

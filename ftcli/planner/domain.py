@@ -42,8 +42,9 @@ class Domain:
 
 def parse_domain(text: str) -> Domain:
     """`close`, `far`, a scenario, or a distance. Raises UsageError for anything else."""
-    if text in DISTANCES:
-        return Domain(DISTANCES[text], text if text in SCENARIOS else None)
+    name = "-".join(text.lower().split())
+    if name in DISTANCES:
+        return Domain(DISTANCES[name], name if name in SCENARIOS else None)
     try:
         distance = float(text)
     except ValueError:

@@ -8,6 +8,7 @@ from ftcli.findings import Finding
 from ftcli.planner.choose import imbalance
 from ftcli.planner.verdicts import verdicts_of_phases
 from ftcli.plans.freeze_facts import plan_facts
+from ftcli.plans.inputs import is_packed
 from ftcli.plans.layer_map import HEAD
 from ftcli.plans.training_plan import TrainingPlan
 from ftcli.recipe.schema import Recipe
@@ -17,12 +18,14 @@ ERASING_LR = 1e-2
 
 
 def findings_of(recipe: Recipe, plan: TrainingPlan) -> tuple[Finding, ...]:
-    """In the order in which a reader would meet them: norm, LRs, stages, classes; then the verdicts on every phase."""
+    """In the order in which a reader would meet them: norm to features; then the verdicts on every phase."""
     return (
         *_norm(recipe, plan),
         *_rates(plan),
         *_never_trained(plan),
+        *_tied(plan),
         *_imbalance(plan),
+        *_features(plan),
         *verdicts_of_phases(plan_facts(plan)),
     )
 
@@ -90,6 +93,31 @@ def _never_trained(plan: TrainingPlan) -> Iterator[Finding]:
             "no phase ever trains these stages",
             "extend the schedule if that is not meant",
             "never-trained",
+        )
+
+
+def _features(plan: TrainingPlan) -> Iterator[Finding]:
+    without = [phase.name for phase in plan.phases if not phase.prefix.kept]
+    if plan.augment["kind"] == "features" and without:
+        yield Finding(
+            "info",
+            "augment",
+            f"features are augmented where a frozen part is kept: in phase {', '.join(without)} nothing is augmented",
+            "nothing to do, or use augment: light, which varies the images of all phases",
+            "features-not-augmented",
+        )
+
+
+def _tied(plan: TrainingPlan) -> Iterator[Finding]:
+    """Of a language model whose projection onto the vocabulary is its embedding: one tensor, at both ends."""
+    if is_packed(plan.preprocessing) and all(p.is_norm for p in plan.layer_map.in_stages([HEAD])):
+        yield Finding(
+            "info",
+            HEAD,
+            "the projection onto the vocabulary is the embedding (tied): it trains when the stem does, at the stem's "
+            "LR, and the head is the last norm alone",
+            "nothing to do; strategy: full trains both",
+            "tied-embeddings",
         )
 
 

@@ -9,12 +9,14 @@ from ftcli.plans.layer_map import LayerMap
 from ftcli.plans.prefix import FrozenPrefix, PrefixCost
 from ftcli.recipe.schema import Recipe
 
-Images = Literal["same", "augmented", "mixed"]
+Images = Literal["same", "mirrored", "augmented", "mixed"]
 """What training images are like from epoch to epoch."""
 
 VIEWS = 4
 """How many variants of an image stand in for a fresh one in each epoch, where the plan may choose: with four and ten
 epochs a frozen part is computed 2.5 times less. From twice as many epochs on."""
+BOTH = 2
+"""An image that may be mirrored has two variants: from three epochs on they are less than what the epochs see."""
 LEAST_SHARE = 0.1
 """A frozen part that is less of the network's work than this is computed again: reading it back would cost as much."""
 
@@ -48,6 +50,8 @@ def _views(recipe: Recipe, images: Images, epochs: int) -> tuple[int, str]:
         return 0, "cache.prefix is off"
     if images == "same":
         return 1, f"every epoch sees the same {recipe.noun}s"
+    if images == "mirrored":
+        return _both(epochs)
     if images == "mixed":
         return 0, "images are augmented and mixed anew in each epoch"
     if isinstance(asked, int):
@@ -59,6 +63,13 @@ def _views(recipe: Recipe, images: Images, epochs: int) -> tuple[int, str]:
     if epochs < 2 * VIEWS:
         return 0, f"images are augmented anew in each of {epochs} epochs: too few to repeat {VIEWS} views"
     return VIEWS, f"{VIEWS} augmented views of each image, repeated over {epochs} epochs"
+
+
+def _both(epochs: int) -> tuple[int, str]:
+    """Whatever `cache.views` says: there are no others, and no epoch sees what it would not see anyway."""
+    if epochs <= BOTH:
+        return 0, f"each image as it is or mirrored in each of {epochs} epochs: no fewer than the two of it"
+    return BOTH, f"each image as it is and mirrored, of which each of {epochs} epochs takes one"
 
 
 def _fresh(epochs: int) -> str:

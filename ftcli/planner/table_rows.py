@@ -9,7 +9,7 @@ from typing import Literal
 from ftcli.planner.domain import Domain
 
 Strategy = Literal["feature_extraction", "partial", "lp_ft", "full", "scratch"]
-Letter = Literal["A", "B", "C", "D"]
+Letter = Literal["A", "B", "C", "D", "M"]
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Span:
     low: float = 0
     end: float = inf
 
-    def __contains__(self, number: int) -> bool:
+    def __contains__(self, number: float) -> bool:
         return self.low <= number < self.end
 
 
@@ -47,7 +47,8 @@ class Rates:
 
 @dataclass(frozen=True)
 class Row:
-    """A condition and what it advises. `text` is the row in words; `per_class` needs the number of classes.
+    """A condition and what it advises. `text` is the row in words; `per_class` needs the number of classes, `distances`
+    are those of the domain.
 
     `last_stages` counts what strategy `partial` trains of the backbone, from the head down; `or_else` are the
     strategies that the row allows beside its own.
@@ -62,11 +63,14 @@ class Row:
     images: Span = Span()
     per_class: Span | None = None
     domain: Literal["close", "far"] | None = None
+    distances: Span = Span()
     scenario: str | None = None
     augment: Literal["none", "light", "standard", "strong"] = "light"
 
     def fires(self, case: Case) -> bool:
         if self.domain not in (None, case.domain.word) or self.scenario not in (None, case.domain.scenario):
+            return False
+        if case.domain.distance not in self.distances:
             return False
         if self.per_class is not None:
             each = case.images_per_class

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ftcli.planner.table_rows import Case, Rates, Row, Span, Table
+from ftcli.planner.table_rows import Rates, Row, Span, Table
 
 LARGE = 10_000
 """Images from which table D, which gives no number, calls data large: where A and C turn to all layers."""
@@ -213,11 +213,3 @@ D = Table(
         ),
     ),
 )
-
-TRUSTED = (B, A, D, C)
-"""Most trusted first: images per class say more than totals, D names no sizes, C ignores the domain."""
-
-
-def winning_row(case: Case) -> Row:
-    """The row of the most trusted table that fires; table D has one for every case."""
-    return next(row for row in (table.fired(case) for table in TRUSTED) if row is not None)

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
+from math import inf
 
 from ftcli.planner.domain import DISTANCES, FAR_FROM, Domain
 from ftcli.planner.table_rows import Case
-from ftcli.planner.tables import TRUSTED, winning_row
+from ftcli.planner.trusted import TRUSTED, winning_row
 
 
-def changes(case: Case) -> Iterator[str]:
-    """Neighbours of the case that get another answer, and which."""
-    now = winning_row(case).trains
+def changes(case: Case, now: Collection[str]) -> Iterator[str]:
+    """Neighbours of the case that get another answer than `now`, and which."""
     larger = (replace(case, num_images=size) for size in _sizes(case) if size > case.num_images)
     smaller = (replace(case, num_images=size - 1) for size in _sizes(case)[::-1] if size <= case.num_images)
     other = replace(case, domain=Domain(DISTANCES["close" if case.domain.is_far else "far"]))
@@ -21,7 +21,7 @@ def changes(case: Case) -> Iterator[str]:
         ("with {:,} images or fewer", smaller),
         (_other_domain(case.domain), [other]),
     ):
-        found = next((n for n in neighbours if winning_row(n).trains != now), None)
+        found = next((n for n in neighbours if winning_row(n).trains not in now), None)
         if found is not None:
             row = winning_row(found)
             yield f"{words.format(found.num_images)}: {row.trains} (table {row.table})"
@@ -35,10 +35,11 @@ def _other_domain(domain: Domain) -> str:
 
 
 def _sizes(case: Case) -> list[int]:
-    """The numbers of images, of which every class has one, at which some row begins; ascending."""
+    """The numbers of images, of which every class has one, at which some row begins or ends; ascending."""
     classes = case.num_classes
     rows = [row for table in TRUSTED for row in table.rows]
-    starts = {row.images.low for row in rows}
+    bounds = {bound for row in rows for bound in (row.images.low, row.images.end)}
     if classes is not None:
-        starts |= {row.per_class.low * classes for row in rows if row.per_class is not None}
-    return sorted(int(start) for start in starts if start > (classes or 1))
+        spans = (row.per_class for row in rows if row.per_class is not None)
+        bounds |= {bound * classes for span in spans for bound in (span.low, span.end)}
+    return sorted(int(bound) for bound in bounds if (classes or 1) < bound < inf)

@@ -10,6 +10,8 @@ from typing import Any, Literal
 from ftcli.findings import Finding
 
 PairKind = Literal["exact", "near"]
+LEAST_WORDS = 5
+"""Shorter texts say too little to be near copies of anything."""
 
 
 @dataclass(frozen=True)
@@ -25,11 +27,13 @@ class ImageFacts:
     spread: int = 0
     """The widest range of values in a channel: 0 when every pixel is the same."""
     error: str | None = None
+    words: int = 0
+    """Of a text."""
 
 
 @dataclass(frozen=True)
 class Pair:
-    """Two examples that show one picture."""
+    """Two examples that show one picture, or two of one text."""
 
     kind: PairKind
     first: int
@@ -42,7 +46,8 @@ class Pair:
     how: str
     """How one came from the other, as far as it shows: "the same pixels", "mirrored", "cropped, brighter"."""
     distance: float
-    """What remains between them when they are laid on each other, 0 for the same pixels."""
+    """What remains between them when they are laid on each other, 0 for the same pixels; of texts, the share of words
+    and neighbours that they do not share."""
 
     @property
     def crosses(self) -> bool:

@@ -19,6 +19,10 @@ MEMORY = 0.8
 """Of the moving average over losses: about the last five of them."""
 DIVERGED = 4.0
 """A smoothed loss of so many times the best one before it."""
+LOST = 0.5
+"""A stage is lost where the loss is this share of the first one above what it would be without the stage ..."""
+LEAST_LOST = 3
+"""... and stays there for so many steps, to the end."""
 LEAST_FALL = 0.05
 """Of the loss at the start; a curve that falls by less suggests nothing."""
 NOISE = 2.0
@@ -75,9 +79,24 @@ class LrSweep:
     @cached_property
     def diverges_at(self) -> float | None:
         """The LR at which the loss was lost; None where it never was."""
-        if self.inconclusive or not diverged(self.losses):
+        if self.inconclusive:
             return None
-        return self.lrs[max(len(self.losses) - 2, 0)]
+        known = [self._lost_beside_others]
+        if diverged(self.losses):
+            known.append(self.lrs[max(len(self.losses) - 2, 0)])
+        return min((lr for lr in known if lr is not None), default=None)
+
+    @property
+    def _lost_beside_others(self) -> float | None:
+        """Of a stage: the LR from which on the loss stays far above what the others come to without it.
+
+        Where a network's loss saturates, as with frozen norms, it never grows to several times its best.
+        """
+        if self.reference is None:
+            return None
+        bound = max(LOST * self.losses[0], NOISE * self._noise)
+        last_below = max((step for step, loss in enumerate(self.curve) if loss <= bound), default=-1)
+        return self.lrs[last_below + 1] if last_below + LEAST_LOST < len(self.curve) else None
 
     @cached_property
     def suggestion(self) -> Suggestion | None:

@@ -21,7 +21,8 @@ class FrozenPrefix:
     """The first layer that trains; 0 where nothing lies below it."""
     views: int
     """How many variants of each training image go through it once and are kept: epoch e sees those of epoch e modulo
-    `views`. 1 where images stay the same, 0 where every epoch computes it anew."""
+    `views`; of images that are mirrored by a coin there are two, and each epoch takes the one of its own coin. 1 where
+    images stay the same, 0 where every epoch computes it anew."""
     reason: str
     cost: PrefixCost | None = None
     """None where it was not measured."""

@@ -116,13 +116,15 @@ class Outcome:
     parameters: int | None
     epochs: int
     images_seen: int
-    """Training images, each as often as it was trained on."""
+    """Training examples, each as often as it was trained on."""
     training_flops: int | None
     """See workflows/compare/training_work."""
     seconds: float
     """Of its epochs, training and validation. What the runs of a study share, and the first of them pays for, is not
     in them: start-up, decoding, audit, the frozen part, the probe for the floor."""
     peak_memory: int | None
+    tokens_seen: int | None = None
+    """Of the texts that were trained on."""
 
     @property
     def score(self) -> float:

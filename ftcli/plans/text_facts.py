@@ -21,3 +21,8 @@ class TextFacts:
     """Tokens of the longest text in full."""
     empty: tuple[str, ...] = ()
     """Keys of texts of blanks alone."""
+
+    @property
+    def mean_length(self) -> float:
+        """Tokens of a text as it is read, cut where it is too long."""
+        return (self.tokens - self.lost) / max(self.texts, 1)

@@ -7,6 +7,10 @@ from typing import Any
 
 PAD = -1
 """Stands behind a text that is shorter than others of its batch; the network attends to none of these places."""
+WIDTH = 16
+"""Batches are padded to a multiple of so many tokens: fewer shapes, of which matrix products are fast. A CPU adds up to
+sixteen numbers at once; in rows of whole sixteens each token's place in the sum is its own, so that no bit of a text
+depends on how far it was padded."""
 
 
 @dataclass(frozen=True)
@@ -20,6 +24,14 @@ class Tokenization:
     """Tokens that the network has positions for; None where these are relative and have no end."""
     tokenizer: str = ""
     """The sha256 of the tokenizer's JSON; empty where none is known."""
+    packed: bool = False
+    """Of a language model: texts stand in sequences of exactly `max_length`, one after the other, and the network says
+    the next token at every place."""
+
+    def width_of(self, longest: int) -> int:
+        """Of a batch whose longest text has so many tokens; no wider than the network has positions for."""
+        width = -(-longest // WIDTH) * WIDTH
+        return width if self.most is None else max(min(width, self.most), longest)
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)

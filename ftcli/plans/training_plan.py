@@ -12,14 +12,14 @@ from typing import Any, Literal
 from ftcli.findings import Finding
 from ftcli.plans.depthwise import Depthwise
 from ftcli.plans.folding import FoldBN
-from ftcli.plans.inputs import Inputs
+from ftcli.plans.inputs import Inputs, is_packed
 from ftcli.plans.layer_map import LayerMap
 from ftcli.plans.norm_policy import NormPolicy
 from ftcli.plans.phase import Phase, Plateau
 
 Precision = Literal["fp32", "bf16", "fp16"]
 Sampler = Literal["shuffle", "balanced", "weighted"]
-Floor = Literal["probe", "itself", "none"]
+Floor = Literal["probe", "itself", "before", "none"]
 OnNonFinite = Literal["stop", "rollback"]
 
 
@@ -104,7 +104,8 @@ class TrainingPlan:
     checkpoint_metric: str
     early_stopping: Plateau | None
     floor: Floor
-    """Where the linear probe comes from: a probe before the first phase, the run itself, or nowhere."""
+    """Where the linear probe comes from: a probe before the first phase, the run itself, or nowhere. before: it is no
+    probe but the network as it was opened, of a language model."""
     seed: int
     decisions: tuple[Decision, ...] = ()
     findings: tuple[Finding, ...] = ()
@@ -122,6 +123,14 @@ class TrainingPlan:
     """How batch norms below the first layer that trains are computed."""
     on_non_finite: OnNonFinite = "stop"
     """What follows NaN or infinity in a loss, a gradient, a weight or a buffer."""
+    tokens: float | None = None
+    """Of a text in the mean, cut where it is too long; None of images, and where no text was read."""
+
+    @property
+    def num_outputs(self) -> int:
+        """Logits of an example; of a language model those at each place."""
+        inputs = self.preprocessing
+        return inputs.vocabulary if is_packed(inputs) else len(self.classes)  # type: ignore[union-attr]
 
     @property
     def batches_per_epoch(self) -> int:
@@ -148,7 +157,7 @@ class TrainingPlan:
         content = self.to_dict()
         del content["machine"]["bf16"]
         content["layer_map"]["backbone"] = _without_place(self.layer_map.backbone)
-        for advice in ("findings", "decisions"):
+        for advice in ("findings", "decisions", "tokens"):
             del content[advice]
         for phase in content["phases"]:
             del phase["prefix"]["cost"]  # what follows from it, to keep or not, is there

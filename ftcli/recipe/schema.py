@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os.path
+import re
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, model_validator
@@ -28,7 +29,15 @@ class Model(Options):
     weights: str = "default"
     """default: the pretrained weights of that name. none: random. Otherwise a local .safetensors or .pth file."""
     head: union_of("head") = Field(default_factory=lambda: {"kind": "linear"}, validate_default=True)  # type: ignore[valid-type]
-    """What replaces the pretrained classifier."""
+    """What replaces the pretrained classifier; a language model keeps its own head."""
+    config: dict[str, bool | int | float | str] | None = None
+    """Values of its config.json, for a network without weights: hf/gpt2 with {n_layer: 4, n_embd: 192}."""
+
+    @model_validator(mode="after")
+    def _config_is_of_an_architecture(self) -> Model:
+        if self.config is not None and not re.fullmatch(r"hf/[A-Za-z0-9_\-]+", self.backbone):
+            raise ValueError("config changes an architecture of transformers, hf/MODEL_TYPE; remove it")
+        return self
 
 
 class EarlyStopping(Options):
@@ -59,11 +68,11 @@ class Train(Options):
     early_stopping: EarlyStopping | None = None
     """{patience, min_delta}; default off."""
     checkpoint_metric: Literal[
-        "auto", "accuracy", "balanced_accuracy", "macro_f1", "mean_average_precision", "loss"
+        "auto", "accuracy", "balanced_accuracy", "macro_f1", "mean_average_precision", "perplexity", "loss"
     ] = "auto"
     """What, on validation, picks the best epoch; of equal scores the one of less loss. auto: mean average precision on
-    multi-label data, macro F1 where the largest class has more than 3 times the examples of the smallest, accuracy
-    otherwise."""
+    multi-label data, perplexity of a language model, macro F1 where the largest class has more than 3 times the
+    examples of the smallest, accuracy otherwise."""
     sampler: Literal["shuffle", "balanced", "weighted"] = "shuffle"
     """shuffle: every example once an epoch. balanced: drawn so that each class comes equally often. weighted: drawn by
     the examples' weights. An epoch has as many examples in each case; drawn ones may come twice or not at all."""
@@ -93,7 +102,8 @@ class Cache(Options):
     batch, as SiLU within squeeze-and-excitation does, may differ in a last bit.)"""
     views: Literal["auto", "fresh"] | Annotated[int, Field(ge=1, le=1000)] = "auto"
     """How many augmented variants of each image are put through the frozen part; epoch e then sees those of epoch e
-    modulo views. auto: 4 in phases of 8 epochs or more. fresh: as many as epochs, and nothing is kept of them."""
+    modulo views. auto: 4 in phases of 8 epochs or more. fresh: as many as epochs, and nothing is kept of them. Whatever
+    it says, augment: flip has its two, both are kept, and each epoch takes of each image the one of its own coin."""
     disk_gb: float = Field(default=20.0, ge=0)
     """What may be kept on disk for the next run, in GiB; 0: nothing. See `ftcli cache`."""
 
@@ -111,8 +121,8 @@ class Runtime(Options):
     """Leave out all that makes a run faster by changing its numbers: repeated views, bf16 where nobody asked for it,
     gradients in pieces, folded batch norms."""
     depthwise: Literal["auto", "off"] = "auto"
-    """auto: on a CPU the weight gradient of depthwise kernels wider than three columns is computed in pieces, which is
-    faster and rounds otherwise in the last bits. off: as torch does it."""
+    """auto: on a CPU the weight gradient of depthwise kernels wider than three columns is computed in pieces, wherever
+    the image is as wide as the kernel: faster there, and rounded otherwise in the last bits. off: as torch does it."""
     deterministic: bool = False
     """On CUDA: kernels that give the same bits each time, which are slower; what has none is told. A CPU gives the same
     bits anyway."""
@@ -131,6 +141,17 @@ class Forgetting(Options):
     them."""
 
 
+class Generation(Options):
+    """What a language model is asked to go on with, before its first step and at its end: samples for the report."""
+
+    prompts: Many[Annotated[str, Field(min_length=1)]] = ()
+    """Texts; without any the first words of three test documents."""
+    max_tokens: int = Field(default=48, ge=0, le=10_000)
+    """The most tokens that are added to each; 0: no samples."""
+    temperature: float = Field(default=0.0, ge=0, le=10)
+    """0: the likeliest token each time; 1: drawn as the model's probabilities say, from the recipe's seed."""
+
+
 def _section(name: str, default: Any = None) -> Any:
     """A section with kinds. A mapping as default is validated; None leaves the choice to the plan."""
     if default is None:
@@ -143,8 +164,10 @@ class Recipe(Options):
 
     name: str = Field(default="run", pattern=r"^[A-Za-z0-9][A-Za-z0-9_.\-]*$")
     """Names the run folder, in letters, digits, `_`, `.` and `-`; the recipe's file name when left out."""
-    task: Literal["image_classification", "text_classification"] = "image_classification"
-    """What is learned. text_classification takes data of kind text_csv or text_folder and a text encoder: hf/NAME."""
+    task: Literal["image_classification", "text_classification", "causal_lm"] = "image_classification"
+    """What is learned. text_classification takes data of kind text_csv, text_folder or text_hf_dataset and a
+    text encoder: hf/NAME. causal_lm: the next token of a corpus (data of kind corpus or corpus_csv) by a language
+    model: hf/NAME."""
     seed: int = Field(default=0, ge=0, lt=2**32)
     """Decides the split, the new head's weights, the order of examples and their augmentation."""
     data: union_of("data")  # type: ignore[valid-type]
@@ -175,6 +198,8 @@ class Recipe(Options):
     """Where it runs."""
     forgetting: Forgetting | None = None
     """{path}: how well the old classifier does on its own kind of images, before and after. Default: not measured."""
+    generation: Generation = Generation()
+    """Of a language model: the samples in its report."""
     trackers: Many[union_of("tracker")] = ()  # type: ignore[valid-type]
     """Where else it may be followed while it runs: [tensorboard], [mlflow], [wandb]. One that fails is told of, and
     stops nothing."""
@@ -201,9 +226,56 @@ class Recipe(Options):
             raise ValueError(f"augment: {self.augment.kind} varies images; remove it, or set augment: none")
         return self
 
+    @model_validator(mode="after")
+    def _metric_is_of_the_task(self) -> Recipe:
+        metric = self.train.checkpoint_metric
+        if not self.learns_tokens and metric == "perplexity":
+            raise ValueError("perplexity is a language model's; set train.checkpoint_metric: auto")
+        return self
+
+    @model_validator(mode="after")
+    def _config_has_no_weights(self) -> Recipe:
+        if self.model.config is not None and self.pretrained:
+            raise ValueError(
+                "model.config is for random weights: set strategy: scratch, or model.weights: none"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _language_models_have_no_classes(self) -> Recipe:
+        """Nor a new head."""
+        if not self.learns_tokens:
+            if self.generation != Generation():
+                raise ValueError("generation is a language model's; remove it")
+            return self
+        asked = {
+            "model.head": self.model.head.model_dump() != {"kind": "linear", "dropout": 0.0},
+            "objective": self.objective.model_dump() != {"kind": "cross_entropy", "class_weights": "none"},
+            "train.sampler": self.train.sampler != "shuffle",
+            "data.split.folds": self.data.split.folds is not None,
+            "train.checkpoint_metric": self.train.checkpoint_metric
+            not in ("auto", "perplexity", "accuracy", "loss"),
+        }
+        for path, is_asked in asked.items():
+            if is_asked:
+                raise ValueError(f"causal_lm has no classes and keeps the model's own head; remove {path}")
+        return self
+
     @property
     def takes_texts(self) -> bool:
-        return self.task == "text_classification"
+        return self.task in ("text_classification", "causal_lm")
+
+    @property
+    def learns_tokens(self) -> bool:
+        """Whether the next token is learned, by a language model with the head that it has."""
+        return self.task == "causal_lm"
+
+    @property
+    def input_size(self) -> int | None:
+        """Pixels of a side, or tokens; None leaves it to the network."""
+        if self.learns_tokens:
+            return self.data.sequence_length
+        return self.data.max_length if self.takes_texts else self.data.image_size
 
     @property
     def noun(self) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from itertools import groupby
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -11,7 +12,8 @@ from rich.text import Text
 from ftcli.planner.advice_recipe import epochs_told, norm_told
 from ftcli.planner.advise import Advice, Fired
 from ftcli.planner.domain import FAR_FROM
-from ftcli.planner.table_rows import Rates, Row
+from ftcli.planner.stage_rates import stage_rates
+from ftcli.planner.table_rows import Row
 from ftcli.plans.data_summary import DataSummary
 from ftcli.plans.domain_distance import DomainDistance
 from ftcli.plans.estimate import Estimate
@@ -49,7 +51,7 @@ def advice_json(
     advice: Advice, estimate: Estimate, seen: tuple[DataSummary, DomainDistance | None] | None
 ) -> dict[str, Any]:
     """The content of `ftcli plan --json`; `seen` of the data, where they were looked at."""
-    told = {**advice.to_dict(), "estimate": estimate.to_dict()}
+    told = {**advice.to_dict(), "stage_lr": stage_rates(advice), "estimate": estimate.to_dict()}
     if seen is None:
         return told
     summary, distance = seen
@@ -78,7 +80,7 @@ def _settings(advice: Advice) -> Iterator[tuple[str, str]]:
     row = advice.chosen
     yield "backbone", advice.backbone
     yield "trains", row.trains
-    yield "LR", _rates(row.rates, scratch=row.strategy == "scratch")
+    yield "LR", stage_rates_told(stage_rates(advice))
     yield "head", "linear: the fewest parameters, and its probe is the floor to beat"
     yield "norm", norm_told(advice)
     yield (
@@ -127,13 +129,11 @@ def _time(estimate: Estimate) -> str:
     return f"about {numbers.duration(estimate.seconds)} on this machine's {device}, {first}"
 
 
-def _rates(rates: Rates, *, scratch: bool) -> str:
-    head = f"head {numbers.rate(rates.head)}"
-    if scratch:
-        return f"{numbers.rate(rates.head)} throughout"
-    if rates.late is None:
-        return head
-    if rates.early in (None, rates.late):
-        return f"backbone {numbers.rate(rates.late)}, {head}"
-    assert rates.early is not None
-    return f"lower half {numbers.rate(rates.early)}, upper half {numbers.rate(rates.late)}, {head}"
+def stage_rates_told(rates: Mapping[str, float | None]) -> str:
+    """Neighbours of one LR together: "stem to layer3 frozen, layer4 1e-4, head 1e-3"."""
+    runs = []
+    for rate, group in groupby(rates, key=rates.__getitem__):
+        stages = list(group)
+        named = stages[0] if len(stages) == 1 else f"{stages[0]} to {stages[-1]}"
+        runs.append(f"{named} {'frozen' if rate is None else numbers.rate(rate)}")
+    return ", ".join(runs)

@@ -10,7 +10,7 @@ from ftcli.findings import Finding
 from ftcli.plans.audit import AuditReport, Pair
 from ftcli.report.audit_style import PAIRS
 from ftcli.report.html.findings_table import findings_table
-from ftcli.report.html.pictures import gone, picture
+from ftcli.report.html.pictures import gone, passage, picture
 from ftcli.report.html.pieces import document, row, section, table
 from ftcli.report.html.style import BASE
 from ftcli.report.html.text import safe
@@ -24,8 +24,8 @@ _KINDS = {"exact": "exact copy", "near": "near copy"}
 _MANY_KINDS = {"exact": "exact copies", "near": "near copies"}
 
 
-def audit_html(report: AuditReport, load: Callable[[int], Image]) -> str:
-    """The page. `load` opens an example's image by its index; of one that cannot be opened this is said."""
+def audit_html(report: AuditReport, load: Callable[[int], Image | str]) -> str:
+    """The page. `load` gives an example's image or text by its index; of one that cannot be opened this is said."""
     streams = ", ".join(f"{count:,} {safe(stream)}" for stream, count in report.streams.items())
     parts = [
         "<main>",
@@ -64,7 +64,7 @@ def _not_checked(report: AuditReport) -> str:
     )
 
 
-def _pairs(pairs: Sequence[Pair], load: Callable[[int], Image]) -> str:
+def _pairs(pairs: Sequence[Pair], load: Callable[[int], Image | str]) -> str:
     if not pairs:
         return ""
     count = f"{len(pairs):,}" if len(pairs) <= MOST else f"the worst {MOST} of {len(pairs):,}"
@@ -72,7 +72,7 @@ def _pairs(pairs: Sequence[Pair], load: Callable[[int], Image]) -> str:
     return section("pairs", f"Pairs: {count}", f'<ol class="pairs">\n{shown}\n</ol>')
 
 
-def _pair(pair: Pair, load: Callable[[int], Image]) -> str:
+def _pair(pair: Pair, load: Callable[[int], Image | str]) -> str:
     sides = "".join(
         f"<figure>{_image(index, key, load)}<figcaption>{safe(stream)} &middot; <b>{safe(label)}</b><br>"
         f"{safe(key)}</figcaption></figure>"
@@ -90,8 +90,9 @@ def _pair(pair: Pair, load: Callable[[int], Image]) -> str:
     return f'<li class="pair">{told}<div class="sides">{sides}</div></li>'
 
 
-def _image(index: int, key: str, load: Callable[[int], Image]) -> str:
+def _image(index: int, key: str, load: Callable[[int], Image | str]) -> str:
     try:
-        return picture(load(index), key)
+        found = load(index)
     except DataError:
         return gone("cannot be opened")
+    return passage(found) if isinstance(found, str) else picture(found, key)

@@ -52,7 +52,7 @@ def crossover_sentence(crossing: Crossover, num_trains: Sequence[int]) -> str:
         return f"crossover: not reached; {name} does not catch up with {tuned}: {behind}"
     if crossing.num_train <= min(num_trains):
         return f"crossover: {name} is no worse than {tuned} from the smallest size on"
-    return f"crossover: {name} catches up with {tuned} at about {crossing.num_train:,.0f} training images"
+    return f"crossover: {name} catches up with {tuned} at about {crossing.num_train:,.0f} training examples"
 
 
 def _title(found: Comparison) -> str:
@@ -61,16 +61,21 @@ def _title(found: Comparison) -> str:
         counts.append(f"{len({seed for cell in found.cells for seed in cell.seeds})} seeds")
     sizes = [cell.num_train for cell in found.finalists]
     images = f"{max(sizes):,}" if len(set(sizes)) == 1 else f"{min(sizes):,} to {max(sizes):,}"
-    return f"{found.name}: {', '.join(counts)}, {images} training images"
+    return f"{found.name}: {', '.join(counts)}, {images} training examples"
 
 
 def side_by_side(found: Comparison) -> tuple[list[str], list[tuple[str, ...]]]:
     """Headers and rows, the best first; with what each was trained on, where that is not the same."""
-    headers = ["variant", "test", "spread", "trains", "images", "FLOPs", "time", "memory"]
+    headers = ["variant", "test", "spread", "trains", "examples", "FLOPs", "time", "memory"]
     rows = [(cell.variant, *_scores(cell), *_costs(cell)) for cell in found.finalists]
     if len({cell.num_train for cell in found.finalists}) > 1:
         headers.insert(1, "train set")
         rows = [(row[0], f"{c.num_train:,}", *row[1:]) for row, c in zip(rows, found.finalists, strict=True)]
+    if any(cell.tokens_seen is not None for cell in found.finalists):
+        place = headers.index("FLOPs")
+        headers.insert(place, "tokens")
+        told = [_short(cell.tokens_seen) for cell in found.finalists]
+        rows = [(*row[:place], seen, *row[place:]) for row, seen in zip(rows, told, strict=True)]
     return headers, rows
 
 
@@ -125,9 +130,10 @@ def meanings(found: Comparison) -> str:
     several = any(len(cell.seeds) > 1 for cell in found.cells)
     spread = "mean over seeds and sample standard deviation in points" if several else "one seed: no spread"
     return (
-        f"test: {METRICS[found.metric]} of the best epoch, {spread}; trains: parameters, where most do; images: seen "
-        "in training; FLOPs: forward and backward of these, frozen parts that are kept once; time: of the epochs, "
-        "without what runs share (decoding, the frozen part, the probe for the floor); memory: the most, of the process or its GPU"
+        f"test: {METRICS[found.metric]} of the best epoch, {spread}; trains: parameters, where most do; examples: seen "
+        "in training; tokens: of these, without padding; FLOPs: forward and backward, frozen parts that are kept once; "
+        "time: of the epochs, without what runs share (decoding, the frozen part, the probe for the floor); memory: "
+        "the most, of the process or its GPU"
     )
 
 
@@ -144,11 +150,11 @@ def notes_on_tests(found: Comparison) -> Iterator[str]:
     """What was tested how, and what could not be."""
     if found.paired:
         pair = found.paired[0]
-        seeds = "; images, not runs, are what is counted" if pair.num_pairs > 1 else ""
-        told = f"{found.best} against the others, on the same {pair.num_images:,} test images"
+        seeds = "; examples, not runs, are what is counted" if pair.num_pairs > 1 else ""
+        told = f"{found.best} against the others, on the same {pair.num_images:,} test examples"
         yield f"{told}: {_right(found)}, McNemar's exact test, p after Holm{seeds}"
     if found.unpaired:
-        reason = "no seed in common, or other test images (or none on record)"
+        reason = "no seed in common, or other test examples (or none on record)"
         yield f"not compared image by image: {', '.join(found.unpaired)}; {reason}"
 
 
@@ -183,7 +189,7 @@ def _plot(found: Comparison) -> RenderableType:
 
 def _wide_curves(found: Comparison) -> RenderableType:
     rows = table()
-    add_columns(rows, [("training images", "<"), *((f"{size:,}", ">") for size in found.num_trains)])
+    add_columns(rows, [("training examples", "<"), *((f"{size:,}", ">") for size in found.num_trains)])
     for name in found.variants:
         cells = [found.at(name, size) for size in found.num_trains]
         rows.add_row(plain(shorten(name, _LONGEST_NAME)), *(Text(mean_and_spread(cell)) for cell in cells))
@@ -192,7 +198,7 @@ def _wide_curves(found: Comparison) -> RenderableType:
 
 def _long_curves(found: Comparison) -> RenderableType:
     rows = table()
-    add_columns(rows, [("variant", "<"), ("images", ">"), ("test", ">")])
+    add_columns(rows, [("variant", "<"), ("examples", ">"), ("test", ">")])
     for name in found.variants:
         for size in found.num_trains:
             rows.add_row(

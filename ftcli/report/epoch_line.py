@@ -9,16 +9,17 @@ from rich.text import Text
 
 from ftcli.events import EpochDone
 from ftcli.report import numbers
+from ftcli.report.headline import headline, score
 from ftcli.report.layout import unbroken
 from ftcli.report.safe_text import shorten
 from ftcli.report.style import GOOD, STRONG
 
 _PHASE_WIDTH = 10
-_HEADERS = ("epoch", "phase", "LR head", "LR low", "loss", "val loss", "{score}", "F1", "img/s", "s")
+_HEADERS = ("epoch", "phase", "LR head", "LR low", "loss", "val loss", "{score}", "{second}", "{each}/s", "s")
 _WIDTHS = (5, -_PHASE_WIDTH, 8, 8, 7, 8, 6, 5, 7, 5)
 """Negative: the column starts on the left."""
 _FULL_WIDTH = 79
-_LEFT_OUT = ("LR low", "img/s", "s")
+_LEFT_OUT = ("LR low", "{each}/s", "s")
 """Columns that a page of fewer characters does without; metrics.jsonl has them."""
 
 
@@ -38,15 +39,21 @@ class EpochText:
         yield self.text(options.max_width)
 
 
-def epoch_header(first: EpochDone) -> EpochText:
-    """Above the lines that are like the first: of multi-label data the score is mean average precision."""
-    score = "acc" if first.val.mean_average_precision is None else "mAP"
-    return EpochText(tuple(header.format(score=score) for header in _HEADERS), style=STRONG)
+def epoch_header(first: EpochDone, noun: str = "image") -> EpochText:
+    """Above the lines that are like the first: of multi-label data the score is mean average precision; of a language
+
+    model perplexity, with how often the likeliest next token is right.
+    """
+    score = {"accuracy": "acc"}.get(headline(first.val)[0], headline(first.val)[0])
+    each = {"image": "img", "sequence": "seq"}.get(noun, f"{noun}s")
+    names = {"score": score, "second": "F1", "each": each}
+    if first.val.perplexity is not None:
+        names |= {"score": "ppl", "second": "acc"}
+    return EpochText(tuple(header.format(**names) for header in _HEADERS), style=STRONG)
 
 
 def epoch_line(done: EpochDone) -> EpochText:
     """Losses are means, the score and macro F1 on validation; `*` marks the best epoch so far."""
-    average_precision = done.val.mean_average_precision
     cells = (
         str(done.epoch),
         shorten(done.phase, _PHASE_WIDTH),
@@ -54,8 +61,8 @@ def epoch_line(done: EpochDone) -> EpochText:
         numbers.rate(done.lr_lowest, 2),
         _loss(done.train_loss),
         _loss(done.val.loss),
-        numbers.accuracy(done.val.accuracy if average_precision is None else average_precision),
-        f"{done.val.macro_f1:.3f}",
+        score(done.val, headline(done.val)[1]),
+        f"{done.val.accuracy if done.val.macro_f1 is None else done.val.macro_f1:.3f}",
         f"{done.images_per_second:,.0f}",
         f"{done.seconds:.1f}" if done.seconds < 999.95 else f"{done.seconds:.0f}",
     )

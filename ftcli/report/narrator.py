@@ -19,6 +19,7 @@ from ftcli.events import (
     Working,
 )
 from ftcli.findings import Finding
+from ftcli.plans.inputs import noun_of
 from ftcli.plans.layer_map import LayerMap
 from ftcli.report import numbers
 from ftcli.report.epoch_line import epoch_header, epoch_line
@@ -42,6 +43,7 @@ class Narrator:
         self._in_pipe = in_pipe
         self._clock = clock
         self._layer_map: LayerMap | None = None
+        self._noun = "image"
         self._work: tuple[str, float] | None = None
         self._rows = 0
         self._fold: FoldStarted | None = None
@@ -63,7 +65,7 @@ class Narrator:
                 yield self._phase_started(event)
             case EpochDone():
                 if self._rows % _HEADER_EVERY == 0:
-                    yield epoch_header(event)
+                    yield epoch_header(event, self._noun)
                 self._rows += 1
                 yield epoch_line(event)
             case PhaseProved():
@@ -74,6 +76,7 @@ class Narrator:
     def _plan_ready(self, event: PlanReady) -> Iterator[RenderableType]:
         """The plan in full, once: the other folds have the same, but for the examples that validate."""
         is_first, self._layer_map = self._layer_map is None, event.plan.layer_map
+        self._noun = noun_of(event.plan.preprocessing)
         if is_first or self._fold is None:
             self._told.update(event.plan.findings)
             yield plan_view(event.plan, event.forecast)

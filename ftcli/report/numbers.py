@@ -24,6 +24,13 @@ def accuracy(value: float) -> str:
     return f"{value:.1%}"
 
 
+def perplexity(value: float) -> str:
+    """9.1234 -> "9.12", 812.3 -> "812", 54321.0 -> "54,321", 3.2e9 -> "3.2e9"."""
+    if value < 99.95:
+        return f"{value:.2f}" if value < 9.995 else f"{value:.1f}"
+    return f"{value:,.0f}" if value < 999_999.5 else rate(value, 2)
+
+
 def rate(value: float, digits: int = 3) -> str:
     """A learning rate or weight decay: 0.001 -> "1e-3", 2.43e-6 -> "2.43e-6"."""
     if value == 0:

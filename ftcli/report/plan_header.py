@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from ftcli.plans.inputs import Inputs
+from ftcli.plans.inputs import Inputs, is_packed
 from ftcli.plans.lr_curve import LrCurve
 from ftcli.plans.tokenization import Tokenization
 from ftcli.plans.training_plan import ObjectiveSpec, OptimizerSpec, TrainingPlan
@@ -39,6 +39,8 @@ def _backbone(plan: TrainingPlan) -> str:
 
 
 def _inputs(inputs: Inputs) -> str:
+    if isinstance(inputs, Tokenization) and inputs.packed:
+        return f"sequences of {inputs.max_length} tokens"
     if isinstance(inputs, Tokenization):
         return f"texts of up to {inputs.max_length} tokens"
     size = inputs.image_size
@@ -52,6 +54,9 @@ def _strategy(plan: TrainingPlan) -> str:
 
 
 def _data(plan: TrainingPlan) -> str:
+    if is_packed(plan.preprocessing):
+        sequences = f"{plan.num_train:,} training sequences"
+        return sequences if plan.data_known else f"not at hand; {sequences} assumed"
     named = listed(plan.classes, _CLASSES_WIDTH)
     counts = f"{plan.num_train:,} training examples, {len(plan.classes)} classes"
     return f"{counts}: {named}" if plan.data_known else f"not at hand; {counts} assumed"

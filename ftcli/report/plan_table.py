@@ -13,8 +13,8 @@ from ftcli.findings import Finding
 from ftcli.plans.forecast import Forecast
 from ftcli.plans.freeze_facts import FreezeFacts, plan_facts
 from ftcli.plans.freeze_table import freeze_table
+from ftcli.plans.inputs import noun_of
 from ftcli.plans.phase import Phase
-from ftcli.plans.tokenization import Tokenization
 from ftcli.plans.training_plan import Decision, TrainingPlan
 from ftcli.report import numbers
 from ftcli.report.findings import findings_view
@@ -103,8 +103,8 @@ def _expected(plan: TrainingPlan, forecast: Sequence[Forecast]) -> RenderableTyp
 
 def _pace(plan: TrainingPlan, forecast: Forecast) -> Text:
     before = f", after {numbers.duration(forecast.before_seconds)} for the frozen part"
-    noun = "texts" if isinstance(plan.preprocessing, Tokenization) else "images"
-    pace = f"{forecast.images_per_second:,.0f} {noun}/s, {numbers.duration(forecast.epoch_seconds)} an epoch"
+    noun = noun_of(plan.preprocessing)
+    pace = f"{forecast.images_per_second:,.0f} {noun}s/s, {numbers.duration(forecast.epoch_seconds)} an epoch"
     return plain(pace + (before if forecast.before_seconds else ""))
 
 

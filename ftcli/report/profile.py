@@ -24,7 +24,7 @@ def profile_view(profile: Profile) -> RenderableType:
 
 def _parts(profile: Profile) -> Table:
     rows = table(footer=True)
-    headers = ("part", "seconds", "share", "with parts", "images", "images/s")
+    headers = ("part", "seconds", "share", "with parts", "examples", "a second")
     add_columns(rows, zip(headers, "<>>>>>", strict=True))
     for part in sorted(profile.parts, key=lambda part: part.path == ()):
         name = "  " * (len(part.path) - 1) + (part.path[-1] if part.path else "other")

@@ -16,10 +16,12 @@ from ftcli.report import numbers
 from ftcli.report.drift import drift_view
 from ftcli.report.findings import findings_view
 from ftcli.report.forgetting import forgetting_view
+from ftcli.report.headline import headline, score, second, told_range
 from ftcli.report.layout import FirstThatFits, add_columns, labelled, table, unbroken
 from ftcli.report.narrator import proof_line
 from ftcli.report.profile import profile_view
 from ftcli.report.safe_text import plain, shorten
+from ftcli.report.samples import samples_view
 from ftcli.report.style import BAD, CAUTION, GOOD, QUIET, STRONG
 from ftcli.workflows.result import Reuse, TrainResult, VerdictKind
 
@@ -52,6 +54,7 @@ def summary_view(result: TrainResult) -> RenderableType:
         *_reuse(result.reuse),
         *drift_view(result.drift),
         *forgetting_view(result.forgetting),
+        *samples_view(result.samples),
         unbroken(plain(f"model: {result.weights}")),
         *_adapters(result),
         *_page(result),
@@ -92,19 +95,38 @@ def evaluate_view(evaluation: Mapping[str, Any]) -> RenderableType:
     lines: Lines = [
         ("split", plain(f"{evaluation['split']}, {evaluation['num_examples']:,} examples")),
         *_first_scores(evaluation, between),
-        ("macro F1", sure(f"{evaluation['macro_f1']:.3f}", between.get("macro_f1"), percent=False)),
+        *_macro_f1(evaluation, between),
         ("loss", Text(f"{evaluation['loss']:.4f}")),
         *_further(evaluation, between),
         *_without_leaks(evaluation.get("without_leaks")),
         *_calibration(evaluation.get("calibration")),
     ]
     run = unbroken(plain(f"run: {evaluation['run']}"))
+    if "per_class" not in evaluation:
+        return Group(run, labelled(lines))
     return Group(run, labelled(lines), Text(""), _per_class(evaluation["per_class"]))
+
+
+def _macro_f1(evaluation: Mapping[str, Any], between: Mapping[str, Any]) -> Lines:
+    """A language model has none."""
+    value = evaluation["macro_f1"]
+    return (
+        [] if value is None else [("macro F1", sure(f"{value:.3f}", between.get("macro_f1"), percent=False))]
+    )
 
 
 def _first_scores(evaluation: Mapping[str, Any], between: Mapping[str, Any]) -> Lines:
     accuracy = sure(numbers.accuracy(evaluation["accuracy"]), between.get("accuracy"))
-    average_precision = evaluation.get("mean_average_precision")
+    average_precision, perplexity = evaluation.get("mean_average_precision"), evaluation.get("perplexity")
+    if perplexity is not None:
+        low, high = between["perplexity"]
+        interval = (f" ({told_range('perplexity', low, high)})", QUIET)
+        first = Text.assemble((numbers.perplexity(perplexity), STRONG), interval)
+        return [
+            ("perplexity", first),
+            ("next token", accuracy),
+            ("tokens", Text(f"{evaluation['tokens']:,}")),
+        ]
     if average_precision is None:
         return [("accuracy", accuracy)]
     first = sure(numbers.accuracy(average_precision), between.get("mean_average_precision"))
@@ -126,6 +148,8 @@ def _further(evaluation: Mapping[str, Any], between: Mapping[str, Any]) -> Lines
 
 
 def _meaning(evaluation: Mapping[str, Any]) -> str:
+    if evaluation.get("perplexity") is not None:
+        return "next token: how often the likeliest is right"
     if evaluation.get("multi_label"):
         return "all right: every class of the image, and no other"
     return "balanced: mean recall"
@@ -135,8 +159,10 @@ def _without_leaks(scores: Mapping[str, Any] | None) -> Lines:
     """The score to believe, where training has seen some of these images."""
     if scores is None:
         return []
-    accuracy, f1 = numbers.accuracy(scores["accuracy"]), f"{scores['macro_f1']:.3f}"
-    told = Text.assemble((accuracy, STRONG), f", macro F1 {f1}, loss {scores['loss']:.4f}; ")
+    known = Scores(**scores)
+    name, value = second(known)
+    first = score(known, headline(known)[1] if known.perplexity is not None else "accuracy")
+    told = Text.assemble((first, STRONG), f", {name} {value}, loss {scores['loss']:.4f}; ")
     told.append(f"of {scores['num_examples']:,} examples: the rest is in train too", QUIET)
     return [("no leaks", told)]
 
@@ -174,9 +200,13 @@ def predict_view(predictions: Sequence[Mapping[str, Any]]) -> RenderableType:
 
 def _scores(result: TrainResult) -> RenderableType:
     """With what each row means beside it, or below where the page is narrow."""
+    of_tokens = result.test.perplexity is not None
+    floor, ceiling = (
+        ("as it was opened", "best epoch") if of_tokens else ("linear probe", "best fine-tuned epoch")
+    )
     rows: list[tuple[str, Scores | None, str]] = [
-        ("floor", result.floor, "linear probe, on validation"),
-        ("ceiling", result.ceiling, "best fine-tuned epoch, on validation"),
+        ("floor", result.floor, f"{floor}, on validation"),
+        ("ceiling", result.ceiling, f"{ceiling}, on validation"),
         ("test", result.test, _measured_once(result.test_report)),
         ("no leaks", result.test_without_leaks, "test, the leaks left out"),
     ]
@@ -186,12 +216,12 @@ def _scores(result: TrainResult) -> RenderableType:
 
 
 def _scores_table(rows: Sequence[tuple[str, Scores, str]], *, beside: bool) -> Table:
-    scores, first = table(), "accuracy" if rows[0][1].mean_average_precision is None else "mAP"
-    headers = ("", first, "macro F1", "loss", "n", *([""] if beside else []))
+    scores, one = table(), rows[0][1]
+    headers = ("", headline(one)[0], second(one)[0], "loss", "n", *([""] if beside else []))
     add_columns(scores, zip(headers, "<>>>><", strict=False))
-    for name, score, meaning in rows:
+    for name, found, meaning in rows:
         told = [Text(meaning, style=f"{QUIET} not bold")] if beside else []
-        scores.add_row(name, *_cells(score), *told, style=STRONG if name == "test" else "")
+        scores.add_row(name, *_cells(found), *told, style=STRONG if name == "test" else "")
     return scores
 
 
@@ -199,13 +229,12 @@ def _measured_once(report: Mapping[str, Any] | None) -> str:
     if report is None:
         return "the best epoch, measured once"
     metric = "mean_average_precision" if report.get("multi_label") else "accuracy"
-    return f"measured once; 95%: {_range(report['intervals'][metric], True)}"
+    metric = "perplexity" if "perplexity" in report["intervals"] else metric
+    return f"measured once; 95%: {told_range(metric, *report['intervals'][metric])}"
 
 
-def _cells(score: Scores) -> tuple[str, ...]:
-    average_precision = score.mean_average_precision
-    first = numbers.accuracy(score.accuracy if average_precision is None else average_precision)
-    return first, f"{score.macro_f1:.3f}", f"{score.loss:.4f}", numbers.count(score.num_examples)
+def _cells(of: Scores) -> tuple[str, ...]:
+    return score(of, headline(of)[1]), second(of)[1], f"{of.loss:.4f}", numbers.count(of.num_examples)
 
 
 def _per_class(classes: Sequence[Mapping[str, Any]]) -> RenderableType:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +14,7 @@ from ftcli.engine.audit.recall import recalled
 from ftcli.engine.audit.scan import Scanned, scan
 from ftcli.engine.audit.search import NearPairs, near_copies
 from ftcli.engine.audit.text_print import TextPrint
+from ftcli.engine.audit.text_search import TextPairs, near_texts
 from ftcli.errors import DataError
 from ftcli.events import Event, Listener, Working
 from ftcli.planner.audit_rules import Seen, audit_findings, not_checked
@@ -36,8 +37,8 @@ class Looked:
     scanned: Sequence[Scanned]
     images: tuple[bytes, ...]
     """The digest of each different image or text."""
-    near: NearPairs | None
-    """Indices into `images`; None when there are too few to compare, and of texts."""
+    near: NearPairs | TextPairs | None
+    """Indices into `images`; None when there are too few to compare."""
 
 
 def look(
@@ -48,8 +49,7 @@ def look(
     what = f"auditing {'texts' if splits.texts else 'images'}"
     scanned = scan(splits, used, lambda done, total: tell(Working(what, done, total)), cached=cached)
     if splits.texts:
-        different = dict.fromkeys(found.digest for found in scanned if isinstance(found, TextPrint))
-        return Looked(scanned, tuple(different), None)
+        return _looked_at_texts(scanned, tell)
     first = {found.digest: found for found in scanned if isinstance(found, Fingerprint)}
     if len(first) < 2:
         return Looked(scanned, tuple(first), None)
@@ -57,6 +57,13 @@ def look(
     tell(Working("comparing images", len(images)))
     near = recalled(splits.source, first, lambda: _compared(images)) if cached else _compared(images)
     tell(Working("comparing images", len(images), len(images)))
+    return Looked(scanned, tuple(first), near)
+
+
+def _looked_at_texts(scanned: Sequence[Scanned], tell: Listener) -> Looked:
+    """Nothing is recalled: texts are compared faster than images are opened."""
+    first = {found.digest: found for found in scanned if isinstance(found, TextPrint)}
+    near = near_texts(list(first.values()), lambda done, total: tell(Working("comparing texts", done, total)))
     return Looked(scanned, tuple(first), near)
 
 
@@ -107,7 +114,7 @@ def _facts(index: int, found: Scanned) -> ImageFacts:
     if isinstance(found, DataError):
         return ImageFacts(index, error=found.what)
     if isinstance(found, TextPrint):
-        return ImageFacts(index)
+        return ImageFacts(index, words=len(found.words))
     return ImageFacts(index, found.width, found.height, found.mean, found.std, found.spread)
 
 
@@ -153,17 +160,27 @@ class _Drawer:
 
 def _near(members: list[list[int]], looked: Looked, draw: _Drawer) -> list[Pair]:
     """Near copies of the different images; of one that is there several times, every copy gets a partner."""
-    if looked.near is None:
-        return []
-    prints = {found.digest: found for found in looked.scanned if isinstance(found, Fingerprint)}
     pairs = []
-    for row, (one, other) in enumerate(looked.near.pairs.tolist()):
+    for one, other, how, distance in _told(looked):
         if not members[one] or not members[other]:  # it belongs to no stream
             continue
-        how = _how(looked.near, row, prints[looked.images[one]], prints[looked.images[other]])
         for first, second in _partners(members[one], members[other], draw.stream_of):
-            pairs.append(draw("near", first, second, how, float(looked.near.rest[row])))
+            pairs.append(draw("near", first, second, how, distance))
     return pairs
+
+
+def _told(looked: Looked) -> Iterator[tuple[int, int, str, float]]:
+    """Of each near pair its indices, how one came from the other, and how far they are apart."""
+    near = looked.near
+    if isinstance(near, TextPairs):
+        for (one, other), likeness, contained in zip(near.pairs, near.likeness, near.contained, strict=True):
+            how = f"{likeness:.0%} of the words and their neighbours are shared"
+            yield one, other, "one stands in the other" if contained and likeness < 1 else how, 1 - likeness
+    elif near is not None:
+        prints = {found.digest: found for found in looked.scanned if isinstance(found, Fingerprint)}
+        for row, (one, other) in enumerate(near.pairs.tolist()):
+            how = _how(near, row, prints[looked.images[one]], prints[looked.images[other]])
+            yield one, other, how, float(near.rest[row])
 
 
 def _partners(ones: list[int], others: list[int], stream_of: Mapping[int, str]) -> set[tuple[int, int]]:

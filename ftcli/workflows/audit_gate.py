@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ftcli.engine.evaluate import scores_of
+from ftcli.engine.packing import PackedStore
 from ftcli.errors import GateError
 from ftcli.events import Listener, Noticed, Scores
 from ftcli.findings import Finding
@@ -17,6 +18,7 @@ from ftcli.workflows.audit import audit_splits, leak_free
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from ftcli.engine.inputs import ExampleStore
     from ftcli.engine.run_folder import RunFolder
     from ftcli.recipe.schema import Recipe
 
@@ -79,7 +81,7 @@ def verdict(report: AuditReport, refused: Sequence[Finding]) -> str:
 
 
 def scores_without_leaks(
-    logits_NC: Tensor, labels_N: Tensor, splits: DataSplits, report: AuditReport | None
+    logits_NC: Tensor, labels_N: Tensor, store: ExampleStore, report: AuditReport | None
 ) -> Scores | None:
     """The test score on what training has seen in no form; None when that is all of it, or nothing.
 
@@ -87,8 +89,17 @@ def scores_without_leaks(
     """
     if report is None:
         return None
-    clean = set(leak_free(report, splits, TEST))
-    places = [place for place, index in enumerate(splits.streams[TEST]) if index in clean]
+    places = [place for place, clean in enumerate(_is_clean(store, report)) if clean]
     if not places or len(places) == len(labels_N):
         return None
     return scores_of(logits_NC[places], labels_N[places])
+
+
+def _is_clean(store: ExampleStore, report: AuditReport) -> list[bool]:
+    """Of each test example; of each sequence of a corpus, whether all its documents are."""
+    indices = store.splits.streams[TEST]
+    if isinstance(store, PackedStore):
+        documents = set(leak_free(report, store.documents, TEST))
+        return [documents.issuperset(store.documents_of(index)) for index in indices]
+    clean = set(leak_free(report, store.splits, TEST))
+    return [index in clean for index in indices]

@@ -96,7 +96,9 @@ def _two_labels(report: AuditReport, splits: DataSplits) -> dict[int, str]:
     for together in copies.values():
         labels = sorted({splits.label_name(i) for i in together})
         if len(labels) > 1:
-            reasons |= dict.fromkeys(together, f"the same image is labelled {' and '.join(labels)}")
+            reasons |= dict.fromkeys(
+                together, f"the same {'text' if splits.texts else 'image'} is labelled {' and '.join(labels)}"
+            )
     return reasons
 
 
@@ -178,10 +180,10 @@ def _check_something_left(mended: DataSplits, before: DataSplits) -> None:
     """Raises DataError when the mended split could not be trained on."""
     trained_on = mended.count_per_class(TRAIN)
     gone = [f"nothing is left for {s}" for s in before.streams if not mended.streams[s]]
-    gone += [f"no training images are left of {name!r}" for name, count in trained_on.items() if not count]
+    gone += [f"no training examples are left of {name!r}" for name, count in trained_on.items() if not count]
     if gone:
         what = f"no split without leaks can be written: {'; '.join(gone)}"
-        remedy = "add images that are no copies and of other groups, or mend what the findings name"
+        remedy = "add examples that are no copies and of other groups, or mend what the findings name"
         raise DataError(what, where=before.source, remedy=remedy)
 
 

@@ -21,8 +21,7 @@ from ftcli.plans.inputs import size_of
 from ftcli.recipe.schema import Recipe
 
 if TYPE_CHECKING:
-    from ftcli.engine.images import ImageStore
-    from ftcli.engine.texts import TextStore
+    from ftcli.engine.inputs import ExampleStore
     from ftcli.workflows.prepare import Prepared
 
 DAY = 24 * 60 * 60
@@ -80,7 +79,7 @@ def open_store(recipe: Recipe) -> Store | None:
     return Store(store_folder(), allowed) if allowed else None
 
 
-def feature_shelf(recipe: Recipe, prepared: Prepared, images: ImageStore | TextStore) -> FeatureShelf | None:
+def feature_shelf(recipe: Recipe, prepared: Prepared, images: ExampleStore) -> FeatureShelf | None:
     """For what the frozen layers of a run make of its images."""
     store, plan = open_store(recipe), prepared.plan
     if store is None or recipe.cache.prefix == "off":

@@ -15,10 +15,12 @@ from ftcli.engine.determinism import plain_fp32
 from ftcli.engine.evaluate import predict_logits, scores_of
 from ftcli.engine.images import ImageStore
 from ftcli.engine.metrics import calibration_error, report_of
+from ftcli.engine.packed_batches import PackedBatches
 from ftcli.engine.placement import find_machine, num_workers
 from ftcli.engine.run_folder import RunFolder, open_run_folder
 from ftcli.engine.text_batches import TextBatches
 from ftcli.engine.texts import TextStore
+from ftcli.engine.work import Batches
 from ftcli.errors import DataError, UsageError
 from ftcli.events import Scores
 from ftcli.planner.choose import choose_precision
@@ -28,6 +30,7 @@ from ftcli.plans.training_plan import Precision
 from ftcli.recipe.load import load_recipe
 from ftcli.recipe.schema import Recipe
 from ftcli.workflows.cache import pixel_cache
+from ftcli.workflows.corpus import packed_as
 from ftcli.workflows.prepare import open_splits
 from ftcli.workflows.saved_model import SavedModel, load_saved
 
@@ -49,6 +52,9 @@ def evaluate(path: Path, stream: str = "test", *, calibrate: bool = False) -> di
     if calibrate and stream == VAL:
         remedy = "calibrate with --split test"
         raise UsageError("a temperature fitted on val cannot be judged on val", remedy=remedy)
+    if calibrate and recipe.learns_tokens:
+        remedy = "leave out --calibrate"
+        raise UsageError("a language model's test report has no calibration to mend", remedy=remedy)
     model = load_saved(path, recipe.runtime.device)
     streams = (stream, VAL) if calibrate else (stream,)
     batches = batches_of(recipe, splits, streams, model)
@@ -143,13 +149,16 @@ def _precision(run: RunFolder, recipe: Recipe) -> Precision:
     return "fp32" if precision == "fp16" and machine.device == "cpu" else precision
 
 
-def batches_of(
-    recipe: Recipe, splits: DataSplits, streams: tuple[str, ...], model: SavedModel
-) -> ImageBatches | TextBatches:
+def batches_of(recipe: Recipe, splits: DataSplits, streams: tuple[str, ...], model: SavedModel) -> Batches:
     """These streams alone, decoded once as in training: every file that cannot be read is told at once."""
     workers, inputs = num_workers(recipe.runtime.workers), model.preprocessing
     asked = replace(splits, streams={name: splits.streams[name] for name in streams})
     memory = int(recipe.runtime.image_memory_gb * 2**30)
+    if isinstance(inputs, Tokenization) and inputs.packed:
+        card = model.card
+        sequences = packed_as(asked, inputs, card.tokenizer, card.config, card.backbone)
+        sequences.scan(lambda done, total: None)
+        return PackedBatches(sequences, recipe.train.batch_size, recipe.seed)
     if isinstance(inputs, Tokenization):
         texts = TextStore(asked, inputs, memory, model.tokenizer)
         texts.scan(lambda done, total: None)

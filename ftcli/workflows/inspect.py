@@ -14,14 +14,16 @@ from ftcli.engine.weights_file import ModelCard
 from ftcli.errors import DataError
 from ftcli.findings import Finding
 from ftcli.planner.compile import DataFacts
+from ftcli.planner.corpus_notice import corpus_findings
 from ftcli.planner.data_notice import data_findings
 from ftcli.planner.verdicts import verdicts
-from ftcli.plans.data_splits import TRAIN
+from ftcli.plans.data_splits import TRAIN, DataSplits
 from ftcli.plans.freeze_facts import FreezeFacts, plan_facts
 from ftcli.plans.training_plan import Precision, TrainingPlan
 from ftcli.recipe.load import recipe_from
 from ftcli.recipe.schema import Recipe
-from ftcli.workflows.prepare import machine_for, open_network, open_splits, plan_of
+from ftcli.workflows import corpus
+from ftcli.workflows.prepare import facts_of, machine_for, open_network, open_splits, plan_of
 from ftcli.workflows.texts import must_take_the_task
 
 UNKNOWN_CLASSES = tuple(f"class {number}" for number in range(10))
@@ -60,10 +62,23 @@ def inspect_recipe(recipe: Recipe) -> TrainingPlan:
         splits = open_splits(recipe)
     except DataError:
         return plan_for(recipe, UNKNOWN_CLASSES, None)
+    if recipe.learns_tokens:
+        return _inspect_corpus(recipe, splits)
     counts = tuple(splits.count_per_class(TRAIN).values())
     num_train = len(splits.streams[TRAIN])
     plan = plan_for(recipe, splits.classes, num_train, counts, multi_label=splits.multi_label)
     return plan.with_findings((*plan.findings, *data_findings(recipe, splits)))
+
+
+def _inspect_corpus(recipe: Recipe, documents: DataSplits) -> TrainingPlan:
+    """How many sequences there are shows when the documents are encoded, which is done here."""
+    network = open_network(recipe, 1, meta=True)
+    must_take_the_task(recipe, network)
+    network = corpus.with_tokenizer(recipe, network, documents)
+    store = corpus.packed(recipe, documents, network, lambda done, total: None)
+    plan = _compile(recipe, network, facts_of(store.splits, network.preprocessing))
+    noticed = (*data_findings(recipe, documents), *corpus_findings(store.facts))
+    return plan.with_findings((*plan.findings, *noticed))
 
 
 def inspect_backbone(name: str, strategy: str) -> TrainingPlan:

@@ -88,11 +88,11 @@ def lr_find(recipe: Recipe, *, phase: str | None, per_stage: bool, steps: int, l
     return LrFound(work.plan, sweeps, lr_findings(sweeps))
 
 
-def values_to_write(found: LrFound, recipe: Recipe) -> dict[str, str]:
+def values_to_write(found: LrFound) -> dict[str, str]:
     """Recipe paths to the YAML of what was found; empty where nothing was.
 
-    `optimizer.lr` suits every phase that was tested. An LR for each stage where they were tested by themselves, and
-    the recipe has no other way of telling the stages apart.
+    `optimizer.lr` suits every phase that was tested. Where stages were tested by themselves each has an LR of its own,
+    in the place of the recipe's way of telling them apart.
     """
     values = {}
     told = (s for s in found.sweeps if s.stage is None)
@@ -103,7 +103,7 @@ def values_to_write(found: LrFound, recipe: Recipe) -> dict[str, str]:
     for each in found.sweeps:
         if each.stage is not None:
             by_stage[each.stage] = min(each.recommended, by_stage.get(each.stage, each.recommended))
-    if by_stage and (recipe.layer_lr is None or recipe.layer_lr.kind == "stages"):
+    if by_stage:
         listed = ", ".join(f"{stage}: {_yaml(lr)}" for stage, lr in by_stage.items())
         values["layer_lr"] = f"{{kind: stages, lr: {{{listed}}}}}"
     return values
@@ -116,7 +116,7 @@ def _yaml(lr: float) -> str:
 
 def _work_of(recipe: Recipe, listener: Listener) -> Work:
     def reading(done: int, total: int) -> None:
-        listener(Working("reading images", done, total))
+        listener(Working(f"reading {recipe.noun}s", done, total))
 
     prepared = prepare(recipe, reading)
     batches = replace(image_batches(recipe, prepared, reading), tell=listener)

@@ -99,7 +99,7 @@ def _scored_several(
     return Pooled(
         accuracy=scores.accuracy,
         balanced_accuracy=None,
-        macro_f1=scores.macro_f1,
+        macro_f1=scores.macro_f1 or 0.0,  # of data with classes it is measured
         num_examples=len(targets_NC),
         intervals=multilabel.intervals(logits_NC, targets_NC, seed),
         mean_average_precision=scores.mean_average_precision,

@@ -14,7 +14,7 @@ from ftcli.components.data._texts import read_text
 from ftcli.components.data.image import open_image
 from ftcli.engine.multilabel import THRESHOLD
 from ftcli.engine.weights_file import ModelCard
-from ftcli.errors import DataError
+from ftcli.errors import DataError, UsageError
 from ftcli.workflows.saved_model import SavedModel, load_saved
 
 TOP = 3
@@ -55,6 +55,9 @@ def classify(model: SavedModel, examples: Sequence[Path | str | Image]) -> list[
 
     Of a model that takes texts a Path is a file, and a str the text itself.
     """
+    if model.network.language_model:
+        remedy = "ftcli generate RUN PROMPT"
+        raise UsageError("a language model has no classes: it goes on with a text", remedy=remedy)
     opened = _read if model.takes_texts else _opened
     results: list[Prediction] = []
     for start in range(0, len(examples), BATCH):

@@ -13,8 +13,10 @@ import torch
 from ftcli.engine.batches import ImageBatches
 from ftcli.engine.build import build_network, with_group_norm
 from ftcli.engine.images import ImageStore
-from ftcli.engine.inputs import evaluated
+from ftcli.engine.inputs import ExampleStore, evaluated
 from ftcli.engine.network import Network, must_be_images
+from ftcli.engine.packed_batches import PackedBatches
+from ftcli.engine.packing import PackedStore
 from ftcli.engine.peft_layers import with_adapters
 from ftcli.engine.placement import find_machine, num_workers, place
 from ftcli.engine.precision import effect_of_bf16
@@ -23,10 +25,12 @@ from ftcli.engine.stopwatch import span
 from ftcli.engine.text_batches import TextBatches
 from ftcli.engine.texts import TextStore
 from ftcli.engine.weights_file import ModelCard
+from ftcli.engine.work import Batches
 from ftcli.errors import ModelError, Problem, RecipeError
 from ftcli.findings import Finding
 from ftcli.planner.choose import choose_augment
 from ftcli.planner.compile import DataFacts, check_device, compile_plan
+from ftcli.planner.corpus_notice import corpus_findings
 from ftcli.planner.data_notice import data_findings
 from ftcli.plans.audit import AuditReport
 from ftcli.plans.data_splits import TRAIN, DataSplits
@@ -36,11 +40,10 @@ from ftcli.plans.preprocessing import Preprocessing
 from ftcli.plans.training_plan import Bf16Effect, Machine, Precision, TrainingPlan
 from ftcli.recipe.schema import Recipe
 from ftcli.registry import implementation, offers
+from ftcli.workflows import corpus
 from ftcli.workflows.cache import pixel_cache
 from ftcli.workflows.probe import Floor
 from ftcli.workflows.texts import encoded_texts, must_take_the_task, noticed_of_texts
-
-Store = ImageStore | TextStore
 
 LOCAL_DIR = "timm/local-dir:"
 PATHS = ("path", "root", "val_path", "test_path")
@@ -56,7 +59,8 @@ class Prepared:
     """`notes` tell what was found on the way: which weights were taken, how many images there are.
 
     `store` holds the examples where they had to be read before the plan: images, as what is skipped does not train;
-    texts, as their lengths are told with it.
+    texts, as their lengths are told with it; the sequences of a corpus, as they are what an epoch counts. `splits` are
+    then of its documents.
     """
 
     splits: DataSplits
@@ -64,7 +68,12 @@ class Prepared:
     plan: TrainingPlan
     augment: Any
     notes: tuple[str, ...]
-    store: Store | None = None
+    store: ExampleStore | None = None
+
+    @property
+    def counted(self) -> DataSplits:
+        """What an epoch counts and a score is the mean of."""
+        return self.splits if self.store is None else self.store.splits
 
 
 def prepare(
@@ -81,31 +90,49 @@ def prepare(
     with span("data"):
         splits = open_splits(recipe)
     with span("network"):
-        network = open_network(recipe, len(splits.classes))
+        network = open_network(recipe, max(len(splits.classes), 1))
         must_take_the_task(recipe, network)
+        network = corpus.with_tokenizer(recipe, network, splits) if recipe.learns_tokens else network
         place(network.model, machine.device)
     if not recipe.takes_texts and recipe.data.image_size is not None:
         must_take_images(network, machine.device)
     store = _read_before_the_plan(recipe, splits, network, on_progress)
-    splits = store.splits if store is not None else splits
+    counted = store.splits if store is not None else splits
+    splits = splits if recipe.learns_tokens else counted
     with span("precision"):
         evidence = precision or _bf16_evidence(
             recipe, machine, network, store or ImageStore(splits, network.images, 0)
         )
-    facts = facts_of(splits, network.preprocessing)
+    facts = facts_of(counted, network.preprocessing)
+    if isinstance(store, TextStore):
+        facts = replace(facts, tokens=store.facts.mean_length)
     with span("plan"):
         plan = plan_of(recipe, network, facts, machine, evidence)
-    of_texts = noticed_of_texts(store) if isinstance(store, TextStore) else ()
-    noticed = (*data_findings(recipe, splits), *_left_out(splits), *of_texts, *_not_finite(evidence))
-    plan = plan.with_findings((*plan.findings, *noticed))
-    return Prepared(
-        splits, network, plan, choose_augment(recipe).value, (network.weights_note, _counts(splits)), store
+    noticed = (
+        *data_findings(recipe, splits),
+        *_left_out(splits),
+        *_noticed_in(store),
+        *_not_finite(evidence),
     )
+    plan = plan.with_findings((*plan.findings, *noticed))
+    counts = corpus.told(store) if isinstance(store, PackedStore) else _counts(splits)
+    return Prepared(
+        splits, network, plan, choose_augment(recipe).value, (network.weights_note, counts), store
+    )
+
+
+def _noticed_in(store: ExampleStore | None) -> tuple[Finding, ...]:
+    if isinstance(store, TextStore):
+        return noticed_of_texts(store)
+    return corpus_findings(store.facts) if isinstance(store, PackedStore) else ()
 
 
 def _read_before_the_plan(
     recipe: Recipe, splits: DataSplits, network: Network, on_progress: Callable[[int, int], None]
-) -> Store | None:
+) -> ExampleStore | None:
+    if recipe.learns_tokens:
+        with span("reading texts", len(splits.examples)):
+            return corpus.packed(recipe, splits, network, on_progress)
     if recipe.takes_texts:
         with span("reading texts", len(splits.examples)):
             return encoded_texts(recipe, splits, network, on_progress)
@@ -126,11 +153,13 @@ def plan_of(
     boundaries = {phase.prefix.boundary for phase in plan.phases if phase.prefix.boundary}
     if not boundaries:
         return plan
-    known = replace(facts, prefix_costs=prefix_costs(network, boundaries))
+    known = replace(facts, prefix_costs=prefix_costs(network, boundaries, facts.tokens))
     return compile_plan(recipe, network.layer_map, known, machine, precision)
 
 
-def _bf16_evidence(recipe: Recipe, machine: Machine, network: Network, store: Store) -> Bf16Effect | None:
+def _bf16_evidence(
+    recipe: Recipe, machine: Machine, network: Network, store: ExampleStore
+) -> Bf16Effect | None:
     """What bf16 does on training examples from all over the stream, as evaluation sees them; None where nobody asks.
 
     An image that cannot be read is passed over: reading all of them, soon, tells of each.
@@ -175,14 +204,17 @@ def open_network(
 ) -> Network:
     """The backbone with its new head; on the meta device it has shapes and no weights.
 
-    With `config`, which a model's file keeps, the architecture is rebuilt from it, and the weights are random.
+    With `config`, which a model's file keeps, the architecture is rebuilt from it, and the weights are random; the
+    recipe's own changes that of an architecture.
     """
+    if config is None and recipe.model.config is not None:
+        config = {"model_type": recipe.model.backbone.removeprefix("hf/"), **recipe.model.config}
     network = build_network(
         recipe.model.backbone,
         recipe.model.weights if recipe.pretrained and config is None else "none",
         recipe.model.head,
         num_classes,
-        image_size=recipe.data.max_length if recipe.takes_texts else recipe.data.image_size,
+        image_size=recipe.input_size,
         seed=recipe.seed,
         meta=meta,
         config=config,
@@ -252,11 +284,13 @@ def image_batches(
     prepared: Prepared,
     on_progress: Callable[[int, int], None],
     decoded: Decoded | None = None,
-) -> ImageBatches | TextBatches:
+) -> Batches:
     """Every image decoded once, before anything trains, and kept in memory where they fit; texts are read already.
 
     What `decoded` holds is taken from there, and what is decoded here is left there.
     """
+    if isinstance(prepared.store, PackedStore):
+        return PackedBatches(prepared.store, prepared.plan.batch_size, prepared.plan.seed)
     if isinstance(prepared.store, TextStore):
         return TextBatches(prepared.store, prepared.plan.batch_size, prepared.plan.seed)
     plan, preparation = prepared.plan, must_be_images(prepared.plan.preprocessing, recipe.model.backbone)
@@ -345,7 +379,7 @@ def with_absolute_paths(recipe: Recipe) -> Recipe:
 
 def _is_of_the_hub(data: Any, path: str) -> bool:
     """Whether `data.path` is a name there, and no place on this machine."""
-    return data.kind == "hf_dataset" and not implementation(data, "is_local")(path)
+    return data.kind in ("hf_dataset", "text_hf_dataset") and not implementation(data, "is_local")(path)
 
 
 def with_absolute_path(backbone: str) -> str:

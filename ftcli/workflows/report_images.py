@@ -1,4 +1,4 @@
-"""The images of a run's examples, from where the recipe says that they lie; nothing is downloaded for them."""
+"""The images or texts of a run's examples, from where the recipe says that they lie; nothing is downloaded for them."""
 
 from __future__ import annotations
 
@@ -13,14 +13,12 @@ from ftcli.registry import implementation
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-OpenImage = Callable[[str], "Image"]
-"""An example's image by its name. Raises DataError where it is gone, or no image any more."""
+OpenImage = Callable[[str], "Image | str"]
+"""An example's image or text by its name. Raises DataError where it is gone, or cannot be read any more."""
 
 
 def images_of(recipe: Recipe) -> OpenImage:
     """Raises FtcliError where the data as a whole cannot be opened any more."""
-    if not hasattr(recipe.data, "image_size"):
-        raise DataError("the examples are no images")
     splits = implementation(recipe.data, "open_splits")(_without_split_file(recipe).data, recipe.seed)
     return images_by_name(splits)
 
@@ -29,7 +27,7 @@ def images_by_name(splits: DataSplits) -> OpenImage:
     """Of data that are open."""
     index_of = {example.key: index for index, example in enumerate(splits.examples)}
 
-    def load(name: str) -> Image:
+    def load(name: str) -> Image | str:
         if name not in index_of:
             raise DataError("it is gone", where=name)
         return splits.load(index_of[name])
@@ -50,6 +48,6 @@ def images_or_reason(recipe: Recipe | None) -> OpenImage | str:
 
 
 def _without_split_file(recipe: Recipe) -> Recipe:
-    """Only the images are wanted; the file that divided them may be gone."""
+    """Only the examples are wanted; the file that divided them may be gone."""
     split = recipe.data.split.model_copy(update={"file": None})
     return recipe.model_copy(update={"data": recipe.data.model_copy(update={"split": split})})

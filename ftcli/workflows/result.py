@@ -11,6 +11,7 @@ from ftcli.plans.depthwise import Depthwise
 from ftcli.plans.folding import FoldBN
 from ftcli.plans.forgetting import Forgetting
 from ftcli.plans.profile import Profile
+from ftcli.plans.samples import Sample
 from ftcli.plans.signals import StageDrift
 from ftcli.plans.training_plan import Precision
 
@@ -42,7 +43,8 @@ class Reuse:
 class TrainResult:
     """floor and ceiling are measured on validation, test once at the end; null where they do not apply.
 
-    `floor` is the linear probe, `ceiling` the best epoch in which the backbone trained.
+    `floor` is the linear probe, `ceiling` the best epoch in which the backbone trained; of a language model the
+    network as it was opened, and the best epoch.
     """
 
     run: str
@@ -95,8 +97,14 @@ class TrainResult:
     """How far each stage of best.safetensors lies from where it began; empty in runs from before it was measured.
     metrics.jsonl has it of every epoch, in `signals`."""
 
+    samples: tuple[Sample, ...] = ()
+    """What a language model made of prompts, before and after; empty where there are no prompts, or classes."""
     forgetting: Forgetting | None = None
     """What the old classifier has lost; None where `forgetting` of the recipe does not ask."""
+
+    augment: tuple[str, ...] = ()
+    """How training images were varied, or what a frozen part made of them, by name; empty in runs from before it was
+    kept here."""
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)

@@ -13,6 +13,7 @@ from ftcli.events import Scores
 from ftcli.findings import Finding
 from ftcli.plans.forgetting import Forgetting
 from ftcli.plans.profile import profile_from
+from ftcli.plans.samples import Sample
 from ftcli.plans.signals import StageDrift
 from ftcli.workflows.result import Proof, Reuse, TrainResult
 
@@ -52,7 +53,9 @@ def _result_of(values: dict[str, Any]) -> TrainResult:
         "classes": tuple(values["classes"]),
         "frozen": proof,
         "findings": findings,
+        "augment": tuple(values.get("augment", ())),
         "drift": tuple(StageDrift(**stage) for stage in values.get("drift", ())),
+        "samples": tuple(Sample.from_dict(sample) for sample in values.get("samples", ())),
     }
     return TrainResult(**{**values, **scores, **rest})
 

@@ -15,7 +15,15 @@ from ftcli.recipe.load import load_recipe
 from ftcli.recipe.schema import Recipe
 from ftcli.workflows.prepare import Prepared, with_absolute_paths
 
-FREE = ("name", "checkpoint", "forgetting", "cache.disk_gb", "runtime.workers", "runtime.image_memory_gb")
+FREE = (
+    "name",
+    "checkpoint",
+    "forgetting",
+    "generation",
+    "cache.disk_gb",
+    "runtime.workers",
+    "runtime.image_memory_gb",
+)
 """Parts of a recipe that decide no number: a run may go on with others."""
 ADVICE = ("findings", "decisions", "fingerprint")
 SHOWN = 8
@@ -57,12 +65,12 @@ def _data_differences(record: Mapping[str, Any] | None, splits: DataSplits) -> I
     moved = [key for key in was if key in now and was[key] != now[key]]
     for keys, what in ((new, "are new"), (gone, "are gone"), (moved, "are in another part of the split")):
         if keys:
-            yield f"the data has changed: {len(keys)} images {what}, {keys[0]!r} first"
+            yield f"the data has changed: {len(keys)} examples {what}, {keys[0]!r} first"
     if (
         not (new or gone or moved)
         and record.get("examples", record_now["examples"]) != record_now["examples"]
     ):
-        yield "the data has changed: labels, weights or the order of the images are others"
+        yield "the data has changed: labels, weights or the order of the examples are others"
 
 
 def _stream_of(record: Mapping[str, Any]) -> dict[str, str]:

@@ -74,7 +74,7 @@ class SavedModel:
         inputs = self.preprocessing
         if isinstance(inputs, Tokenization):
             encoded = self.tokenizer.encode(examples)
-            return padded([text.tokens for text in encoded], inputs.max_length)
+            return padded([text.tokens for text in encoded], inputs)
         return torch.stack([center_crop(prepare(image, inputs), inputs.image_size) for image in examples])
 
     @cached_property

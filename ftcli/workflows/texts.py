@@ -16,11 +16,24 @@ from ftcli.recipe.schema import Recipe
 
 
 def must_take_the_task(recipe: Recipe, network: Network) -> None:
-    """Raises ModelError for an image classifier where texts are to be learned, and the other way round."""
-    if recipe.takes_texts:
-        tokenization_of(network)
-    else:
+    """Raises ModelError for an image classifier where texts are to be learned, and the other way round; for a
+
+    language model where classes are, or a text encoder where next tokens are.
+    """
+    if not recipe.takes_texts:
         _ = network.images
+        return
+    tokenization_of(network)
+    if network.language_model and not recipe.learns_tokens:
+        remedy = "choose a text encoder (bert, roberta, ...), or set task: causal_lm"
+        what = f"{network.backbone} is a language model, which has no classes"
+        raise ModelError(what, where="model.backbone", remedy=remedy)
+    if recipe.learns_tokens and not network.language_model:
+        remedy = (
+            "choose a language model: hf/OWNER/NAME, or hf/PATH of a folder, of type gpt2, llama, qwen2, ..."
+        )
+        what = f"{network.backbone} is a text encoder, which sees what it should say"
+        raise ModelError(what, where="model.backbone", remedy=remedy)
 
 
 def tokenization_of(network: Network) -> Tokenization:

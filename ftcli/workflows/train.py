@@ -49,6 +49,7 @@ from ftcli.workflows.forgetting import forgetting_meter, with_forgetting
 from ftcli.workflows.harm import explain_harm
 from ftcli.workflows.last_look import last_look
 from ftcli.workflows.out_of_fold import out_of_fold
+from ftcli.workflows.perplexity import perplexity_rose, perplexity_verdict
 from ftcli.workflows.predictions_table import predictions_table
 from ftcli.workflows.prepare import (
     Decoded,
@@ -62,9 +63,10 @@ from ftcli.workflows.prepare import (
 from ftcli.workflows.probe import floor_of
 from ftcli.workflows.profile import profile_of
 from ftcli.workflows.report_images import images_by_name
-from ftcli.workflows.result import Proof, Reuse, TrainResult
+from ftcli.workflows.result import Proof, Reuse, TrainResult, VerdictKind
 from ftcli.workflows.resume import find_run, saved_result
 from ftcli.workflows.same_plan import refuse_another_plan
+from ftcli.workflows.samples import WORDS, samples_after, samples_before
 from ftcli.workflows.tracking import tracked
 from ftcli.workflows.verdict import verdict_of
 from ftcli.workflows.watch import Watch
@@ -158,8 +160,9 @@ def _train(
 ) -> TrainResult:
     """Nothing is written before every image has been read: a run that cannot begin leaves nothing behind."""
     recorded, peak = run.recorded_precision(), PeakMemory(machine_for(recipe).device)
+    reading = f"reading {recipe.noun}s"
     with span("opening"):
-        prepared = prepare(recipe, lambda done, total: tell(Working("reading images", done, total)), recorded)
+        prepared = prepare(recipe, lambda done, total: tell(Working(reading, done, total)), recorded)
     refuse_another_plan(run, recipe, prepared)
     keeper, start = _keeper(recipe, prepared, run), start_of(prepared.network, prepared.plan)
     resumed = keeper.resume(prepared.network)
@@ -167,7 +170,7 @@ def _train(
         tell.go_on_with(resumed[0])
     tell.progress.notice(*prepared.plan.findings)
     with span("forecast"):
-        expected = forecast(prepared.plan, prepared.network, len(prepared.splits.streams[VAL]))
+        expected = forecast(prepared.plan, prepared.network, len(prepared.counted.streams[VAL]))
     tell(PlanReady(prepared.plan, str(run.path), prepared.notes, expected))
     for finding in keeper.noticed:
         tell(Noticed(finding))
@@ -176,8 +179,8 @@ def _train(
     with span("audit"):
         known = None if decoded is None else decoded.audits
         audit = gate(recipe, prepared.splits, tell, audit_command or audit_of(run, recipe), known)
-    with span("reading images", len(prepared.splits.examples)):
-        batches = image_batches(recipe, prepared, lambda d, n: tell(Working("reading images", d, n)), decoded)
+    with span(reading, len(prepared.splits.examples)):
+        batches = image_batches(recipe, prepared, lambda d, n: tell(Working(reading, d, n)), decoded)
     batches = replace(batches, tell=tell)
     batches.store.listen(lambda finding: tell(Noticed(finding)))
     if batches.store.in_memory:  # else loaders fork processes, which must not inherit an import half done
@@ -197,8 +200,13 @@ def _train(
             with span("floor"):
                 floors = None if decoded is None else decoded.floors
                 tell.progress.floor = floor_of(recipe, prepared, work, floors)
+        if tell.progress.floor is None and prepared.plan.floor == "before":
+            with span("floor"):
+                tell.progress.floor = work.evaluate(VAL)
         probed = time.perf_counter() - probing
+        samples = samples_before(recipe, work, run, resumed=resumed is not None)
         result = _perform(recipe, prepared, run, work, tell.progress, audit, started)
+        result = replace(result, samples=samples_after(recipe, work, run, samples))
         result = with_forgetting(result, meter, work, tell.progress)
         result = replace(result, peak_memory=peak.bytes, floor_seconds=probed)
         run.complete(result.to_dict())
@@ -233,11 +241,10 @@ def _perform(
     fit(work, progress)
     watch.end()
     floor, ceiling = _floor_and_ceiling(plan, progress)
-    metric = compared_by(plan.checkpoint_metric)
-    kind, verdict = verdict_of(floor, ceiling, plan.pretrained, metric, val_counts)
+    kind, verdict = _verdict(plan, floor, ceiling, val_counts)
     if kind == "below_floor":
         with span("explaining"):
-            work.tell(Noticed(explain_harm(work, watch.history())))
+            work.tell(Noticed(_harm(work, watch, floor, ceiling)))
     network.model.load_state_dict(_best_written(run))
     if network.adapters is not None:
         write_adapters(run.adapter, network)
@@ -245,10 +252,11 @@ def _perform(
     best = progress.best
     assert best is not None
     work.tell(Working("testing", 0))
-    with span("testing", len(prepared.splits.streams[TEST])):
+    with span("testing", len(prepared.counted.streams[TEST])):
         logits, labels = predict_stream(work, _phase_of(plan, best.phase), TEST)
     with span("report"):
-        run.write_test_predictions(predictions_table(logits, labels, work.batches.store.splits))
+        if plan.floor != "before":  # a language model has no answer for each example
+            run.write_test_predictions(predictions_table(logits, labels, work.batches.store.splits))
         report = report_of(logits, labels, plan.classes, plan.seed)
     train_counts = list(prepared.splits.count_per_class("train").values())
     if labels.ndim == 1:
@@ -280,9 +288,10 @@ def _perform(
         reuse=_reuse(work.prefixes.ledger),
         precision=plan.precision,
         views=max(phase.prefix.views if phase.prefix.kept else 0 for phase in plan.phases),
+        augment=plan.transforms,
         depthwise=plan.depthwise,
         fold_bn=plan.fold_bn,
-        test_without_leaks=scores_without_leaks(logits, labels, work.batches.store.splits, audit),
+        test_without_leaks=scores_without_leaks(logits, labels, work.batches.store, audit),
         profile=profile_of(work),
         drift=drift,
     )
@@ -321,7 +330,23 @@ def _floor_and_ceiling(plan: TrainingPlan, progress: Progress) -> tuple[Scores |
     if plan.floor == "itself":
         assert progress.best is not None
         return progress.best.scores, None
+    if plan.floor == "before":
+        return progress.floor, progress.best.scores if progress.best else None
     return progress.floor, progress.ceiling.scores if progress.ceiling else None
+
+
+def _verdict(
+    plan: TrainingPlan, floor: Scores | None, ceiling: Scores | None, val_counts: list[int]
+) -> tuple[VerdictKind, str]:
+    if plan.floor == "before" and floor is not None and ceiling is not None:
+        return perplexity_verdict(floor, ceiling, plan.pretrained)
+    return verdict_of(floor, ceiling, plan.pretrained, compared_by(plan.checkpoint_metric), val_counts)
+
+
+def _harm(work: Work, watch: Watch, floor: Scores | None, ceiling: Scores | None) -> Finding:
+    if work.plan.floor == "before" and floor is not None and ceiling is not None:
+        return perplexity_rose(work.plan, floor, ceiling)
+    return explain_harm(work, watch.history())
 
 
 def _reuse(ledger: Ledger) -> Reuse | None:
@@ -341,6 +366,8 @@ def _proof(progress: Progress) -> Proof:
 def _predict_command(run: RunFolder, splits: DataSplits) -> str:
     """A command that works as it stands: on a test image, which is saved first when the data has no files."""
     index = splits.streams["test"][0]
+    if not splits.classes:
+        return shlex.join(["ftcli", "generate", str(run.path), " ".join(splits.load(index).split()[:WORDS])])
     if splits.files is not None:
         path = splits.files[index]
     elif splits.texts:

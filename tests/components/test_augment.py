@@ -2,7 +2,7 @@ import pytest
 import torch
 from torchvision.transforms import v2
 
-from ftcli.components.augment import Off, Strong, Varied, described, mixing, transforms
+from ftcli.components.augment import Features, Flip, Off, Strong, Varied, described, mixing, transforms
 from ftcli.engine.seed import seeded
 from ftcli.plans.preprocessing import IMAGENET
 
@@ -43,6 +43,7 @@ def test_flip_can_be_turned_off(kind):
 
 EVERY = [
     Off(kind="none"),
+    Flip(kind="flip"),
     *(varied(kind, flip=flip) for kind in ("light", "standard", "strong") for flip in (True, False)),
     Strong(kind="strong", policy="rand_augment"),
 ]
@@ -62,6 +63,14 @@ def test_the_plan_names_sizes_and_shares():
     assert described(Varied(kind="light", mix="cutmix", mix_alpha=0.5), SMALL)[-1] == "CutMix(0.5)"
     rand = next(t for t in transforms(EVERY[-1], SMALL) if isinstance(t, v2.RandAugment))
     assert f"RandAugment({rand.num_ops}, {rand.magnitude})" in described(EVERY[-1], SMALL)
+
+
+def test_features_are_named_with_what_is_done_to_them():
+    for given, named in (
+        ({}, "FeatureBrightness(0.1, per channel)"),
+        ({"op": "posterize", "per_channel": False, "strength": 0.5}, "FeaturePosterize(0.5)"),
+    ):
+        assert described(Features(kind="features", **given), SMALL) == ("CenterCrop(32)", named)
 
 
 def test_nothing_is_mixed_unless_asked_for():

@@ -19,7 +19,9 @@ from ftcli.plans.data_splits import DataSplits, apply_split_record, split_record
 from ftcli.registry import implementation, kinds, union_of
 
 KINDS = list(kinds("data"))
-OPTIONAL = {"hf_dataset": "datasets"}
+WITHOUT_CLASSES = ("corpus", "corpus_csv", "python_docs")
+WITH_CLASSES = [kind for kind in KINDS if kind not in WITHOUT_CLASSES]
+OPTIONAL = {"hf_dataset": "datasets", "text_hf_dataset": "datasets"}
 """Kind -> the package that it needs beside those of ftcli."""
 
 
@@ -42,13 +44,17 @@ def recipes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any
     if find_spec("datasets"):
         _write_arrow(root)
     return {
+        "corpus": {"path": str(root / "texts")},
+        "corpus_csv": {"path": str(root / "texts.csv")},
         "csv": {"path": str(root / "list.csv")},
         "digits": {},
         "docstrings": {},
         "folder": {"path": str(root / "images")},
         "hf_dataset": {"path": str(root / "arrow")},
+        "python_docs": {},
         "text_csv": {"path": str(root / "texts.csv")},
         "text_folder": {"path": str(root / "texts")},
+        "text_hf_dataset": {"path": str(root / "table.parquet")},
         "torchvision": {"path": str(root), "name": "MNIST"},
         "webdataset": {"path": str(root / "data-{00..02}.tar")},
     }
@@ -91,6 +97,9 @@ def _write_arrow(root: Path) -> None:
         {"image": files, "label": [i // 12 for i in range(36)]}, features=features
     )
     rows.save_to_disk(root / "arrow")
+    texts = [f"a text of {name}, the {number}th" for name in names for number in range(12)]
+    labels = [name for name in names for _ in range(12)]
+    datasets.Dataset.from_dict({"text": texts, "label": labels}).to_parquet(root / "table.parquet")
 
 
 def _write_mnist(raw: Path) -> None:
@@ -121,7 +130,15 @@ def test_the_streams_are_disjoint_and_cover_everything(recipes: dict[str, Any], 
     assert all(list(indices) == sorted(indices) for indices in splits.streams.values())
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", WITHOUT_CLASSES)
+def test_documents_of_a_corpus_have_no_class(recipes: dict[str, Any], kind: str) -> None:
+    splits = _open(recipes, kind)
+    assert splits.classes == ()
+    assert {example.label for example in splits.examples} == {()}
+    assert splits.count_per_class("train") == {}
+
+
+@pytest.mark.parametrize("kind", WITH_CLASSES)
 def test_every_class_stands_in_every_stream_that_was_split_off(recipes: dict[str, Any], kind: str) -> None:
     splits = _open(recipes, kind)
     assert len(set(splits.classes)) == len(splits.classes)

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from ftcli.components.backbone import hf
+from ftcli.components.backbone._decoder_families import DECODERS
 from ftcli.components.backbone._text_families import FAMILIES
 from ftcli.components.head import Linear
 from ftcli.engine.build import build_network
@@ -132,7 +133,7 @@ _EVERY: dict[str, dict[str, Any]] = {
     **{f"{name}+teacher": values for name, values in WITH_TEACHER.items()},
     **{f"{name}+classifier": values for name, values in FINE_TUNED.items()},
 }
-KNOWN = set(hf.names()) - set(FAMILIES)
+KNOWN = set(hf.names()) - set(FAMILIES) - set(DECODERS)
 if "metaclip_2_vision_model" not in KNOWN:
     KNOWN.discard("metaclip_2")  # in transformers 5.0 it opens, and what is kept of it does not
 CONFIGS = {name: values for name, values in _EVERY.items() if name.partition("+")[0] in KNOWN}

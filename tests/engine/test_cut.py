@@ -8,8 +8,9 @@ from ftcli.components.head import Linear
 from ftcli.engine.build import build_network
 from ftcli.engine.cut import Cut, cut_at, highest_cut, proved
 from ftcli.engine.freeze import enter_eval_mode
-from ftcli.engine.frozen_calls import evaluating, record
+from ftcli.engine.frozen_calls import evaluating
 from ftcli.engine.network import Network
+from ftcli.engine.recording import record
 from ftcli.plans.layer_map import Layer, LayerMap, Parameter
 from ftcli.plans.preprocessing import Preprocessing
 from tests.cuts import boundaries, forward_of, freeze_below, gradients, some_images

@@ -40,7 +40,9 @@ def test_gradients_are_those_of_finite_differences(shape):
 
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_gradients_are_those_of_torch(shape, precision):
+def test_gradients_are_those_of_torch(shape, precision, monkeypatch):
+    """In every shape, also where it does not pay."""
+    monkeypatch.setattr(depthwise, "_pays", lambda width, columns, stride: True)
     tensors, stride, padding = drawn(shape)
 
     def gradients(change):
@@ -90,6 +92,17 @@ def test_wide_depthwise_kernels_alone_are_taken(module, is_taken):
     assert kinds_of_backward(module, images) == [expected]
 
 
+@pytest.mark.parametrize(
+    ("columns", "width", "stride", "is_taken"),
+    [(5, 5, 1, True), (5, 4, 1, False), (7, 7, 1, True), (7, 6, 1, False), (5, 5, 2, True), (7, 9, 2, False)],
+)
+def test_where_it_was_measured_to_lose_it_is_left_alone(columns, width, stride, is_taken):
+    module = nn.Conv2d(4, 4, columns, stride=stride, padding=columns // 2, groups=4)
+    images = torch.randn(2, 4, 9, width).to(memory_format=LAST).requires_grad_()
+    expected = "DepthwiseConv2dBackward" if is_taken else "ConvolutionBackward0"
+    assert kinds_of_backward(module, images) == [expected]
+
+
 def test_a_frozen_kernel_is_left_alone():
     module = nn.Conv2d(4, 4, 5, padding=2, groups=4).requires_grad_(False)
     images = torch.randn(2, 4, 9, 9).to(memory_format=LAST).requires_grad_()
@@ -109,7 +122,7 @@ def test_a_network_learns_the_same():
 
     torch.manual_seed(0)
     model = timm.create_model("tf_efficientnet_lite0", num_classes=3).to(memory_format=LAST).eval()
-    images = torch.randn(2, 3, 64, 64).to(memory_format=LAST)
+    images = torch.randn(2, 3, 160, 160).to(memory_format=LAST)
     gradients = []
     for forward in (model, in_pieces(model)):
         model.zero_grad()
@@ -126,3 +139,5 @@ def test_a_network_learns_the_same():
         scale = whole[name].abs().max().item()
         torch.testing.assert_close(pieces[name], whole[name], rtol=1e-4, atol=1e-4 * scale)
     assert kinds_of_backward(model, images).count("DepthwiseConv2dBackward") == len(wide)
+    small = images[..., :64, :64].contiguous(memory_format=LAST)
+    assert kinds_of_backward(model, small).count("DepthwiseConv2dBackward") == 3, "the others see 4x4 and 2x2"

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from ftcli.components.augment import Off, Varied
+from ftcli.components.augment import Flip, Off, Varied
 from ftcli.engine.batches import ImageBatches
 from ftcli.engine.images import ImageStore
 from ftcli.engine.kept import Kept, KeptBatches, Ledger
@@ -84,6 +84,27 @@ def test_an_example_taken_twice_is_varied_anew():
     assert not torch.equal(batch.inputs[1], batch.inputs[2])
     (once,) = image_batches(made).training(0, Varied(kind="light"), lambda epoch: [1, 0, 2])
     assert torch.equal(once.inputs[0], batch.inputs[0])
+
+
+def test_kept_views_are_taken_by_the_coins_that_mirror_images():
+    """Also where the epoch takes an example more than once, and where it goes on at a later batch."""
+    batches, flip = image_batches(splits()), Flip(kind="flip")
+    views = tuple(pixels(batches.view(view, flip)) for view in (0, 1))
+    labels = torch.tensor(LABELS)
+    kept = KeptBatches(views, labels, 16, 0, "cpu", Ledger(), tuple(range(len(LABELS))), by_coin=True)
+    order = order_of("balanced", splits(), 0)
+    for epoch, first in ((0, 0), (1, 0), (1, 3)):
+        shown = list(batches.training(epoch, flip, order, first=first))
+        taken = list(kept.training(epoch, order, first))
+        assert [batch.indices for batch in shown] == [batch.indices for batch in taken]
+        assert all(torch.equal(one.inputs, two.inputs) for one, two in zip(shown, taken, strict=True))
+    assert not torch.equal(
+        shown[0].inputs, next(batches.training(1, Off(kind="none"), order, first=3)).inputs
+    )
+
+
+def pixels(batches):
+    return Kept(torch.cat([batch.inputs for batch in batches]), 0.0)
 
 
 def test_positions_are_those_of_the_train_stream():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -109,11 +110,12 @@ def test_a_damaged_tokenizer_is_refused() -> None:
 
 def test_a_batch_is_as_wide_as_its_longest_text_rounded_up() -> None:
     texts = [torch.arange(1, 4, dtype=torch.int32), torch.arange(1, 11, dtype=torch.int32)]
-    batch = padded(texts, 512)
+    inputs = Tokenization(12, 60)
+    batch = padded(texts, inputs)
     assert batch.shape == (2, 16)
     assert batch[0].tolist() == [1, 2, 3] + [PAD] * 13
-    assert padded(texts, 12).shape == (2, 12), "no wider than the network takes"
-    assert padded(texts[:1], 512).shape == (1, 8)
+    assert padded(texts, replace(inputs, most=12)).shape == (2, 12), "no wider than the network takes"
+    assert padded([*texts, torch.zeros(17, dtype=torch.int32)], inputs).shape == (3, 32)
 
 
 def test_the_content_of_a_text_is_that_of_its_tokens() -> None:

@@ -12,6 +12,7 @@ from ftcli.engine.prefix_cost import forward_flops
 from ftcli.engine.training_flops import step_flops
 from ftcli.plans.preprocessing import Preprocessing
 from ftcli.registry import kinds
+from tests.text_models import new_text_network
 from tests.toys import EFFICIENTNET, RESNET, VIT
 
 SIDE = 8
@@ -64,3 +65,17 @@ def test_a_whole_network_takes_two_to_three_forward_passes(name: str) -> None:
     head = frozenset(p.name for p in network.layer_map.in_stages(["head"]))
     assert step_flops(network, head).backward < 0.1 * found.forward
     assert all(p.device == torch.device("meta") for p in network.model.parameters())
+
+
+@pytest.mark.parametrize("tokens", [9.0, 24.0])
+def test_of_a_text_by_hand(tokens: float) -> None:
+    """A BERT's matrix products, and those of its attention; the pooler and the head see one token."""
+    pytest.importorskip("transformers")
+    width, hidden, layers, classes, length = 16, 32, 3, 7, int(tokens)
+    block = 2 * length * (4 * width * width + 2 * width * hidden) + 4 * length * length * width
+    whole = layers * block + 2 * width * width + 2 * width * classes
+    network = new_text_network("bert", meta=True, classes=classes)
+    found = step_flops(network, frozenset(p.name for p in network.layer_map.parameters), tokens)
+    assert found.forward == whole
+    assert 1.9 * whole < found.backward < 2.6 * whole
+    assert step_flops(network, frozenset(), tokens).backward == 0

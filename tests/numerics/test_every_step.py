@@ -31,6 +31,16 @@ CASES: dict[str, dict[str, Any]] = {
         "augment": "light",
         "train": {"epochs": 2, "batch_size": 14},
     },
+    "varied features, drawn": {
+        "strategy": "feature_extraction",
+        "augment": {"kind": "features", "strength": 0.5},
+        "train": {"epochs": 2, "batch_size": 14, "sampler": "balanced"},
+    },
+    "mirrored, drawn": {
+        "strategy": "feature_extraction",
+        "augment": "flip",
+        "train": {"epochs": 3, "batch_size": 14, "sampler": "balanced"},
+    },
     "accumulation, mixed and drawn": {
         "augment": {"kind": "strong", "mix": "mixup"},
         "train": {"epochs": 2, "batch_size": 7, "accumulation": 3, "sampler": "balanced"},

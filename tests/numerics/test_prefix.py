@@ -45,6 +45,12 @@ CASES = {
         "strategy": "partial",
         "train": {"epochs": 2, "batch_size": 8, "sampler": "balanced"},
     },
+    "drawn, mirrored": {
+        "strategy": "partial",
+        "augment": "flip",
+        "train": {"epochs": 3, "batch_size": 8, "sampler": "balanced"},
+        "runtime": {"device": "cpu", "exact": True},
+    },
 }
 
 
@@ -91,10 +97,17 @@ def test_the_first_epochs_of_repeated_views_are_those_of_fresh_ones(digits, tmp_
     assert kept[2:] != anew[2:]
 
 
-@pytest.mark.parametrize("sampler", ["shuffle", "balanced"])
-def test_views_that_do_not_fit_are_the_same_ones_computed_again(sampler, digits, tmp_path):
+@pytest.mark.parametrize(
+    ("strategy", "augment", "sampler"),
+    [
+        ("partial", "light", "shuffle"),
+        ("partial", "light", "balanced"),
+        ("feature_extraction", "flip", "balanced"),
+    ],
+)
+def test_views_that_do_not_fit_are_the_same_ones_computed_again(strategy, augment, sampler, digits, tmp_path):
     train = {"epochs": 4, "batch_size": 8, "sampler": sampler}
-    made = pretrained(digits, tmp_path, strategy="partial", augment="light", train=train, cache={"views": 2})
+    made = pretrained(digits, tmp_path, strategy=strategy, augment=augment, train=train, cache={"views": 2})
     run(made, tmp_path / "kept")
     small = made.model_copy(
         update={
@@ -172,6 +185,27 @@ def test_what_lies_folded_on_the_disk_is_not_folded_again(digits, tmp_path, monk
     assert cold.reuse.computed > warm.reuse.computed == 0
     assert same_bits(tmp_path / "cold", tmp_path / "warm")
     assert scores(tmp_path / "cold") == scores(tmp_path / "warm")
+
+
+def test_mirror_images_are_those_of_every_seed(digits, tmp_path, monkeypatch):
+    """And plain ones those of a run that augments nothing."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    split = tmp_path / "split.json"
+    train = {"epochs": 3, "batch_size": 8}
+
+    def made(seed, augment):
+        kind = {"split": {"file": str(split)}} if split.exists() else {}
+        data = {"kind": "folder", "path": str(digits), "image_size": 32, **kind}
+        sections = {"strategy": "feature_extraction", "augment": augment, "train": train}
+        return pretrained(digits, tmp_path, data=data, seed=seed, **sections)
+
+    plain = run(made(0, "none"), tmp_path / "plain")
+    split.write_text((tmp_path / "plain" / "split.json").read_text())
+    first, second = (run(made(seed, "flip"), tmp_path / f"seed {seed}") for seed in (0, 1))
+    count = len(json.loads(split.read_text())["streams"]["train"])
+    assert plain.reuse.computed > count
+    assert (first.reuse.computed, second.reuse.computed) == (count, 0)
+    assert not same_bits(tmp_path / "seed 0", tmp_path / "seed 1")
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from ftcli.planner.advise import Advice, Streams, recommend
 from ftcli.planner.cautions import overfitting
 from ftcli.planner.compute import cheaper
 from ftcli.planner.domain import DISTANCES, parse_domain
+from ftcli.planner.measured import EVIDENCE
 from ftcli.planner.table_rows import Case
 from ftcli.plans.layer_map import LayerMap
 from ftcli.recipe.check import check
@@ -45,7 +46,7 @@ def test_where_all_agree_it_is_said() -> None:
     told = advice(500, "close", 10)
     assert told.chosen.table == "B"
     assert told.why == "no table disagrees"
-    assert [fired.table for fired in told.tables] == ["B", "A", "D", "C"]
+    assert [fired.table for fired in told.tables] == ["M", "B", "A", "D", "C"]
     assert all(fired.agrees for fired in told.tables)
 
 
@@ -55,6 +56,7 @@ def test_where_they_disagree_the_winner_and_its_ground_are_named() -> None:
         "A and C disagree; table B wins, for it knows the images per class, which say more than totals"
     )
     assert [(fired.table, fired.agrees) for fired in told.tables] == [
+        ("M", True),
         ("B", True),
         ("A", False),
         ("D", True),
@@ -62,9 +64,26 @@ def test_where_they_disagree_the_winner_and_its_ground_are_named() -> None:
     ]
 
 
+def test_what_was_measured_wins_where_it_was_measured_and_the_evidence_is_named() -> None:
+    told = advice(200, "0.84", 10)
+    assert (told.chosen.table, told.chosen.strategy) == ("M", "full")
+    assert told.why == f"D and C disagree; table M wins, for it was measured in {EVIDENCE}"
+    assert {fired.table: fired.agrees for fired in told.tables} == {
+        "M": True,
+        "B": True,
+        "A": True,
+        "D": False,
+        "C": False,
+    }
+    assert "# Table M: " in recipe_text(told)
+    assert advice(650, "0.84", 10).chosen.table == "B"
+    assert advice(200, "0.84").chosen.table == "D"
+
+
 @pytest.mark.parametrize(
     ("images", "domain", "classes", "winner"),
     [
+        (200, "0.84", 10, "M"),
         (5_000, "close", 10, "B"),
         (5_000, "close", None, "A"),
         (5_000, "far", None, "D"),
@@ -77,12 +96,12 @@ def test_the_order_of_trust(images: int, domain: str, classes: int | None, winne
 
 def test_a_row_that_leaves_a_choice_does_not_disagree_with_it() -> None:
     fired = {f.table: f.agrees for f in advice(2_000_000, "far", 100).tables}
-    assert fired == {"B": True, "A": True, "D": True, "C": False}
+    assert fired == {"M": True, "B": True, "A": True, "D": True, "C": False}
 
 
 def test_a_silent_table_says_nothing() -> None:
     silent = {f.table for f in advice(5_000, "far").tables if f.row is None}
-    assert silent == {"A", "B"}
+    assert silent == {"M", "A", "B"}
 
 
 def test_norm_follows_the_recipe_s_own_policy() -> None:

@@ -8,7 +8,8 @@ from ftcli.errors import UsageError
 from ftcli.planner.compute import Compute, cheaper, parse_compute
 from ftcli.planner.domain import parse_domain
 from ftcli.planner.table_rows import Case
-from ftcli.planner.tables import CAREFUL, HEAD, UPPER, winning_row
+from ftcli.planner.tables import CAREFUL, HEAD, UPPER
+from ftcli.planner.trusted import winning_row
 
 
 def test_a_device_or_minutes() -> None:

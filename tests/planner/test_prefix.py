@@ -38,6 +38,11 @@ def test_where_everything_trains_nothing_is_kept():
         ({"augment": "light", "train": {"epochs": 10}, "runtime": {"exact": True}}, 0, "runtime.exact"),
         ({"augment": "none", "runtime": {"exact": True}}, 1, "every epoch sees the same images"),
         ({"augment": {"kind": "light", "mix": "mixup"}, "train": {"epochs": 10}}, 0, "mixed anew"),
+        ({"augment": "flip", "train": {"epochs": 3}}, 2, "as it is and mirrored"),
+        ({"augment": "flip", "train": {"epochs": 2}}, 0, "no fewer than the two"),
+        ({"augment": "flip", "cache": {"views": "fresh"}}, 2, "as it is and mirrored"),
+        ({"augment": "flip", "runtime": {"exact": True}}, 2, "as it is and mirrored"),
+        ({"augment": "flip", "cache": {"prefix": "off"}}, 0, "cache.prefix is off"),
         ({"augment": "none", "cache": {"prefix": "off"}}, 0, "cache.prefix is off"),
     ],
 )

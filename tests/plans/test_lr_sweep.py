@@ -85,6 +85,19 @@ def test_of_a_stage_only_what_it_adds_counts() -> None:
     assert unmoved.suggestion is None
 
 
+def test_a_stage_is_lost_where_the_loss_leaves_the_others_for_good() -> None:
+    """A network whose loss saturates: it never grows to several times its best."""
+    others = (2.1,) * 101
+    saturates = [2.1 + 2.8 / (1 + (0.03 / lr) ** 4) for lr in LRS]
+    found = sweep([2.1, *saturates], stage="layer4", reference=others)
+    assert not diverged(found.losses)
+    assert found.diverges_at is not None
+    assert 0.01 < found.diverges_at < 0.1
+    comes_back = [2.1 + (2.8 if 1e-3 < lr < 1e-2 else 0.0) for lr in LRS]
+    assert sweep([2.1, *comes_back], stage="layer4", reference=others).diverges_at is None
+    assert sweep([2.1, *saturates]).diverges_at is None
+
+
 def test_where_the_others_diverge_nothing_is_said() -> None:
     lost = (2.0, 1.0, 50.0)
     found = sweep([2.0, 1.0, 60.0], stage="layer1", reference=lost)

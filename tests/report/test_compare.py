@@ -22,7 +22,7 @@ def test_every_number_is_there_at_any_width(width: int) -> None:
     assert best[1:3] == ["96.0%", "1.4"], "the best comes first"
     for number in ("3.38M", "12,810", "6,400", "4.56T", "1 min 23 s", "987.0 MiB"):
         assert number in text
-    assert "catches up with full, lr=1e-3 at about 690 training images" in " ".join(text.split())
+    assert "catches up with full, lr=1e-3 at about 690 training examples" in " ".join(text.split())
     assert max(len(line) for line in text.splitlines()) <= width
     assert ("c  scratch" in text) == (width > 63), "a plot is whole or not there"
 
@@ -37,8 +37,8 @@ def test_what_is_sure_and_what_is_not() -> None:
 
 def test_curves_side_by_side() -> None:
     lines = in_pipe(compare_view(FOUND)).splitlines()
-    at = next(number for number, line in enumerate(lines) if line.startswith("training images"))
-    assert lines[at].split() == ["training", "images", "50", "200", "800"]
+    at = next(number for number, line in enumerate(lines) if line.startswith("training examples"))
+    assert lines[at].split() == ["training", "examples", "50", "200", "800"]
     assert lines[at + 4].split() == ["scratch", "20.0%", "±1.4", "60.0%", "±1.4", "96.0%", "±1.4"]
 
 
@@ -77,7 +77,7 @@ def test_runs_of_different_sizes_are_all_told() -> None:
     """Folders that were there: what each was trained on is a column, and there is no curve of one point."""
     cells = (cell("mine", 800, 0.9), cell("hers", 640, 0.8))
     text = in_pipe(compare_view(replace(FOUND, cells=cells, paired=(), crossover=None)))
-    assert "2 variants, 2 seeds, 640 to 800 training images" in text
+    assert "2 variants, 2 seeds, 640 to 800 training examples" in text
     rows = [line.split() for line in text.splitlines()]
     assert [row[:2] for row in rows if row[:1] in (["mine"], ["hers"])][:2] == [
         ["mine", "800"],

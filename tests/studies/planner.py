@@ -6,7 +6,8 @@ python -m tests.studies.planner --out RESULTS.jsonl [--fashion-mnist FOLDER] [--
 FOLDER holds Fashion-MNIST's four files, PACKAGE is an unpacked emoji-datasource package; scikit-learn's digits need
 neither. A cell is a source, a number of labelled pictures, of which 15% validate, and a seed. In each every strategy is
 trained with the rates that the tables give it, the planner's own epochs, batches and BatchNorm, and the augmentation
-that the tables give the domain (none for the head alone); and the planner's own recipe, where it is none of these.
+that the tables give the domain (none for the head alone); and what the published tables advise, and the planner's own
+recipe, where these are none of those.
 About a thousand other pictures of the source test them all. A run is one line of RESULTS.jsonl; what stands there is
 not run again, so that a study that was stopped goes on. `--show` runs nothing: accuracy and regret of what there is.
 Each run is tested at the epochs that several ways of picking the best one take; `--pick` says which is shown. The
@@ -34,13 +35,15 @@ from ftcli.planner.advise import Advice, Streams, recommend
 from ftcli.planner.compute import Compute
 from ftcli.planner.table_rows import Rates, Row, Strategy
 from ftcli.planner.tables import DIFFERENTIAL, FRESH, GRADED, HEAD, UPPER
+from ftcli.planner.trusted import PUBLISHED as PUBLISHED_TABLES
+from ftcli.planner.trusted import winning_row
 from ftcli.workflows.advise import Task, advise
 from ftcli.workflows.init import default_backbone
 from ftcli.workflows.look_at_data import look_at_data
 from tests.benchmarks.speed.machine import commit, machine
 from tests.studies.bare_run import PICKS, bare_run
 from tests.studies.planner_data import Pictures, digits, emoji, emoji_source, fashion, write_cell
-from tests.studies.planner_results import PLANNER, Cell, results, show
+from tests.studies.planner_results import PLANNER, PUBLISHED, Cell, results, show
 
 IMAGE_SIZE = 64
 VAL_SHARE = 0.15
@@ -56,7 +59,7 @@ STRATEGIES: dict[str, tuple[Strategy, int | None, Rates]] = {
 
 
 def recipes(folder: Path, backbone: str, flip: bool) -> tuple[dict[str, dict[str, Any]], dict[str, Any]]:
-    """By strategy, the planner's own last; and what the planner saw and said: it does not see the test."""
+    """By strategy, what is advised last; and what the planner saw and said: it does not see the test."""
     looked = look_at_data(folder / "train", None, backbone, lambda event: None)
     num_images = looked.task.case.num_images
     streams = Streams(round((1 - VAL_SHARE) * num_images), round(VAL_SHARE * num_images), 0)
@@ -71,6 +74,8 @@ def recipes(folder: Path, backbone: str, flip: bool) -> tuple[dict[str, dict[str
         "advised": asdict(chosen) | {"trains": chosen.trains},
     }
     texts = {name: recipe_text(_as(row, task, planned.advice)) for name, row in _rows(planned.advice)}
+    published = winning_row(task.case, PUBLISHED_TABLES)
+    texts[PUBLISHED] = recipe_text(_as(published, task, planned.advice))
     texts[PLANNER] = planned.recipe
     return {name: _for_the_study(text, folder, flip) for name, text in texts.items()}, told
 
@@ -170,7 +175,7 @@ def sources(fashion_mnist: Path | None, packages: list[Path]) -> dict[str, Calla
 def run(asked: argparse.Namespace, found: dict[str, Callable[[], Pictures]]) -> None:
     """The small sizes of all sources first: a study that is cut short has them all."""
     write_line(asked.out, circumstances(asked))
-    wanted = [*asked.strategies, PLANNER]
+    wanted = [*asked.strategies, PUBLISHED, PLANNER]
     pictures = {name: found[name]() for name in asked.only or found}
     for size in asked.sizes:
         for seed in asked.seeds:

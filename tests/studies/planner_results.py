@@ -9,7 +9,8 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-PLANNER = "planner"
+PUBLISHED, PLANNER = "published", "planner"
+"""What the published tables alone advise, and what `ftcli plan` does, which knows what was measured here, too."""
 Cell = tuple[str, int, int]
 """A source, a number of labelled pictures, a seed."""
 Means = Mapping[tuple[str, int], Mapping[str, float]]
@@ -56,7 +57,8 @@ def regrets(accuracy: Means, name: str, among: list[str]) -> dict[tuple[str, int
 def show(found: Mapping[Cell, Mapping[str, Mapping[str, Any]]], strategies: list[str]) -> None:
     """Accuracy by cell, the mean over seeds; the regret of the planner and of always doing the same."""
     accuracy = means(found)
-    names = [*(name for name in strategies if any(name in run for run in accuracy.values())), PLANNER]
+    known = (*strategies, PUBLISHED)
+    names = [*(name for name in known if any(name in run for run in accuracy.values())), PLANNER]
     regret = regrets(accuracy, PLANNER, strategies)
     print(f"{'':<24}{'':>6}" + "".join(f"{name:>15}" for name in names) + f"{'regret':>9}")
     for cell, run in accuracy.items():

@@ -171,7 +171,7 @@ def test_a_class_that_has_nothing_but_doubtful_labels(tmp_path: Path) -> None:
     rows = [row(name, ("train", "val", "test")[i // 2 % 3]) for i, name in enumerate(names)]
     rows += ["other.png,rare,train,,"]
     path = shutil.move(manifest(tmp_path, rows), tmp_path / "digits" / "list.csv")
-    with pytest.raises(DataError, match="no training images are left of 'rare'"):
+    with pytest.raises(DataError, match="no training examples are left of 'rare'"):
         mended(path, tmp_path / "split.json")
 
 

@@ -106,15 +106,13 @@ def test_a_planned_lr_that_explodes_is_told_and_a_calm_one_is_written(digits):
     assert finding.where == "full, optimizer.lr"
     edge = result.sweeps[0].diverges_at
     assert edge is not None
-    assert float(values_to_write(result, made)["optimizer.lr"]) <= edge / 9
+    assert float(values_to_write(result)["optimizer.lr"]) <= edge / 9
 
 
 def test_what_is_written(staged, digits):
-    values = values_to_write(staged, recipe(digits, strategy="full"))
+    values = values_to_write(staged)
     stages = [s.stage for s in staged.sweeps[1:]]
     assert [part.split(":")[0] for part in values["layer_lr"].split("{")[2].rstrip("}").split(", ")] == stages
-    uniform = recipe(digits, strategy="full", layer_lr="uniform")
-    assert "layer_lr" not in values_to_write(staged, uniform)
 
 
 def test_no_such_phase(digits):

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from ftcli.errors import ModelError
 
+from ._decoder_families import DECODERS
 from ._errors import unsupported
 from ._hf_library import library, quietly
 from ._opened import build, is_below, is_classifier
@@ -119,8 +120,11 @@ def _class_name(model_type: str, architectures: Any, name: str) -> str:
     if model_type in FEATURES:
         return FEATURES[model_type]
     if not of_type:
-        texts = ", ".join(sorted(FAMILIES))
-        why = f"transformers has no image classifier of type {model_type!r}, and of text encoders these can be: {texts}"
+        texts, decoders = ", ".join(sorted(FAMILIES)), ", ".join(sorted(DECODERS))
+        why = (
+            f"transformers has no image classifier of type {model_type!r}; of text encoders these can: {texts}; of "
+            f"language models these: {decoders}"
+        )
         raise unsupported(f"hf/{name}", why)
     return of_type[0]
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ftcli.plans.inputs import Inputs
+from ftcli.plans.inputs import Inputs, is_packed
 
 from ._depth import Depth
 
@@ -38,6 +38,11 @@ class Opened:
     tail: tuple[str, ...] = ()
     """Modules from the features to the logits in the order of their calls, the classifier's among them, where layers
     before it are as new as a head. Empty: the head is what replaces `heads`."""
+
+    @property
+    def language_model(self) -> bool:
+        """Whether it says the next token at every place; its own head stays, and `heads` are no place for a new one."""
+        return is_packed(self.preprocessing)
 
     @property
     def head_modules(self) -> tuple[str, ...]:

@@ -1,4 +1,5 @@
-"""Backbones of transformers: image classifiers, vision models whose pooled features a head can take, text encoders.
+"""Backbones of transformers: image classifiers, vision models whose pooled features a head can take, text encoders,
+language models.
 
 `hf/MODEL_TYPE` is an architecture with its usual config and no weights, `hf/OWNER/NAME` a repository on the
 Hugging Face hub, `hf/PATH` a folder that begins with `.`, `/` or `~`. Weights are read as safetensors alone, and
@@ -13,7 +14,9 @@ from typing import Any
 from ftcli.errors import ModelError
 from ftcli.plans.preprocessing import Preprocessing
 
+from ._decoder_families import DECODERS
 from ._errors import no_such_model, unsupported, wrong_size
+from ._hf_causal import open_causal
 from ._hf_depth import depth_of
 from ._hf_files import Files, find_files, is_path, is_repository
 from ._hf_images import images_of, usual_images
@@ -53,7 +56,7 @@ def names() -> list[str]:
         from transformers.models.auto.modeling_auto import (
             MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING_NAMES as classifiers,
         )
-    return sorted(({*classifiers, *FEATURES, *FAMILIES} & set(known)) - set(_EXCEPTIONS))
+    return sorted(({*classifiers, *FEATURES, *FAMILIES, *DECODERS} & set(known)) - set(_EXCEPTIONS))
 
 
 def exceptions() -> dict[str, str]:
@@ -101,6 +104,8 @@ def open_model(
     files, values = _find(name, config)
     if values.get("model_type") in FAMILIES:
         return open_text(name, files, values, weights, image_size, meta=meta)
+    if values.get("model_type") in DECODERS:
+        return open_causal(name, files, values, weights, image_size, meta=meta)
     plan = plan_of(values, name)
     own = _images(name, files, plan)
     size = image_size or own.image_size

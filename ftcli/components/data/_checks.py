@@ -55,7 +55,7 @@ def _each_has(splits: DataSplits, fact: str, remedy: str) -> None:
 
 
 def _none_of_this_kind(splits: DataSplits, fact: str) -> str:
-    kind = "text_csv" if splits.texts else "csv"
+    kind = ("text_csv" if splits.classes else "corpus_csv") if splits.texts else "csv"
     listed = f"list the {splits.noun}s in a CSV file with a column {fact} (data.kind: {kind})"
     return f"data of this kind has no {fact}s: {listed}"
 
@@ -67,14 +67,19 @@ def quoted(names: Iterable[str]) -> str:
 _GROUPS = {
     "folder": "set data.group to a regular expression that finds the group in every image's path, in parentheses: "
     "patient(\\d+)",
+    "corpus": "set data.group to a regular expression that finds the group in every file's path, in parentheses: "
+    "([^/]+)/",
+    "corpus_csv": "fill the column that data.group_column names (group by default) in every row",
     "csv": "fill the column that data.group_column names (group by default) in every row",
     "hf_dataset": "name the column of groups, which no row may leave empty: data.group_column",
+    "text_hf_dataset": "name the column of groups, which no row may leave empty: data.group_column",
     "text_csv": "fill the column that data.group_column names (group by default) in every row",
     "webdataset": "give each sample a .json with a field group",
 }
 _TIMES = {
     "csv": "fill the column that data.time_column names (time by default) in every row",
     "hf_dataset": "name the column of times, which no row may leave empty: data.time_column",
+    "text_hf_dataset": "name the column of times, which no row may leave empty: data.time_column",
     "text_csv": "fill the column that data.time_column names (time by default) in every row",
     "webdataset": "give each sample a .json with a field time",
 }

@@ -86,6 +86,11 @@ def complete(splits: DataSplits, shares: Split, seed: int, kind: str = "") -> Da
     images in train, or too few to divide.
     """
     check_classes(splits)
+    return divided(splits, shares, seed, kind)
+
+
+def divided(splits: DataSplits, shares: Split, seed: int, kind: str = "") -> DataSplits:
+    """`complete` for data that need not have classes."""
     if shares.file is not None:
         done = _as_recorded(splits, shares, shares.file, kind)
     else:

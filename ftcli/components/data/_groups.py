@@ -103,7 +103,7 @@ def _distance(splits: DataSplits, rest: list[int], part: list[int], share: float
     gone = sum(taken[label] == count for label, count in there.items())
     lacking = sum(label not in taken for label in there)
     off = sum(abs(taken[label] / count - share) for label, count in there.items())
-    return gone, lacking, off + len(there) * abs(len(part) / len(rest) - share)
+    return gone, lacking, off + max(len(there), 1) * abs(len(part) / len(rest) - share)
 
 
 def _counts(splits: DataSplits, indices: list[int]) -> Counter[int]:

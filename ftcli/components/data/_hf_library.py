@@ -29,10 +29,10 @@ def library() -> Any:
             warnings.simplefilter("ignore")
             import datasets
     except ImportError as error:
-        what = f"kind hf_dataset needs the package datasets: {error}"
+        what = f"it needs the package datasets: {error}"
         raise DataError(what, remedy="pip install 'ftcli[datasets]'") from error
     if int(datasets.__version__.partition(".")[0]) < OLDEST:
-        what = f"kind hf_dataset needs the package datasets from version {OLDEST} on, here is {datasets.__version__}"
+        what = f"it needs the package datasets from version {OLDEST} on, here is {datasets.__version__}"
         raise DataError(what, remedy="pip install --upgrade 'ftcli[datasets]'")
     return datasets
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from hashlib import sha256
 from pathlib import Path
 from typing import ClassVar, Literal
 
@@ -33,14 +34,14 @@ class TextOptions(Choice):
     """What follows from one text in two streams: strict stops before training, warn tells it, off does not look."""
 
 
-def read_text(path: Path) -> str:
-    """The text of a UTF-8 file. Raises DataError with the path."""
+def read_text(path: Path, longest: int = LONGEST_FILE) -> str:
+    """The text of a UTF-8 file of at most so many bytes. Raises DataError with the path."""
     remedy = "save it as UTF-8, or remove it from the data"
     try:
         with path.open("rb") as file:
-            raw = file.read(LONGEST_FILE + 1)
-        if len(raw) > LONGEST_FILE:
-            what = f"a text of more than {LONGEST_FILE:,} bytes is no example"
+            raw = file.read(longest + 1)
+        if len(raw) > longest:
+            what = f"a text of more than {longest:,} bytes is no example"
             raise DataError(what, where=str(path), remedy="cut it into parts")
         return raw.decode("utf-8-sig")
     except OSError as error:
@@ -49,6 +50,11 @@ def read_text(path: Path) -> str:
     except UnicodeDecodeError as error:
         what = f"cannot read the text: byte {error.start} is not UTF-8"
         raise DataError(what, where=str(path), remedy=remedy) from error
+
+
+def key_of_row(number: int, text: str) -> str:
+    """The row, from 0, and what stands in it: a run does not go on with a table whose texts have changed."""
+    return f"{number:07d} {sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()[:8]}"
 
 
 def of_files(files: Sequence[Path]) -> Callable[[int], str]:

@@ -14,20 +14,11 @@ from ftcli.plans.data_splits import TEST, TRAIN, DataSplits, Example
 from ._class_folders import check_names, folder_root, stream_folders
 from ._common import DataOptions, SourcePath, complete
 from ._files import images_below, name_of, opener, sub_folders, told
+from ._patterns import with_one_group
 
 _LAYOUT = "put the images of each class into a folder of its name"
 _METADATA = ("metadata.csv", "metadata.jsonl")
 """How Hugging Face calls a manifest that lies beside its images."""
-
-
-def _with_one_group(pattern: str) -> str:
-    try:
-        groups = re.compile(pattern).groups
-    except re.error as error:
-        raise ValueError(f"not a regular expression: {error}") from error
-    if groups != 1:
-        raise ValueError(f"one pair of parentheses marks the group, as in patient(\\d+); here are {groups}")
-    return pattern
 
 
 class Folder(DataOptions):
@@ -41,7 +32,7 @@ class Folder(DataOptions):
     """The folder, relative to the current directory."""
     nested: bool = False
     """Classes are the folders at any depth that hold images, by their path: animals/cat."""
-    group: Annotated[str, AfterValidator(_with_one_group)] | None = None
+    group: Annotated[str, AfterValidator(with_one_group)] | None = None
     """A regular expression for an image's path below the folder; its parentheses give the group: patient(\\d+)."""
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from hashlib import sha256
 from typing import Literal
 
 from ftcli.plans.data_splits import DataSplits
 
 from ._columns import ManifestOptions, Row, must_be_there, read_rows, row_of, splits_of, told_at_once
 from ._common import SourcePath, complete
-from ._texts import TextOptions, of_rows
+from ._texts import TextOptions, key_of_row, of_rows
 
 _CONTENT = "text_column"
 
@@ -53,9 +52,4 @@ def _row(options: TextTable, number: int, cells: dict[str, str]) -> tuple[Row, s
     """Raises ValueError with what is wrong."""
     must_be_there(options, _CONTENT, cells, may_be_empty=True)
     text = cells[options.text_column]
-    return row_of(options, _key(number, text), cells), text
-
-
-def _key(number: int, text: str) -> str:
-    """The row, from 0, and what stands in it: a run does not go on with a table whose texts have changed."""
-    return f"row {number:07d} {sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()[:8]}"
+    return row_of(options, f"row {key_of_row(number, text)}", cells), text

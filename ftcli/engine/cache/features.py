@@ -15,10 +15,14 @@ from ftcli.engine.cache import keys
 from ftcli.engine.cache.store import Store
 from ftcli.engine.cache.writer import Writer
 from ftcli.engine.images import ImageStore
+from ftcli.engine.packing import PackedStore
 from ftcli.engine.texts import TextStore
 
 BACKBONES = ("timm", "transformers")
 """Libraries whose code the layers are, where they are installed; torchvision's is among those of the images."""
+
+TEXTS_VERSION = 1
+"""Raised whenever texts come in another order, or are padded otherwise."""
 
 
 @dataclass
@@ -26,7 +30,7 @@ class FeatureShelf:
     """The store, and what all features of one run have in common. `what` names them for people."""
 
     store: Store
-    images: ImageStore | TextStore
+    images: ImageStore | TextStore | PackedStore
     what: str
     backbone: Mapping[str, Any]
     """What the network is beside its weights: its name, its configuration, what was changed in it."""
@@ -42,9 +46,12 @@ class FeatureShelf:
     ) -> str:
         """`below`: a digest of the weights under the boundary; `view` None where images are not augmented.
 
+        A mirror image is the same for every seed and under every number; what else is augmented is drawn by both.
+
         `at_once`: batches go through in parts of so many images, for want of memory; None: whole.
         """
         indices = self.images.splits.streams[stream]
+        drawn = view is not None and self.augment["kind"] != "flip"
         preparation = keys.of_preparation(self.images.preprocessing, 0, keys.versions())
         return keys.of_features(
             examples=keys.of_examples(self._content(index) for index in indices),
@@ -54,12 +61,16 @@ class FeatureShelf:
             batch_size=self.batch_size,
             at_once=at_once,
             device=keys.device_name(self.device),
-            seed=0 if view is None else self.seed,
+            seed=self.seed if drawn else 0,
             view=view or 0,
-            # Augmentation is drawn by an example's number: the same images under other numbers are varied otherwise.
-            augment=None if view is None else {**self.augment, "indices": indices},
-            made_with={**keys.versions(), **_code()},
+            # A variant is drawn by an example's number: the same images under other numbers are varied otherwise.
+            augment=None if view is None else {**self.augment, **({"indices": indices} if drawn else {})},
+            made_with={**keys.versions(), **_code(), **self._batches()},
         )
+
+    def _batches(self) -> Mapping[str, str]:
+        """How examples are put together: images as they come."""
+        return {"texts": str(TEXTS_VERSION)} if isinstance(self.images, TextStore) else {}
 
     def open(self, key: str) -> Tensor | None:
         return self.store.open(key)

@@ -6,14 +6,14 @@ from collections.abc import Iterator
 
 from ftcli.planner.audit_rules import names, shift, ties
 from ftcli.planner.audit_rules.seen import Seen, number
-from ftcli.plans.audit import NotChecked
+from ftcli.plans.audit import LEAST_WORDS, NotChecked
 from ftcli.plans.data_splits import TEST, TRAIN
 
 
 def not_checked(seen: Seen) -> tuple[NotChecked, ...]:
     """One line for each check that the data gave no ground for, or only in part."""
     if seen.splits.texts:
-        of_texts = (_split(seen), _groups(seen), _times(seen), _images(seen), _near_copies())
+        of_texts = (_split(seen), _groups(seen), _times(seen), _images(seen), _near_copies(seen))
         return tuple(line for part in of_texts for line in part)
     parts = (_split(seen), _groups(seen), _times(seen), _images(seen), _names(seen), _statistics(seen))
     return tuple(line for part in parts for line in part)
@@ -58,8 +58,11 @@ def _images(seen: Seen) -> Iterator[NotChecked]:
         yield NotChecked("copies", f"{number(outside, seen.noun)} {verb} to no split")
 
 
-def _near_copies() -> Iterator[NotChecked]:
-    yield NotChecked("near copies", "texts are copies where all their words are the same")
+def _near_copies(seen: Seen) -> Iterator[NotChecked]:
+    short = sum(facts.words < LEAST_WORDS for facts in seen.facts if facts.error is None)
+    if short:
+        why = f"{number(short, 'text')} of fewer than {LEAST_WORDS} words: they are copies where all words are the same"
+        yield NotChecked("near copies", why)
 
 
 def _names(seen: Seen) -> Iterator[NotChecked]:

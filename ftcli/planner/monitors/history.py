@@ -63,7 +63,7 @@ class History:
         """The cross-entropy of saying how frequent each class is, whatever the image: ln C where all are alike."""
         counts = [count for count in self.val_counts if count]
         if not counts:
-            return math.log(len(self.plan.classes))
+            return math.log(self.plan.num_outputs)
         return -sum(count / sum(counts) * math.log(count / sum(counts)) for count in counts)
 
     @property

@@ -18,7 +18,7 @@ ERRORS = 2.0
 """Of the difference's standard errors: more than enough, for both losses are of the same images."""
 FALL = 0.9
 """What the training loss has fallen to since the best epoch."""
-_STRONGER = {"none": "light", "light": "standard", "standard": "strong"}
+_STRONGER = {"none": "light", "flip": "light", "light": "standard", "standard": "strong"}
 
 
 def overfitting(history: History) -> Iterator[Finding]:

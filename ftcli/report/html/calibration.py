@@ -81,7 +81,7 @@ def calibration(run: RunRecord) -> str:
         "Calibration",
         measured,
         f'<div class="charts">{_figure(bins)}</div>',
-        note(f"{told} Test images alone."),
+        note(f"{told} Test examples alone."),
         folded("The numbers", wide("Calibration", _table(bins))),
     )
 

@@ -27,7 +27,7 @@ def classes(run: RunRecord) -> str:
         return ""
     shown = found if len(found) <= _MOST else sorted(found, key=lambda each: each["f1"] or 0.0)[:_MOST]
     rates = {key: name for key, name in _RATES.items() if key in found[0]}
-    columns = ("class", *(f">{name}" for name in rates.values()), ">test images")
+    columns = ("class", *(f">{name}" for name in rates.values()), ">test examples")
     rows = [
         row(
             foreign(each["class"], 40),

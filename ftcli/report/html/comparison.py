@@ -33,9 +33,7 @@ def best_variant(found: Comparison) -> str:
     """Of a study with a complete run."""
     first, others = found.finalists[0], len(found.finalists) - 1
     seeds = f", mean of {len(first.seeds)} seeds" if len(first.seeds) > 1 else ""
-    told = (
-        f"{numbers.accuracy(first.mean)} test {METRICS[found.metric]} on {first.num_train:,} training images"
-    )
+    told = f"{numbers.accuracy(first.mean)} test {METRICS[found.metric]} on {first.num_train:,} training examples"
     sure = sum(is_sure(pair) and pair.difference > 0 for pair in found.paired)
     told += f"{seeds}; surely better than {sure} of {others} others" if others else seeds
     crossing = ""
@@ -68,7 +66,9 @@ def _tests(found: Comparison) -> str:
         )
         for pair in found.paired
     ]
-    caption = "The best one against each other: points of difference, and test images that only one has right"
+    caption = (
+        "The best one against each other: points of difference, and test examples that only one has right"
+    )
     shown = wide("Tests", table(caption, columns, rows)) if rows else ""
     return section("tests", "Is the best one better?", shown, *map(note, map(safe, notes_on_tests(found))))
 
@@ -82,7 +82,7 @@ def _curves(found: Comparison) -> str:
         row(foreign(name, _WIDTH), (mean_and_spread(found.at(name, size)) for size in sizes), columns)
         for name in found.variants
     ]
-    shown = wide("Learning curves", table("Test score by training images", columns, rows))
+    shown = wide("Learning curves", table("Test score by training examples", columns, rows))
     left_out = len(found.variants) - _MOST_LINES
     more = note(f"The first {_MOST_LINES} variants are drawn.") if left_out > 0 else ""
     drawn = f'<div class="charts">{figure(_chart(found))}</div>'
@@ -99,10 +99,10 @@ def _chart(found: Comparison) -> Chart:
         cells = [cell for size in sizes if (cell := found.at(name, size)) is not None]
         lines.append(Line(name, [(at[cell.num_train], cell.mean) for cell in cells]))
     ends = "; ".join(f"{line.name} ends at {line.points[-1][1]:.1%}" for line in lines)
-    told = f"Line chart. Test score by the number of training images: {ends}."
+    told = f"Line chart. Test score by the number of training examples: {ends}."
     places = [(at[size], f"{size:,}") for size in _apart(sizes, at)]
     end = 1 + 2 * _MARGIN
-    return Chart("Test score", told, lines, end, percent, places=places, axis="training images")
+    return Chart("Test score", told, lines, end, percent, places=places, axis="training examples")
 
 
 def _apart(sizes: tuple[int, ...], at: dict[int, float]) -> list[int]:

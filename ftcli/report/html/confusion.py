@@ -28,7 +28,7 @@ def confusion(run: RunRecord) -> str:
     return section(
         "confusion",
         "Confusion matrix",
-        note("Test images. A row is a true class, a column what the network takes it for."),
+        note("Test examples. A row is a true class, a column what the network takes it for."),
         f'<div class="side">{shown}{_pairs(matrix, classes)}</div>',
     )
 
@@ -43,7 +43,7 @@ def _cells(matrix: Matrix, classes: Sequence[str]) -> str:
         + "</tr>"
         for true, (name, counts) in enumerate(zip(classes, matrix, strict=True))
     )
-    caption = "How many test images of each class are taken for which"
+    caption = "How many test examples of each class are taken for which"
     return wide(
         "Confusion matrix",
         f'<table class="matrix">\n<caption>{caption}</caption>\n<thead><tr>'
@@ -91,7 +91,7 @@ def _pairs(matrix: Matrix, classes: Sequence[str]) -> str:
         if count and true != guess
     ]
     wrong.sort(key=lambda pair: (-pair[0], pair[1], pair[2]))
-    columns = ("true class", "taken for", ">images", ">of its class")
+    columns = ("true class", "taken for", ">examples", ">of its class")
     rows = [
         row(
             foreign(classes[true], 40),

@@ -9,6 +9,7 @@ from typing import TypeVar
 from ftcli.events import EpochDone
 from ftcli.plans.training_plan import TrainingPlan
 from ftcli.report import numbers
+from ftcli.report.headline import comparable, score
 from ftcli.report.html.phases import Performed, bands, performed, phase_list
 from ftcli.report.html.pieces import folded, note, row, section, table, wide
 from ftcli.report.html.svg import Chart, Line, Point, figure
@@ -59,11 +60,11 @@ def loss_chart(run: RunRecord, phases: tuple[Performed, ...]) -> Chart:
 
 
 def score_chart(run: RunRecord, phases: tuple[Performed, ...]) -> Chart:
-    """What the checkpoint is chosen by, or the accuracy, and the macro F1 beside it."""
+    """What the checkpoint is chosen by, or the accuracy, and macro F1 beside it; of a language model the accuracy."""
     rows = run.epochs
-    several = rows[0].val.mean_average_precision is not None
-    name = "mean_average_precision" if several else "accuracy"
-    label = "mean average precision" if several else "accuracy"
+    label, name = comparable(rows[0].val)
+    label = "mean average precision" if label == "mAP" else label
+    probe = "the linear probe" if rows[0].val.perplexity is None else "the network as it was opened"
     values = [float(getattr(row.val, name) or 0.0) for row in rows]
     top = max(range(len(rows)), key=lambda number: values[number])
     floor = None
@@ -72,14 +73,19 @@ def score_chart(run: RunRecord, phases: tuple[Performed, ...]) -> Chart:
     told = (
         f"Line chart. {label.capitalize()} on validation from {values[0]:.1%} to {values[-1]:.1%}, highest "
         f"{values[top]:.1%} in epoch {rows[top].epoch}."
-    ) + ("" if floor is None else f" The linear probe has {floor:.1%}.")
+    ) + ("" if floor is None else f" {probe.capitalize()} has {floor:.1%}.")
     lines = (
         Line(label, [(_at(row), value) for row, value in zip(rows, values, strict=True)]),
-        Line("macro F1", [(_at(row), row.val.macro_f1) for row in rows]),
+        *_macro_f1(rows),
     )
-    level = None if floor is None else (f"floor: {label} of the linear probe", floor)
+    level = None if floor is None else (f"floor: {label} of {probe}", floor)
     title = "Scores on validation"
     return Chart(title, told, lines, _end(run), percent, bands(phases), level, _best(run, name))
+
+
+def _macro_f1(rows: Sequence[EpochDone]) -> tuple[Line, ...]:
+    points = [(_at(row), row.val.macro_f1) for row in rows if row.val.macro_f1 is not None]
+    return (Line("macro F1", points),) if points else ()
 
 
 def lr_chart(run: RunRecord, phases: tuple[Performed, ...]) -> Chart:
@@ -161,7 +167,7 @@ def _table(epochs: Sequence[EpochDone]) -> str:
         ">train loss",
         ">val. loss",
         ">accuracy",
-        ">macro F1",
+        ">perplexity" if shown[0].val.macro_f1 is None else ">macro F1",
     )
     rows = [
         row(
@@ -173,7 +179,7 @@ def _table(epochs: Sequence[EpochDone]) -> str:
                 f"{each.train_loss:.4f}",
                 f"{each.val.loss:.4f}",
                 numbers.accuracy(each.val.accuracy),
-                f"{each.val.macro_f1:.3f}",
+                score(each.val, "perplexity") if each.val.macro_f1 is None else f"{each.val.macro_f1:.3f}",
             ),
             columns,
         )

@@ -31,9 +31,7 @@ def drift(run: RunRecord) -> str:
         for stage in stages[:_MOST]
     ]
     caption = "By how much each stage moved, as a part of what it was at first"
-    meaning = (
-        "features: 1 - CKA of what the stage makes of some validation images, 0 is unchanged, 1 is unrelated"
-    )
+    meaning = "features: 1 - CKA of what the stage makes of some validation examples, 0 is unchanged, 1 is unrelated"
     chart = _by_epoch(run)
     return section(
         "drift",

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from ftcli.report import numbers
+from ftcli.report.headline import headline, score
 from ftcli.report.html.findings_table import findings_table
 from ftcli.report.html.pieces import section
-from ftcli.report.html.scores import main_metric
 from ftcli.workflows.report_run import RunRecord
 
 LEAKS = (
@@ -31,11 +30,8 @@ def _without(run: RunRecord) -> str:
     result = run.result
     if result is None or result.test_without_leaks is None:
         return ""
-    label, metric = main_metric(result.test)
-    clean, whole = (
-        numbers.accuracy(float(getattr(scores, metric) or 0.0))
-        for scores in (result.test_without_leaks, result.test)
-    )
+    label, metric = headline(result.test)
+    clean, whole = (score(scores, metric) for scores in (result.test_without_leaks, result.test))
     count = result.test.num_examples - result.test_without_leaks.num_examples
     return (
         f"<p>{count:,} of {result.test.num_examples:,} test examples are in training too, in some form. Without them "

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ftcli.errors import DataError
 from ftcli.report import numbers
-from ftcli.report.html.pictures import gone, picture
+from ftcli.report.html.pictures import gone, passage, picture
 from ftcli.report.html.pieces import note, section
 from ftcli.report.html.text import foreign
 from ftcli.workflows.predictions_table import Answer, Answers
@@ -85,13 +85,14 @@ def _item(mistake: Mistake, load: OpenImage | str) -> str:
     share = "" if mistake.of_true is None else f" ({numbers.accuracy(mistake.of_true)})"
     verb = "not seen" if mistake.missed else "taken for"
     said = f"{verb} <strong>{foreign(mistake.said, _NAME)}</strong> ({numbers.accuracy(mistake.sure)})"
-    shown = "" if isinstance(load, str) else _image(answer.name, load)
+    shown = "" if isinstance(load, str) else _example(answer.name, load)
     return f"<li>{shown}<div>{true}{share}, {said}</div><small>{foreign(answer.name, _NAME)}</small></li>"
 
 
-def _image(name: str, load: OpenImage) -> str:
+def _example(name: str, load: OpenImage) -> str:
     """Its name stands below, and says what it is."""
     try:
-        return picture(load(name), "")
+        found = load(name)
     except DataError:
-        return gone("the image is gone")
+        return gone("it is gone")
+    return passage(found) if isinstance(found, str) else picture(found, "")

@@ -17,6 +17,7 @@ from ftcli.report.html.mistakes import mistakes
 from ftcli.report.html.pieces import document
 from ftcli.report.html.repeat import repeat
 from ftcli.report.html.report_style import REPORT
+from ftcli.report.html.samples import samples
 from ftcli.report.html.scores import floor_and_ceiling, key_numbers, verdict
 from ftcli.report.html.style import BASE
 from ftcli.report.html.text import foreign, safe
@@ -28,6 +29,7 @@ SECTIONS = (
     freeze,
     drift,
     forgetting,
+    samples,
     confusion,
     classes,
     calibration,

@@ -1,4 +1,4 @@
-"""An image small enough to lie within the page itself."""
+"""An image small enough to lie within the page itself, or a text's beginning."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 SIDE = 160
 _TINY = 48
 """Narrower images are kept as they are, and enlarged without blurring."""
+PASSAGE = 280
+"""Characters of a text."""
 
 
 def picture(image: Image, alt: str, side: int = SIDE) -> str:
@@ -32,6 +34,13 @@ def picture(image: Image, alt: str, side: int = SIDE) -> str:
     kind = "png" if tiny else "jpeg"
     of_class = "picture tiny" if tiny else "picture"
     return f'<img class="{of_class}" alt="{safe(alt)}" src="data:image/{kind};base64,{code}">'
+
+
+def passage(text: str) -> str:
+    """A text in the place of a picture: its beginning, whatever is written there as it stands."""
+    words = " ".join(text.split())
+    shown = words if len(words) <= PASSAGE else words[:PASSAGE] + " …"
+    return f'<blockquote class="passage" dir="auto">{safe(shown) or "(empty)"}</blockquote>'
 
 
 def gone(reason: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator
 
+from ftcli.plans.inputs import noun_of
 from ftcli.report import numbers
 from ftcli.report.html.pieces import folded, section, terms
 from ftcli.report.html.text import safe
@@ -48,7 +49,10 @@ def _facts(run: RunRecord) -> Iterator[tuple[str, str]]:
             "optimizer",
             f"{safe(plan.optimizer.kind)}, LR {numbers.rate(plan.optimizer.lr)}, {safe(plan.schedule)}",
         )
-        yield "batches", f"{plan.batch_size} images, {plan.accumulation} to a step; seed {plan.seed}"
+        yield (
+            "batches",
+            f"{plan.batch_size} {noun_of(plan.preprocessing)}s, {plan.accumulation} to a step; seed {plan.seed}",
+        )
         yield "BatchNorm", safe(f"{plan.norm.kind}: {plan.norm.reason}")
         yield "precision", safe(run.result.precision or plan.precision if run.result else plan.precision)
     for key, name in (("ftcli", "ftcli"), ("python", "Python"), ("platform", "system"), ("device", "device")):

@@ -7,6 +7,7 @@ from typing import Any
 
 from ftcli.events import Scores
 from ftcli.report import numbers
+from ftcli.report.headline import headline, score, second, told_range
 from ftcli.report.html.intervals import Spot, spots_figure
 from ftcli.report.html.pieces import note, row, section, table, terms, wide
 from ftcli.report.html.text import safe
@@ -24,7 +25,12 @@ _MEANINGS = {
     "floor": "a linear probe: the pretrained network as it is, and a new head; on validation",
     "ceiling": "the best epoch in which the backbone trained; on validation",
     "test": "the weights that were kept, measured once at the end",
-    "without leaks": "test, without the images that the audit found in training too",
+    "without leaks": "test, without the examples that the audit found in training too",
+}
+_OF_TOKENS = {
+    "floor": "the language model as it was opened; on validation",
+    "ceiling": "the best epoch; on validation",
+    "without leaks": "test, without the sequences of documents that the audit found in training too",
 }
 
 
@@ -35,7 +41,10 @@ def verdict(run: RunRecord) -> str:
     if result.frozen.changed:
         what = f"{result.frozen.changed} tensors moved though they were frozen: do not trust this model"
         return _verdict("broken", "The proof failed", what)
-    return _verdict(result.verdict_kind, _HEADINGS[result.verdict_kind], result.verdict)
+    heading = _HEADINGS[result.verdict_kind]
+    if result.test.perplexity is not None:
+        heading = heading.removesuffix(" over the linear probe")
+    return _verdict(result.verdict_kind, heading, result.verdict)
 
 
 def _unfinished(run: RunRecord) -> str:
@@ -58,16 +67,16 @@ def key_numbers(run: RunRecord) -> str:
 
 
 def _cards(result: TrainResult) -> Iterator[tuple[str, str]]:
-    name, metric = main_metric(result.test)
-    sure = f"{_how_sure(result)}; macro F1 {result.test.macro_f1:.3f}"
-    yield f"Test {name}", f"{_percent(result.test, metric)}<small>{sure}</small>"
+    name, metric = headline(result.test)
+    sure = f"{_how_sure(result)}; {' '.join(second(result.test))}"
+    yield f"Test {name}", f"{score(result.test, metric)}<small>{sure}</small>"
     if result.test_without_leaks is not None:
         told = f"of {result.test_without_leaks.num_examples:,} examples"
-        yield "Without leaks", f"{_percent(result.test_without_leaks, metric)}<small>{told}</small>"
+        yield "Without leaks", f"{score(result.test_without_leaks, metric)}<small>{told}</small>"
     if result.floor is not None:
-        ceiling = "" if result.ceiling is None else f" &rarr; {_percent(result.ceiling, metric)}"
+        ceiling = "" if result.ceiling is None else f" &rarr; {score(result.ceiling, metric)}"
         label = "Floor" if result.ceiling is None else "Floor to ceiling"
-        yield label, f"{_percent(result.floor, metric)}{ceiling}<small>on validation</small>"
+        yield label, f"{score(result.floor, metric)}{ceiling}<small>on validation</small>"
     frozen = result.frozen
     proof = f"{frozen.changed:,} of {frozen.checked:,}<small>compared bit for bit</small>"
     yield "Frozen tensors that changed", proof if frozen.checked else "-<small>nothing was frozen</small>"
@@ -78,21 +87,11 @@ def _cards(result: TrainResult) -> Iterator[tuple[str, str]]:
     yield "Time", f"{numbers.duration(result.seconds)}<small>{epochs}</small>"
 
 
-def main_metric(scores: Scores) -> tuple[str, str]:
-    """What is told first: its name, and the field."""
-    if scores.mean_average_precision is None:
-        return "accuracy", "accuracy"
-    return "mAP", "mean_average_precision"
-
-
-def _percent(scores: Scores, metric: str) -> str:
-    return numbers.accuracy(float(getattr(scores, metric) or 0.0))
-
-
 def _how_sure(result: TrainResult) -> str:
     count = f"of {result.test.num_examples:,} examples"
-    between = interval(result.test_report, main_metric(result.test)[1])
-    return count if between is None else f"95%: {100 * between[0]:.1f} to {100 * between[1]:.1f}; {count}"
+    metric = headline(result.test)[1]
+    between = interval(result.test_report, metric)
+    return count if between is None else f"95%: {told_range(metric, *between, ' to ')}; {count}"
 
 
 def interval(report: Mapping[str, Any] | None, metric: str) -> tuple[float, float] | None:
@@ -111,18 +110,21 @@ def floor_and_ceiling(run: RunRecord) -> str:
         "without leaks": result.test_without_leaks,
     }
     scores = {name: found for name, found in given.items() if found is not None}
-    label, metric = main_metric(result.test)
+    label, metric = headline(result.test)
+    of_tokens = result.test.perplexity is not None
     spots = [
         Spot(
             name,
             float(getattr(found, metric) or 0.0),
             interval(result.test_report, metric) if name == "test" else None,
         )
-        for name, found in scores.items()
+        for name, found in ({} if of_tokens else scores).items()
     ]
-    meanings = [(safe(name), _MEANINGS[name]) for name in scores]
-    side = f'<div class="side">{spots_figure(label, spots)}<div>{_table(scores, label, metric)}</div></div>'
-    sure = "the bar through test: 95% by bootstrap, what other test images might have given"
+    known = _MEANINGS | _OF_TOKENS if of_tokens else _MEANINGS
+    meanings = [(safe(name), known[name]) for name in scores]
+    figure = spots_figure(label, spots) if spots else ""  # perplexities are no shares of anything
+    side = f'<div class="side">{figure}<div>{_table(scores, label, metric)}</div></div>'
+    sure = "the bar through test: 95% by bootstrap, what other test examples might have given"
     return section(
         "floor-and-ceiling",
         "Floor and ceiling",
@@ -133,15 +135,15 @@ def floor_and_ceiling(run: RunRecord) -> str:
 
 
 def _table(scores: Mapping[str, Scores], label: str, metric: str) -> str:
-    columns = ("", f">{label}", ">macro F1", ">loss", ">examples")
+    columns = ("", f">{label}", f">{second(next(iter(scores.values())))[0]}", ">loss", ">examples")
     rows = [row(safe(name), _cells(found, metric), columns) for name, found in scores.items()]
     return wide("Scores", table("Scores", columns, rows))
 
 
 def _cells(scores: Scores, metric: str) -> Sequence[str]:
     return (
-        _percent(scores, metric),
-        f"{scores.macro_f1:.3f}",
+        score(scores, metric),
+        second(scores)[1],
         f"{scores.loss:.4f}",
         f"{scores.num_examples:,}",
     )

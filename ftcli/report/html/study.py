@@ -8,12 +8,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ftcli.report import numbers
+from ftcli.report.headline import comparable, second
 from ftcli.report.html.comparison import best_variant, comparison_sections
 from ftcli.report.html.curves import percent
 from ftcli.report.html.intervals import Spot, spots_figure
 from ftcli.report.html.page import frame
 from ftcli.report.html.pieces import note, row, section, table, terms, wide
-from ftcli.report.html.scores import interval, main_metric
+from ftcli.report.html.scores import interval
 from ftcli.report.html.svg import Chart, Line, figure
 from ftcli.report.html.text import foreign, safe
 from ftcli.workflows.compare.comparison import Comparison
@@ -48,7 +49,7 @@ def _names(runs: Sequence[RunRecord]) -> list[str]:
 
 def _value(run: RunRecord) -> float:
     assert run.result is not None
-    return float(getattr(run.result.test, main_metric(run.result.test)[1]) or 0.0)
+    return float(getattr(run.result.test, comparable(run.result.test)[1]) or 0.0)
 
 
 def _best(runs: Sequence[RunRecord], names: Sequence[str]) -> str:
@@ -58,7 +59,7 @@ def _best(runs: Sequence[RunRecord], names: Sequence[str]) -> str:
         return '<div class="verdict"><p><b>No run is complete</b></p></div>'
     first, name = max(done, key=lambda pair: _value(pair[0]))
     assert first.result is not None
-    label, metric = main_metric(first.result.test)
+    label, metric = comparable(first.result.test)
     reach = [
         other
         for run, other in done
@@ -94,7 +95,7 @@ def _results(runs: Sequence[RunRecord], names: Sequence[str]) -> str:
         ">time",
     )
     rows = [row(foreign(name, 40), _cells(run), columns) for run, name in zip(runs, names, strict=True)]
-    label = main_metric(done[0][0].result.test)[0] if done and done[0][0].result else "accuracy"
+    label = comparable(done[0][0].result.test)[0] if done and done[0][0].result else "accuracy"
     return section(
         "results",
         "Results",
@@ -105,14 +106,14 @@ def _results(runs: Sequence[RunRecord], names: Sequence[str]) -> str:
 
 def _between(run: RunRecord) -> tuple[float, float] | None:
     assert run.result is not None
-    return interval(run.result.test_report, main_metric(run.result.test)[1])
+    return interval(run.result.test_report, comparable(run.result.test)[1])
 
 
 def _cells(run: RunRecord) -> Sequence[str]:
     result = run.result
     if result is None:
         return ("", "", "", "", "not finished", "", "", "")
-    metric = main_metric(result.test)[1]
+    metric = comparable(result.test)[1]
 
     def score(scores: Any) -> str:
         return "-" if scores is None else numbers.accuracy(float(getattr(scores, metric) or 0.0))
@@ -125,7 +126,7 @@ def _cells(run: RunRecord) -> Sequence[str]:
         score(result.floor),
         score(result.ceiling),
         f"<strong>{score(result.test)}</strong>{sure}",
-        f"{result.test.macro_f1:.3f}",
+        "-" if result.test.macro_f1 is None else second(result.test)[1],
         str(len(result.findings)),
         numbers.duration(result.seconds),
     )
@@ -137,7 +138,7 @@ def _curves(runs: Sequence[RunRecord], names: Sequence[str]) -> str:
     if not begun:
         return ""
     end = max(run.epochs[-1].epoch + 1.0 for run, _ in begun)
-    metric = main_metric(begun[0][0].epochs[0].val)[1]
+    metric = comparable(begun[0][0].epochs[0].val)[1]
     scores, losses = (
         [
             Line(name, [(each.epoch + 0.5, float(getattr(each.val, field) or 0.0)) for each in run.epochs])

@@ -39,6 +39,8 @@ figcaption { font-size: .85rem; line-height: 1.4; margin-top: .4rem; }
 .picture, .gone { display: block; width: 100%; aspect-ratio: 1; object-fit: contain; background: var(--soft);
   border-radius: .25rem; }
 .picture.tiny { image-rendering: pixelated; }
+.passage { margin: 0; padding: .5rem .7rem; background: var(--soft); border-radius: .25rem; font-size: .85rem;
+  line-height: 1.4; overflow-wrap: anywhere; }
 .gone { display: grid; place-items: center; color: var(--quiet); font-size: .8rem; text-align: center; margin: 0; }
 @media (max-width: 40rem) {
   .findings thead { position: absolute; clip-path: inset(50%); }

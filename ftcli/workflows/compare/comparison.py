@@ -37,6 +37,8 @@ class Cell:
     training_flops: float | None
     seconds: float
     peak_memory: int | None
+    tokens_seen: float | None = None
+    """Of texts."""
 
 
 @dataclass(frozen=True)
@@ -196,6 +198,7 @@ def _num_trains(by_cell: Mapping[tuple[str, object], Sequence[Outcome]]) -> dict
 def _cell(variant: str, num_train: int, outcomes: Sequence[Outcome], metric: str) -> Cell:
     scores = tuple(outcome.scored(metric) for outcome in outcomes)
     flops = [o.training_flops for o in outcomes if o.training_flops is not None]
+    tokens = [o.tokens_seen for o in outcomes if o.tokens_seen is not None]
     memory = [o.peak_memory for o in outcomes if o.peak_memory is not None]
     return Cell(
         variant=variant,
@@ -210,6 +213,7 @@ def _cell(variant: str, num_train: int, outcomes: Sequence[Outcome], metric: str
         training_flops=fmean(flops) if len(flops) == len(outcomes) else None,
         seconds=fmean(o.seconds for o in outcomes),
         peak_memory=max(memory, default=None),
+        tokens_seen=fmean(tokens) if tokens else None,
     )
 
 

@@ -47,6 +47,7 @@ def outcome_of(run: RunFolder, variant: str, work: TrainingWork) -> Outcome:
             parameters=parameters,
             epochs=result.epochs_run,
             images_seen=result.epochs_run * plan["num_train"],
+            tokens_seen=_tokens(plan, result.epochs_run),
             training_flops=work.flops(run, plan, phases, {finding.rule for finding in result.findings}),
             seconds=sum(epoch["seconds"] for epoch in epochs),
             peak_memory=result.peak_memory,
@@ -54,6 +55,12 @@ def outcome_of(run: RunFolder, variant: str, work: TrainingWork) -> Outcome:
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         what = f"the run's plan cannot be read: {error}"
         raise MachineError(what, where=str(run.plan), remedy="leave this run out") from error
+
+
+def _tokens(plan: Mapping[str, Any], epochs: int) -> int | None:
+    """Of the texts seen in training; None of images."""
+    each = plan.get("tokens")
+    return None if each is None else round(epochs * plan["num_train"] * each)
 
 
 def _counts(plan: Mapping[str, Any]) -> tuple[int, int]:

@@ -10,6 +10,7 @@ from ftcli.engine.network import Network
 from ftcli.engine.run_folder import RunFolder
 from ftcli.engine.training_flops import StepFlops, step_flops
 from ftcli.engine.weights_file import read_card
+from ftcli.plans.inputs import inputs_from_dict, size_of
 from ftcli.recipe.load import load_recipe
 from ftcli.workflows.prepare import open_network
 
@@ -22,15 +23,16 @@ class TrainingWork:
 
     def __init__(self) -> None:
         self._networks: dict[str, Network] = {}
-        self._steps: dict[tuple[str, frozenset[str]], StepFlops] = {}
+        self._steps: dict[tuple[str, frozenset[str], float | None], StepFlops] = {}
 
     def flops(
         self, run: RunFolder, plan: Mapping[str, Any], phases: Sequence[str], rules: set[str]
     ) -> int | None:
-        """Of all training images: forward and backward, in each epoch of `phases` (the phase of each by its name).
+        """Of all training examples: forward and backward, in each epoch of `phases` (the phase of each by its name).
 
         A frozen part that was kept counts once for each view of an image, though an earlier run may have left it on
         the disk: a variant costs what it costs alone. Validation, test and the probe for the floor are left out.
+        A text counts as one of mean length, without what stands behind it in a batch.
         None where the network cannot be counted (its folder is gone, an operator knows no such tensors).
         """
         try:
@@ -47,7 +49,7 @@ class TrainingWork:
         for phase in plan["phases"]:
             if not epochs[phase["name"]]:
                 continue
-            step = self._step(network, frozenset(phase["mask"]["trainable"]))
+            step = self._step(network, frozenset(phase["mask"]["trainable"]), plan.get("tokens"))
             prefix, below = phase["prefix"], 0.0
             if kept and prefix["views"] and prefix["cost"]:
                 below = step.forward * prefix["cost"]["share"]
@@ -64,15 +66,17 @@ class TrainingWork:
             card.head,
             len(card.classes),
             card.group_norm,
-            plan["preprocessing"]["image_size"],
+            size_of(inputs_from_dict(plan["preprocessing"])),
         )
         key = repr((*parts, card.config))
         if key not in self._networks:
             self._networks[key] = open_network(recipe, len(card.classes), meta=True, config=card.config)
         return key, self._networks[key]
 
-    def _step(self, network: tuple[str, Network], trainable: frozenset[str]) -> StepFlops:
-        key = network[0], trainable
+    def _step(
+        self, network: tuple[str, Network], trainable: frozenset[str], tokens: float | None
+    ) -> StepFlops:
+        key = network[0], trainable, tokens
         if key not in self._steps:
-            self._steps[key] = step_flops(network[1], trainable)
+            self._steps[key] = step_flops(network[1], trainable, tokens)
         return self._steps[key]

@@ -282,8 +282,8 @@ def test_folders_that_hold_no_model(tmp_path: Path) -> None:
     assert "no config.json" in refusal(f"hf/{tmp_path}").what
     (tmp_path / "config.json").write_text("{")
     assert "cannot read the model's description" in refusal(f"hf/{tmp_path}").what
-    (tmp_path / "config.json").write_text('{"model_type": "gpt2"}')
-    assert "no image classifier of type 'gpt2'" in refusal(f"hf/{tmp_path}").what
+    (tmp_path / "config.json").write_text('{"model_type": "bloom"}')
+    assert "no image classifier of type 'bloom'" in refusal(f"hf/{tmp_path}").what
     (tmp_path / "config.json").write_text('{"model_type": "vit", "num_channels": 1}')
     assert "1 channels" in refusal(f"hf/{tmp_path}", "none").what
     (tmp_path / "config.json").write_text('{"model_type": "cvt", "depth": [1, 1, 1]}')

@@ -15,19 +15,20 @@ def test_a_study_is_told_by_its_variants() -> None:
     """The best is the best mean of the largest size, never the luckiest of the runs; the sizes are a chart."""
     page = study_page([record(), record()], FOUND)
     assert (
-        "<b>Best: <bdi>scratch</bdi></b> 96.0% test accuracy on 800 training images, mean of 2 seeds" in page
+        "<b>Best: <bdi>scratch</bdi></b> 96.0% test accuracy on 800 training examples, mean of 2 seeds"
+        in page
     )
     assert "surely better than 1 of 2 others" in page
-    assert "Crossover: scratch catches up with full, lr=1e-3 at about 690 training images." in page
+    assert "Crossover: scratch catches up with full, lr=1e-3 at about 690 training examples." in page
     assert "do not compare" not in page
     headings = re.findall(r'<h2 id="([a-z-]+)">', page)
     assert headings[:4] == ["variants", "tests", "learning-curves", "results"]
     chart = page[page.index('id="learning-curves"') :]
-    assert re.findall(r'text-anchor="middle">([0-9,]+|training images)<', chart)[:4] == [
+    assert re.findall(r'text-anchor="middle">([0-9,]+|training examples)<', chart)[:4] == [
         "800",
         "200",
         "50",
-        "training images",
+        "training examples",
     ]
     for told in ("+22.0 to +24.0", "&lt;0.001", "4.56T", "61.0% ±1.4"):
         assert told in page

@@ -169,7 +169,7 @@ def test_a_complete_run_has_every_section() -> None:
         "0 of 62",
         "unfreezes stem, layer1, layer2, layer3, layer4",
         "ftcli train runs/pets/recipe.yaml",
-        "without the images that the audit found",
+        "without the examples that the audit found",
         "test accuracy is 78.0%",
     ):
         assert words in told, words
@@ -231,6 +231,16 @@ def test_what_is_not_there_is_not_made_up() -> None:
 def test_images_that_are_gone_are_said_to_be() -> None:
     assert "no images are shown" in page_of("plain")
     assert "<img" not in page_of("plain")
+
+
+def test_texts_stand_where_images_do_and_stay_texts(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = "It came\n late <script>alert('gotcha')</script> \x1b[31m" + "word " * 200
+    monkeypatch.setattr("ftcli.report.html.mistakes.images_or_reason", lambda recipe: lambda name: told)
+    page = report_page(record())
+    assert '<blockquote class="passage" dir="auto">It came late &lt;script&gt;alert(' in page
+    assert "<script>alert" not in page
+    assert "\x1b" not in page
+    assert "word " * 100 not in page
 
 
 def test_images_lie_in_the_page_and_its_size_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:

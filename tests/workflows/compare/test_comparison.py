@@ -159,7 +159,7 @@ def test_the_best_is_compared_with_each_other_image_by_image(tmp_path: Path) -> 
     (pair,) = found.paired
     assert (pair.other, pair.only_best, pair.only_other) == ("probe", 6, 1)
     assert pair.p == pytest.approx(2 * (1 + 7) / 2**7)
-    assert found.unpaired == ("scratch", "lp_ft"), "no predictions kept; other test images"
+    assert found.unpaired == ("scratch", "lp_ft"), "no predictions kept; other test examples"
 
 
 def test_runs_are_paired_by_their_seeds(tmp_path: Path) -> None:

@@ -1,0 +1,118 @@
+"""How many near copies of texts that were planted does the audit find, and how much that is none does it report?
+
+python -m tests.benchmarks.text_leaks
+
+The texts are the docstrings of Python's own packages (`data: {kind: docstrings}`), half of them in train and half in
+test. Copies of 100 train texts of each kind are planted into test.
+
+Docstrings are full of near copies of their own: one for each severity of a log message, one for each kind of module
+to load. To report one is no mistake and no merit; it is counted apart. Which these are is decided by a criterion that
+shares nothing with the audit (`already_a_copy`): the longest blocks of words that two texts have in common, in their
+order, are four fifths of both, or nine tenths of the shorter one, which is no less than half of the longer.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from difflib import SequenceMatcher
+
+from ftcli.components.data.docstrings import Docstrings, open_splits
+from ftcli.plans.data_splits import TEST, TRAIN, DataSplits, Example
+from ftcli.workflows.audit import audit_splits
+
+PER_KIND = 100
+SENTENCES = (
+    "See the documentation of the module for more.",
+    "This method is part of the public interface.",
+    "It was added in an earlier version.",
+)
+OTHERS = ("value", "object", "always", "another")
+Change = Callable[[str, random.Random], str]
+
+
+def changed(words: list[str], at: int, others: list[str], gone: int = 1) -> str:
+    return " ".join([*words[:at], *others, *words[at + gone :]])
+
+
+def dropped(text: str, rng: random.Random) -> str:
+    words = text.split()
+    return changed(words, rng.randrange(len(words)), [])
+
+
+def exchanged(text: str, rng: random.Random) -> str:
+    words = text.split()
+    return changed(words, rng.randrange(len(words)), [rng.choice(OTHERS)])
+
+
+def swapped(text: str, rng: random.Random) -> str:
+    words = text.split()
+    at = rng.randrange(len(words) - 1)
+    return changed(words, at, [words[at + 1], words[at]], 2)
+
+
+KINDS: dict[str, Change] = {
+    "the same text": lambda text, rng: text,
+    "in capitals": lambda text, rng: text.upper(),
+    "other blanks": lambda text, rng: "\n  ".join(text.split(" ")),
+    "other punctuation": lambda text, rng: text.replace(".", "!").replace(",", ";"),
+    "a word dropped": dropped,
+    "a word exchanged": exchanged,
+    "two words swapped": swapped,
+    "a sentence appended": lambda text, rng: f"{text} {rng.choice(SENTENCES)}",
+}
+
+
+def planted(rng: random.Random) -> tuple[DataSplits, list[str], dict[tuple[int, int], str]]:
+    """The splits, all texts, and of each planted pair its kind."""
+    whole = open_splits(Docstrings(kind="docstrings"), 0)
+    texts = [whole.load(index) for index in range(len(whole.examples))]
+    rng.shuffle(texts)
+    half = len(texts) // 2
+    streams = {TRAIN: list(range(half)), TEST: list(range(half, len(texts)))}
+    pairs = {}
+    for kind, change in KINDS.items():
+        for source in rng.sample(streams[TRAIN], PER_KIND):
+            pairs[source, len(texts)] = kind
+            streams[TEST].append(len(texts))
+            texts.append(change(texts[source], rng))
+    examples = tuple(Example(f"{number:05d}", number % 2) for number in range(len(texts)))
+    divided = {stream: tuple(indices) for stream, indices in streams.items()}
+    splits = DataSplits("planted copies", ("a", "b"), examples, divided, texts.__getitem__, texts=True)
+    return splits, texts, pairs
+
+
+def already_a_copy(one: str, other: str) -> bool:
+    first, second = (text.casefold().split() for text in (one, other))
+    blocks = SequenceMatcher(None, first, second, autojunk=False).get_matching_blocks()
+    common, (shorter, longer) = sum(b.size for b in blocks), sorted((len(first), len(second)))
+    return 2 * common / (shorter + longer) >= 0.8 or (common >= 0.9 * shorter and shorter >= longer / 2)
+
+
+def measure() -> None:
+    splits, texts, pairs = planted(random.Random(0))
+    started = time.perf_counter()
+    report = audit_splits(splits, workers=1)
+    seconds = time.perf_counter() - started
+    print(f"{'kind of copy':22} {'planted':>8} {'found':>6} {'recall':>7}")
+    for kind in KINDS:
+        there = [copy for (_, copy), of in pairs.items() if of == kind]
+        found = sum(copy in report.leaked for copy in there)
+        print(f"{kind:22} {len(there):8} {found:6} {found / len(there):7.1%}")
+    copies = {copy for _, copy in pairs}
+    reported = [(pair.first, pair.second) for pair in report.pairs if not {pair.first, pair.second} & copies]
+    wrong = [pair for pair in reported if not already_a_copy(*(texts[index] for index in pair))]
+    total = len(report.pairs)
+    print(
+        f"\npairs reported: {total:,}; of texts that were there before: {len(reported):,}, of which {len(wrong)} are"
+    )
+    print(f"no copies by another criterion; precision {1 - len(wrong) / total:.1%} of all, ", end="")
+    print(f"{1 - len(wrong) / max(len(reported), 1):.1%} of those that were there before")
+    print(f"whole audit of {len(texts):,} texts: {seconds:.1f} s on one core")
+    for one, other in wrong:
+        print(f"  no copies: {texts[one][:90]!r} | {texts[other][:90]!r}")
+
+
+if __name__ == "__main__":
+    measure()
