@@ -105,6 +105,11 @@ def implementation(options: Choice, function: str) -> Callable[..., Any]:
     return found
 
 
+def offers(options: Choice, function: str) -> bool:
+    """Whether that file has a function of that name: some have more to say than others."""
+    return hasattr(sys.modules[type(options).__module__], function)
+
+
 def _modules(name: str) -> list[Any]:
     section = import_module(name)
     if not hasattr(section, "__path__"):

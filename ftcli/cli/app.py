@@ -21,6 +21,7 @@ COMMANDS = {
     "compare": "Compare strategies, options, seeds and data sizes.",
     "resume": "Go on with a run that was cut off.",
     "evaluate": "Measure a finished run on its test images.",
+    "merge": "Fold the adapters of a run into its weights.",
     "report": "Write a run's page again, or one of several runs.",
     "predict": "Classify images or texts with a finished run.",
     "generate": "Go on with texts, by a language model of a run.",
@@ -33,7 +34,17 @@ COMMANDS = {
 """In the order of `ftcli --help`, which imports none of them; a test compares each with the docstring."""
 
 
-MAY_DOWNLOAD = ("lr-find", "train", "compare", "plan", "inspect-freeze", "audit", "evaluate", "predict")
+MAY_DOWNLOAD = (
+    "lr-find",
+    "train",
+    "compare",
+    "plan",
+    "inspect-freeze",
+    "audit",
+    "evaluate",
+    "merge",
+    "predict",
+)
 """What recipes and runs name is fetched where it is not there yet: these take --offline."""
 
 

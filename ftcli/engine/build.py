@@ -36,7 +36,7 @@ def build_network(
     have shapes and no values. `config` is that of an earlier `Network` of this backbone, from which the
     architecture is rebuilt without asking where it came from. Raises ModelError.
     """
-    with _seeded(seed):
+    with seeded(seed):
         opened = open_backbone(backbone, weights, image_size, meta=meta, config=config)
     return with_head(opened, backbone, head_options, num_classes, seed=seed, meta=meta)
 
@@ -51,7 +51,7 @@ def with_head(
     meta: bool = False,
 ) -> Network:
     """The network of an opened backbone, whose model is changed; see `build_network`. A language model's stays."""
-    with _seeded(seed), torch.device("meta") if meta else nullcontext():
+    with seeded(seed), torch.device("meta") if meta else nullcontext():
         for path in () if opened.language_model else opened.heads:
             replace_head(opened.model, path, lambda width: head.build(head_options, width, num_classes))
     if not opened.language_model:
@@ -100,7 +100,7 @@ def with_group_norm(network: Network) -> Network:
 
 
 @contextmanager
-def _seeded(seed: int) -> Iterator[None]:
+def seeded(seed: int) -> Iterator[None]:
     """Networks are made on the CPU, so its generator is the only one to seed and to put back."""
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)

@@ -6,7 +6,7 @@ classifier) joins the last layer of the backbone.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from torch import nn
@@ -43,11 +43,23 @@ def layer_map_of(
     layer_of = {name: _layer_of(name, layers, stages, blocks) for name in names}
     head = layers[-1].index
     layer_of |= {name: head for name, _ in model.named_parameters() if name not in layer_of}
+    return mapped(model, heads, backbone, layers, layer_of)
+
+
+def mapped(
+    model: nn.Module,
+    heads: Sequence[str],
+    backbone: str,
+    layers: tuple[Layer, ...],
+    layer_of: Mapping[str, int],
+    adapters: Container[str] = (),
+) -> tuple[LayerMap, dict[str, int]]:
+    """Of a model whose parameters are in these layers; `adapters` names those that were put beside them."""
     of_module = module_layers(model, heads, layer_of)
     layer_map = LayerMap(
         backbone=backbone,
         layers=layers,
-        parameters=tuple(_parameters(model, layer_of, layers)),
+        parameters=tuple(_parameters(model, layer_of, layers, adapters)),
         batch_norms=tuple(_batch_norms(model, of_module, layers)),
         buffers=tuple(_other_buffers(model, of_module)),
     )
@@ -90,12 +102,19 @@ def _layer_of(name: str, layers: Sequence[Layer], stages: Groups, blocks: Groups
 
 
 def _parameters(
-    model: nn.Module, layer_of: Mapping[str, int], layers: Sequence[Layer]
+    model: nn.Module, layer_of: Mapping[str, int], layers: Sequence[Layer], adapters: Container[str]
 ) -> Iterator[Parameter]:
     for name, tensor in model.named_parameters():
         layer = layers[layer_of[name]]
         owner = model.get_submodule(name.rpartition(".")[0])
-        yield Parameter(name, tuple(tensor.shape), layer.index, layer.stage, is_norm(owner))
+        yield Parameter(
+            name,
+            tuple(tensor.shape),
+            layer.index,
+            layer.stage,
+            is_norm(owner),
+            is_adapter=name in adapters,
+        )
 
 
 def is_norm(module: nn.Module) -> bool:

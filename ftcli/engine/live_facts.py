@@ -102,6 +102,7 @@ def _parameter(
         layer=p.layer,
         stage=p.stage,
         is_norm=p.is_norm,
+        is_adapter=p.is_adapter,
         trains=tensor.requires_grad,
         groups=tuple(held.numbers.get(id(tensor), ())),
         lr=lr,

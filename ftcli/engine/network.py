@@ -11,6 +11,7 @@ from torch import nn
 from ftcli.errors import ModelError
 from ftcli.plans.inputs import Inputs, is_packed
 from ftcli.plans.layer_map import LayerMap
+from ftcli.plans.peft_adapters import Adapters
 from ftcli.plans.preprocessing import Preprocessing
 
 
@@ -39,6 +40,12 @@ class Network:
     """Of a network that takes texts: the tokenizer's JSON, where it came with one."""
     tail: tuple[str, ...] = ()
     """Paths of all modules of the head in the order of their calls, where there are more than `heads`."""
+    adapters: Adapters | None = None
+    """What stands beside its layers, and at which of them."""
+
+    @property
+    def head_modules(self) -> tuple[str, ...]:
+        return self.tail or self.heads
 
     @property
     def language_model(self) -> bool:

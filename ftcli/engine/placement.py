@@ -55,11 +55,18 @@ it: the same memory, the same numbers, and a copy for nothing."""
 
 
 def place(model: nn.Module, device: str) -> nn.Module:
-    """On the device, convolutions in channels_last: faster on CPU and GPU alike."""
+    """On the device, convolutions in channels_last: faster on CPU and GPU alike.
+
+    Those of adapters apart: PEFT's DoRA views their kernels as matrices, which torch refuses in channels_last.
+    """
     for module in model.modules():
         if isinstance(module, KEEP_THEIR_INPUT):
             module.inplace = False
-    return model.to(device).to(memory_format=torch.channels_last)
+    model.to(device).to(memory_format=torch.channels_last)
+    for name, parameter in model.named_parameters():
+        if ".lora_" in name:
+            parameter.data = parameter.data.contiguous()
+    return model
 
 
 def place_images(images_BCHW: Tensor, device: str) -> Tensor:

@@ -25,8 +25,9 @@ _PROBE = ".writable"
 @dataclass(frozen=True)
 class RunFolder:
     """`recipe.yaml`, `plan.json`, `split.json`, `environment.json` before the first epoch; `metrics.jsonl` and
-    `checkpoints` during it; `best.safetensors` and `test_predictions.csv` after it; `summary.json` last: its presence
-    says the run is complete. A language model leaves `samples.json`. `report.html` shows all of it."""
+    `checkpoints` during it; `best.safetensors`, `adapter` where there are any, and `test_predictions.csv` after it;
+    `summary.json` last: its presence says the run is complete. A language model leaves `samples.json`. `report.html`
+    shows all of it."""
 
     path: Path
 
@@ -73,6 +74,11 @@ class RunFolder:
     @property
     def best(self) -> Path:
         return self.path / "best.safetensors"
+
+    @property
+    def adapter(self) -> Path:
+        """Of a run with adapters: they and the head, as PEFT loads them."""
+        return self.path / "adapter"
 
     @property
     def checkpoints(self) -> Path:

@@ -38,6 +38,8 @@ class ModelCard:
     """Whether an image may have several of the classes: the logits are then judged one by one."""
     tokenizer: str | None = None
     """Of a network that takes texts: the tokenizer's JSON."""
+    adapters: Mapping[str, Any] | None = None
+    """What the PEFT library has put beside its layers: see plans/peft_adapters."""
 
     def to_dict(self) -> dict[str, Any]:
         return {**vars(self), "preprocessing": self.preprocessing.to_dict()}

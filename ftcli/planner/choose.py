@@ -9,7 +9,7 @@ from ftcli.plans.depthwise import COLUMNS
 from ftcli.plans.layer_map import BatchNorm, Parameter
 from ftcli.plans.training_plan import Bf16Effect, Decision, Machine, Precision
 from ftcli.recipe.schema import Recipe
-from ftcli.registry import kinds
+from ftcli.registry import kinds, offers
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,9 @@ def choose_layer_lr(recipe: Recipe) -> Chosen:
         why = "a language model's head is as pretrained as the rest"
     elif recipe.strategy.kind == "feature_extraction":
         why = "only the head trains"
+    elif offers(recipe.strategy, "adapters"):
+        why = "adapters are as new as the head"
+        return Chosen(choices["uniform"](kind="uniform"), Decision("layer_lr", "uniform", why))
     else:
         value = choices["discriminative"](kind="discriminative")
         why = "pretrained layers train at a tenth of the head's LR"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ftcli.components import augment as augmentation
@@ -19,13 +19,14 @@ from ftcli.planner.choose import (
     choose_precision,
 )
 from ftcli.planner.notice import findings_of
+from ftcli.planner.peft_choice import choose_targets
 from ftcli.planner.phases import compile_phases
 from ftcli.planner.prefix import Images
 from ftcli.plans.depthwise import wide_depthwise
 from ftcli.plans.folding import frozen_below
 from ftcli.plans.inputs import Inputs
 from ftcli.plans.layer_map import LayerMap
-from ftcli.plans.norm_policy import NormPolicy
+from ftcli.plans.norm_policy import POLICIES, NormPolicy
 from ftcli.plans.phase import Phase, Plateau
 from ftcli.plans.prefix import PrefixCost
 from ftcli.plans.preprocessing import Preprocessing
@@ -39,7 +40,7 @@ from ftcli.plans.training_plan import (
     TrainingPlan,
 )
 from ftcli.recipe.schema import Recipe
-from ftcli.registry import implementation
+from ftcli.registry import implementation, offers
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,8 @@ def compile_plan(
     deterministic = choose_deterministic(recipe, machine)
     frozen = frozen_below(layer_map, phases, probed=_floor(recipe) == "probe")
     fold_bn = choose_fold_bn(recipe, machine, precision.value, frozen)
-    choices = (layer_lr, augment, precision, metric, depthwise, fold_bn, deterministic)
+    targets = choose_targets(recipe, layer_map)
+    choices = (targets, layer_lr, augment, precision, metric, depthwise, fold_bn, deterministic)
     plan = TrainingPlan(
         layer_map=layer_map,
         classes=facts.classes,
@@ -222,6 +224,8 @@ def _images(augment: Any) -> Images:
 
 
 def _norm_policy(recipe: Recipe, facts: DataFacts) -> NormPolicy:
+    if recipe.norm.kind == "auto" and offers(recipe.strategy, "adapters"):
+        return replace(POLICIES["freeze"], reason="adapters leave the layers beside them as they are")
     size = recipe.train.batch_size
     return norm.policy(recipe.norm, num_train=facts.num_train, batch_size=size, pretrained=recipe.pretrained)
 

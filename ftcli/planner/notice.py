@@ -47,6 +47,14 @@ def _norm(recipe: Recipe, plan: TrainingPlan) -> Iterator[Finding]:
             "remove the norm section",
             "no-batchnorm",
         )
+    elif recipe.norm.kind not in ("auto", "freeze") and _has_adapters(plan):
+        yield Finding(
+            "info",
+            "norm.kind",
+            f"adapters leave BatchNorm as it was pretrained: the policy {plan.norm.kind!r} changes nothing",
+            "remove the norm section",
+            "norm-without-effect",
+        )
     updating = any(bn.updates_stats for phase in plan.phases for bn in phase.batch_norms)
     if updating and plan.batch_size < 8:
         yield Finding(
@@ -59,7 +67,7 @@ def _norm(recipe: Recipe, plan: TrainingPlan) -> Iterator[Finding]:
 
 
 def _rates(plan: TrainingPlan) -> Iterator[Finding]:
-    if not plan.pretrained:
+    if not plan.pretrained or _has_adapters(plan):
         return
     backbone = [group for phase in plan.phases for group in phase.groups if group.stage != HEAD]
     highest = max((plan.optimizer.lr * group.lr_scale for group in backbone), default=0.0)
@@ -74,7 +82,7 @@ def _rates(plan: TrainingPlan) -> Iterator[Finding]:
 
 
 def _never_trained(plan: TrainingPlan) -> Iterator[Finding]:
-    if plan.strategy in ("feature_extraction", "partial"):
+    if _has_adapters(plan) or plan.strategy in ("feature_extraction", "partial", "bitfit"):
         return
     trained = {group.stage for phase in plan.phases for group in phase.groups}
     missing = [stage for stage in plan.layer_map.stages if stage not in trained]
@@ -133,3 +141,8 @@ def _imbalance(plan: TrainingPlan) -> Iterator[Finding]:
             "or train: {sampler: balanced}",
             "class-imbalance",
         )
+
+
+def _has_adapters(plan: TrainingPlan) -> bool:
+    """What is pretrained then stays as it is."""
+    return any(parameter.is_adapter for parameter in plan.layer_map.parameters)

@@ -111,11 +111,11 @@ def _batch_norm_modes(
 
 
 def _moving_layers(layer_map: LayerMap, mask: FreezeMask) -> set[int]:
-    """Layers of whose weights more than next to nothing trains (see FROZEN_SHARE)."""
+    """Layers of whose own weights more than next to nothing trains (see FROZEN_SHARE)."""
     values: Counter[int] = Counter()
     trained: Counter[int] = Counter()
     for p in layer_map.parameters:
-        if not p.is_norm:
+        if not p.is_norm and not p.is_adapter:
             values[p.layer] += p.numel
             trained[p.layer] += p.numel if p.name in mask else 0
     return {layer for layer, count in values.items() if trained[layer] >= FROZEN_SHARE * count > 0}

@@ -157,6 +157,7 @@ def _parameter_facts(plan: TrainingPlan, phase: Phase) -> Iterable[ParameterFact
             layer=p.layer,
             stage=p.stage,
             is_norm=p.is_norm,
+            is_adapter=p.is_adapter,
             trains=p.name in phase.mask,
             groups=() if number is None else (number,),
             lr=None if group is None else plan.optimizer.lr * group.lr_scale,

@@ -71,6 +71,21 @@ def head(layer_map: LayerMap) -> FreezeMask:
     return stages(layer_map, HEAD)
 
 
+def adapters(layer_map: LayerMap) -> FreezeMask:
+    """What stands beside the pretrained layers, of all stages."""
+    return FreezeMask(frozenset(p.name for p in layer_map.parameters if p.is_adapter))
+
+
+def biases(layer_map: LayerMap) -> FreezeMask:
+    """Those of all stages, norms' among them."""
+    return FreezeMask(frozenset(p.name for p in layer_map.parameters if p.is_bias))
+
+
+def norms(layer_map: LayerMap) -> FreezeMask:
+    """Scales and biases of the norms of all stages."""
+    return FreezeMask(frozenset(p.name for p in layer_map.parameters if p.is_norm))
+
+
 def from_stage(layer_map: LayerMap, name: str) -> FreezeMask:
     """The named stage and every one above it, the head included."""
     if name not in layer_map.stages:

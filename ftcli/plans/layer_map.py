@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from math import prod
 
@@ -20,6 +20,8 @@ class Parameter:
     stage: str
     is_norm: bool
     """Belongs to a normalisation module (judged by the module's type, not by its name)."""
+    is_adapter: bool = field(default=False, kw_only=True)
+    """Put beside a layer of the pretrained network, which stays as it is."""
 
     @property
     def numel(self) -> int:
@@ -27,8 +29,15 @@ class Parameter:
 
     @property
     def decays(self) -> bool:
-        """Weight decay is for weights: never for norms, biases or other vectors."""
+        """Weight decay is for weights: never for norms, biases or other vectors; of an adapter's also (1, D)."""
+        if self.is_adapter and self.numel == max(self.shape):
+            return False
         return not self.is_norm and len(self.shape) > 1
+
+    @property
+    def is_bias(self) -> bool:
+        """By its name: `bias`, and `in_proj_bias`, `q_bias` and their like."""
+        return len(self.shape) == 1 and self.name.endswith("bias")
 
 
 @dataclass(frozen=True)

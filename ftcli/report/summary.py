@@ -56,6 +56,7 @@ def summary_view(result: TrainResult) -> RenderableType:
         *forgetting_view(result.forgetting),
         *samples_view(result.samples),
         unbroken(plain(f"model: {result.weights}")),
+        *_adapters(result),
         *_page(result),
         findings_view(result.findings),
         Text(""),
@@ -63,6 +64,13 @@ def summary_view(result: TrainResult) -> RenderableType:
         unbroken(plain(result.predict_command, STRONG)),
         *([Text(""), profile_view(result.profile)] if result.profile else []),
     )
+
+
+def _adapters(result: TrainResult) -> list[Text]:
+    """Where they are, of a run that has any."""
+    folder = RunFolder(Path(result.run)).adapter
+    told = f"adapters: {folder}, for PEFT; ftcli merge folds them into the weights"
+    return [unbroken(plain(told))] if folder.is_dir() else []
 
 
 def _page(result: TrainResult) -> list[Text]:

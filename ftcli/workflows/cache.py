@@ -91,6 +91,8 @@ def feature_shelf(recipe: Recipe, prepared: Prepared, images: ExampleStore) -> F
         "image_size": size_of(plan.preprocessing),
         "deterministic": plan.deterministic,
     }
+    if prepared.network.adapters is not None:  # their scale is in no tensor
+        backbone["adapters"] = prepared.network.adapters.to_dict()
     what = f"{Path(images.splits.source).name}: {plan.layer_map.backbone.rpartition('/')[2]}"
     return FeatureShelf(
         store,

@@ -15,6 +15,7 @@ PACKAGES = (
     "timm",
     "transformers",
     "datasets",
+    "peft",
     "numpy",
     "pillow",
     "safetensors",

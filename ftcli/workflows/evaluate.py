@@ -46,7 +46,7 @@ def evaluate(path: Path, stream: str = "test", *, calibrate: bool = False) -> di
     """
     run = open_run_folder(path)
     recipe = load_recipe(run.recipe)
-    splits = apply_split_record(open_splits(_without_split_file(recipe)), _record(run))
+    splits = splits_of(run, recipe)
     if stream not in splits.streams:
         raise UsageError(f"there is no split {stream!r}", remedy=f"one of {', '.join(splits.streams)}")
     if calibrate and stream == VAL:
@@ -57,7 +57,7 @@ def evaluate(path: Path, stream: str = "test", *, calibrate: bool = False) -> di
         raise UsageError("a language model's test report has no calibration to mend", remedy=remedy)
     model = load_saved(path, recipe.runtime.device)
     streams = (stream, VAL) if calibrate else (stream,)
-    batches = _batches(recipe, splits, streams, model)
+    batches = batches_of(recipe, splits, streams, model)
     precision = _precision(run, recipe)
     with plain_fp32(model.device):
         predicted = {
@@ -77,6 +77,11 @@ def evaluate(path: Path, stream: str = "test", *, calibrate: bool = False) -> di
     if calibrate:
         result["calibration"] = _calibration(predicted[VAL], predicted[stream])
     return result
+
+
+def splits_of(run: RunFolder, recipe: Recipe) -> DataSplits:
+    """As the run divided its data, which have to be there. Raises DataError."""
+    return apply_split_record(open_splits(_without_split_file(recipe)), _record(run))
 
 
 def _without_leaks(run: RunFolder) -> dict[str, Any] | None:
@@ -144,7 +149,7 @@ def _precision(run: RunFolder, recipe: Recipe) -> Precision:
     return "fp32" if precision == "fp16" and machine.device == "cpu" else precision
 
 
-def _batches(recipe: Recipe, splits: DataSplits, streams: tuple[str, ...], model: SavedModel) -> Batches:
+def batches_of(recipe: Recipe, splits: DataSplits, streams: tuple[str, ...], model: SavedModel) -> Batches:
     """These streams alone, decoded once as in training: every file that cannot be read is told at once."""
     workers, inputs = num_workers(recipe.runtime.workers), model.preprocessing
     asked = replace(splits, streams={name: splits.streams[name] for name in streams})

@@ -17,6 +17,7 @@ from ftcli.engine.inputs import ExampleStore, evaluated
 from ftcli.engine.network import Network, must_be_images
 from ftcli.engine.packed_batches import PackedBatches
 from ftcli.engine.packing import PackedStore
+from ftcli.engine.peft_layers import with_adapters
 from ftcli.engine.placement import find_machine, num_workers, place
 from ftcli.engine.precision import effect_of_bf16
 from ftcli.engine.prefix_cost import prefix_costs
@@ -25,7 +26,7 @@ from ftcli.engine.text_batches import TextBatches
 from ftcli.engine.texts import TextStore
 from ftcli.engine.weights_file import ModelCard
 from ftcli.engine.work import Batches
-from ftcli.errors import ModelError
+from ftcli.errors import ModelError, Problem, RecipeError
 from ftcli.findings import Finding
 from ftcli.planner.choose import choose_augment
 from ftcli.planner.compile import DataFacts, check_device, compile_plan
@@ -34,10 +35,11 @@ from ftcli.planner.data_notice import data_findings
 from ftcli.plans.audit import AuditReport
 from ftcli.plans.data_splits import TRAIN, DataSplits
 from ftcli.plans.inputs import Inputs
+from ftcli.plans.peft_adapters import Adapters
 from ftcli.plans.preprocessing import Preprocessing
 from ftcli.plans.training_plan import Bf16Effect, Machine, Precision, TrainingPlan
 from ftcli.recipe.schema import Recipe
-from ftcli.registry import implementation
+from ftcli.registry import implementation, offers
 from ftcli.workflows import corpus
 from ftcli.workflows.cache import pixel_cache
 from ftcli.workflows.probe import Floor
@@ -217,7 +219,19 @@ def open_network(
         meta=meta,
         config=config,
     )
-    return with_group_norm(network) if recipe.norm.kind == "group_norm" else network
+    network = with_group_norm(network) if recipe.norm.kind == "group_norm" else network
+    return _adapted(recipe, network)
+
+
+def _adapted(recipe: Recipe, network: Network) -> Network:
+    """With the adapters of its strategy, where that has any."""
+    if not offers(recipe.strategy, "adapters"):
+        return network
+    if recipe.norm.kind == "group_norm":
+        what = "new norms would have to train, and an adapter leaves all but itself and the head as it was"
+        raise RecipeError(Problem("norm.kind", what, "remove norm, or take another strategy"))
+    asked: Adapters = implementation(recipe.strategy, "adapters")(recipe.strategy)
+    return with_adapters(network, asked, recipe.seed)
 
 
 def must_take_images(network: Network, device: str) -> None:
@@ -331,6 +345,7 @@ def model_card(recipe: Recipe, prepared: Prepared) -> ModelCard:
         config=prepared.network.config,
         multi_label=prepared.splits.multi_label,
         tokenizer=prepared.network.tokenizer,
+        adapters=adapters.to_dict() if (adapters := prepared.network.adapters) else None,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,6 +16,7 @@ from ftcli.engine.build import build_network, with_group_norm
 from ftcli.engine.images import center_crop, prepare
 from ftcli.engine.inputs import placed, ready
 from ftcli.engine.network import Network
+from ftcli.engine.peft_layers import with_adapters
 from ftcli.engine.placement import find_machine, place
 from ftcli.engine.run_folder import RunFolder
 from ftcli.engine.tokenizer import Tokenizer, padded
@@ -23,6 +24,7 @@ from ftcli.engine.weights_file import ModelCard, load_model
 from ftcli.engine.whole_checkpoint import best_model
 from ftcli.errors import MachineError, ModelError
 from ftcli.plans.inputs import Inputs, size_of
+from ftcli.plans.peft_adapters import Adapters
 from ftcli.plans.tokenization import Tokenization
 from ftcli.registry import kinds
 from ftcli.workflows.texts import tokenization_of, tokenizer_of
@@ -84,6 +86,15 @@ class SavedModel:
 def load_saved(run: Path, device: Literal["auto", "cpu", "cuda"] = "auto") -> SavedModel:
     """The best model of a run folder, complete or not, or of a .safetensors file that ftcli wrote; in eval mode."""
     path, (state, card) = _best_of(run)
+    network = rebuilt(card, path)
+    _load_state(network, state, path)
+    found = find_machine(device).device
+    place(network.model, found).eval()
+    return SavedModel(card, network, found)
+
+
+def rebuilt(card: ModelCard, path: Path) -> Network:
+    """The network that a file at `path` is of, with random weights. Raises ModelError."""
     network = build_network(
         card.backbone,
         "none",
@@ -94,10 +105,9 @@ def load_saved(run: Path, device: Literal["auto", "cpu", "cuda"] = "auto") -> Sa
         config=card.config,
     )
     network = with_group_norm(network) if card.group_norm else network
-    _load_state(network, state, path)
-    found = find_machine(device).device
-    place(network.model, found).eval()
-    return SavedModel(card, network, found)
+    if card.adapters is not None:
+        network = with_adapters(network, _adapters(card.adapters, path), seed=0)
+    return network
 
 
 def _best_of(run: Path) -> tuple[Path, tuple[dict[str, Tensor], ModelCard]]:
@@ -127,6 +137,15 @@ def _head(card: ModelCard, path: Path) -> Any:
         return kinds("head")[card.head["kind"]].model_validate(card.head)
     except (KeyError, TypeError, ValueError) as error:
         what = f"the file names a head that this version does not have: {card.head}"
+        raise ModelError(what, where=str(path), remedy=_OTHER_VERSION) from error
+
+
+def _adapters(values: Mapping[str, Any], path: Path) -> Adapters:
+    """As the file has them."""
+    try:
+        return Adapters.from_dict(values)
+    except (KeyError, TypeError) as error:
+        what = f"the file names adapters that this version does not have: {dict(values)}"
         raise ModelError(what, where=str(path), remedy=_OTHER_VERSION) from error
 
 

@@ -23,6 +23,7 @@ from ftcli.engine.kept import Ledger
 from ftcli.engine.metrics import report_of
 from ftcli.engine.micro_batch import is_out_of_memory, out_of_memory
 from ftcli.engine.peak_memory import PeakMemory
+from ftcli.engine.peft_folder import write_adapters
 from ftcli.engine.preload import preload
 from ftcli.engine.progress import Progress, compared_by
 from ftcli.engine.run_folder import RunFolder, claimed_run_folder
@@ -245,6 +246,8 @@ def _perform(
         with span("explaining"):
             work.tell(Noticed(_harm(work, watch, floor, ceiling)))
     network.model.load_state_dict(_best_written(run))
+    if network.adapters is not None:
+        write_adapters(run.adapter, network)
     drift = work.meter.measure(features=True) if work.meter else ()
     best = progress.best
     assert best is not None

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ftcli.errors import ModelError
 
 from ._depth import Depth, Groups, group
+from ._hf_library import quietly
 from ._opened import Opened, is_below, is_classifier, width_of
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ __all__ = [
     "is_classifier",
     "is_installed",
     "open_backbone",
+    "quietly",
     "read_tensors",
     "source",
     "width_of",

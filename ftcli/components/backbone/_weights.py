@@ -23,6 +23,8 @@ _PREFIXES = ("module.", "_orig_mod.")
 """What DataParallel and torch.compile put before every name."""
 _CAREFUL = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
 """torch's own variable, read at every torch.load."""
+_ADAPTED = ".base_layer."
+"""In the name of a layer that an adapter stands beside."""
 _RECENT = ".num_batches_tracked"
 """A BatchNorm buffer that files from before torch 0.4.1 do not have; nothing depends on it."""
 
@@ -128,6 +130,8 @@ def _check(model: nn.Module, tensors: Mapping[str, Tensor], heads: Iterable[str]
     if told:
         what = f"the weights do not fit the model; tensors {'; '.join(told)}"
         remedy = "model.backbone must name the model that the weights are of"
+        if any(_ADAPTED in name for name in tensors):
+            remedy = "fold the adapters into the weights first: ftcli merge RUN --out FILE.safetensors"
         raise ModelError(what, where=str(path), remedy=remedy)
 
 

@@ -13,7 +13,7 @@ def frozen_layers(facts: FreezeFacts) -> frozenset[int]:
         layer.index
         for layer in facts.layers
         if facts.by_layer[layer.index]
-        and share_trained(_weights(facts.by_layer[layer.index]) or _weights(facts.by_stage[layer.stage]))
+        and share_trained(_own(facts.by_layer[layer.index]) or _own(facts.by_stage[layer.stage]))
         < FROZEN_SHARE
     )
 
@@ -36,6 +36,10 @@ def share_trained(parameters: Iterable[ParameterFacts]) -> float:
     listed = list(parameters)
     values = sum(p.numel for p in listed)
     return sum(p.numel for p in listed if p.trains) / values if values else 0.0
+
+
+def _own(parameters: Iterable[ParameterFacts]) -> list[ParameterFacts]:
+    return [p for p in _weights(parameters) if not p.is_adapter]
 
 
 def _weights(parameters: Iterable[ParameterFacts]) -> list[ParameterFacts]:

@@ -1,8 +1,12 @@
 """Each strategy as a pure function: which stages train in which epochs."""
 
+from dataclasses import replace
+
 import pytest
+from pydantic import ValidationError
 
 from ftcli.errors import RecipeError
+from ftcli.plans.layer_map import Parameter
 from ftcli.registry import implementation, kinds
 from tests.maps import resnet, transformer
 
@@ -38,6 +42,51 @@ def test_partial():
     assert timeline("partial", 5, last_stages=2) == [(0, ["layer3", "layer4", "head"])]
     assert timeline("partial", 5, from_stage="layer3") == [(0, ["layer3", "layer4", "head"])]
     assert timeline("partial", 5, train=["layer1", "layer4.*"]) == [(0, ["layer1", "layer4", "head"])]
+
+
+def trained(kind, layer_map, **options):
+    choice = kinds("strategy")[kind].model_validate({"kind": kind, **options}, strict=False)
+    (stretch,) = implementation(choice, "phases")(choice, layer_map, 5)
+    return stretch.mask.trainable
+
+
+def test_biases_alone():
+    layers = resnet()
+    of_head = {p.name for p in layers.in_stages(["head"])}
+    names = trained("bitfit", layers)
+    assert names == of_head | {p.name for p in layers.parameters if p.name.endswith(".bias")}
+    more = trained("bitfit", layers, norms=True)
+    assert more - names == {p.name for p in layers.parameters if p.name.endswith("bn.weight")}
+
+
+def test_a_backbone_without_biases():
+    layers = resnet()
+    bare = replace(
+        layers,
+        batch_norms=(),
+        parameters=tuple(p for p in layers.parameters if not p.is_bias or p.stage == "head"),
+    )
+    with pytest.raises(RecipeError) as caught:
+        trained("bitfit", bare)
+    (told,) = caught.value.problems
+    assert (told.message, told.remedy) == (
+        "toy/resnet has no biases",
+        "set norms: true, or take strategy: lora",
+    )
+    assert any("bn" in name for name in trained("bitfit", bare, norms=True))
+
+
+@pytest.mark.parametrize("kind", ["lora", "ia3"])
+def test_adapters_train_and_the_head(kind):
+    layers = resnet()
+    beside = Parameter("layer4.0.lora_A.default.weight", (2, 4), 8, "layer4", is_norm=False, is_adapter=True)
+    layers = replace(layers, parameters=(*layers.parameters, beside))
+    assert trained(kind, layers) == {beside.name, *(p.name for p in layers.in_stages(["head"]))}
+
+
+def test_what_is_scaled_before_a_layer_is_a_target():
+    with pytest.raises(ValidationError, match="fc2 is not"):
+        kinds("strategy")["ia3"].model_validate({"kind": "ia3", "feedforward_modules": ["fc2"]}, strict=False)
 
 
 def test_partial_from_a_stage_that_is_not_there():

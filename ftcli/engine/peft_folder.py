@@ -1,0 +1,59 @@
+"""Adapters and head as a folder that PEFT loads by itself: `PeftModel.from_pretrained(model, FOLDER)`."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from ftcli.engine.files import discard, flush, write_json, write_proved, written_aside
+from ftcli.engine.network import Network
+from ftcli.engine.peft_library import NAME, peft
+from ftcli.engine.tensor_bytes import tensor_bytes
+
+CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
+_WRAPPED = "base_model.model."
+"""How the names begin of what PEFT wraps around a model."""
+_FORMAT = {"format": "pt"}
+
+
+def write_adapters(folder: Path, network: Network) -> None:
+    """What trains of a network with adapters, whole or not there; an older folder makes room. Raises MachineError."""
+    made = tensor_bytes(_tensors(network), _FORMAT)
+    with written_aside(folder, made.size) as aside:
+        aside.mkdir(parents=True)
+        write_proved(aside / WEIGHTS, made.chunks)
+        write_json(aside / CONFIG, _config(network))
+        discard(folder)
+        os.rename(aside, folder)
+        flush(folder.parent)
+
+
+def heads_to_save(network: Network) -> tuple[str, ...]:
+    """The modules of the head that have parameters."""
+    modules = ((path, network.model.get_submodule(path)) for path in network.head_modules)
+    return tuple(path for path, module in modules if any(True for _ in module.parameters()))
+
+
+def _tensors(network: Network) -> dict[str, Tensor]:
+    """The adapters under PEFT's own names, and the head, which has its plain ones."""
+    own = peft().get_peft_model_state_dict(network.model, adapter_name=NAME, save_embedding_layers=False)
+    head = {
+        f"{path}.{name}": tensor
+        for path in heads_to_save(network)
+        for name, tensor in network.model.get_submodule(path).state_dict().items()
+    }
+    return {f"{_WRAPPED}{name}": tensor for name, tensor in (own | head).items()}
+
+
+def _config(network: Network) -> dict[str, Any]:
+    values: dict[str, Any] = network.model.peft_config[NAME].to_dict()  # type: ignore[union-attr,index]
+    is_of_transformers = network.backbone.startswith("hf/")
+    said = {
+        "base_model_name_or_path": network.backbone.removeprefix("hf/") if is_of_transformers else None,
+        "modules_to_save": list(heads_to_save(network)),
+        "inference_mode": True,
+    }
+    return {key: sorted(v) if isinstance(v, set) else v for key, v in (values | said).items()}
