@@ -27,7 +27,10 @@ class Auto(Choice):
 
     kind: Literal["auto"] = "auto"
     domain: Literal["close", "far", "unknown"] = "unknown"
-    """How like the pretraining images yours are (photographs of things: close; X-rays, satellite: far)."""
+    """How like the pretraining images yours are (photographs of things: close; X-rays, satellite: far). Far, with large
+    batches, is the published rule for `train`; `ftcli plan` does not follow it: on 2,000 images of Fashion-MNIST
+    (EfficientNet-Lite0, 64 pixels, batches of 32, all layers trained, two seeds) it came to 80.3%, freeze_stats to
+    86.3%."""
     enough_examples: int = Field(default=5000, ge=1)
     """From this many training examples on, the statistics are re-estimated."""
     large_batch: int = Field(default=32, ge=2)

@@ -44,7 +44,7 @@ def recipe_text(advice: Advice, source: Source | None = None) -> str:
             "",
             *_strategy(advice),
             *_rates(advice),
-            f"norm: {{kind: auto, domain: {advice.case.domain.word}}}  # {norm_told(advice)}",
+            f"norm: auto  # {norm_told(advice)}",
             f"augment: {_augment(advice)}",
             "",
             "train:",

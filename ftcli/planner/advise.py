@@ -146,7 +146,7 @@ def recommend(
         tables=tables,
         streams=streams,
         trainable=trainable,
-        norm=_norm(case, chosen, streams.train, size.batch_size),
+        norm=_norm(chosen, streams.train, size.batch_size),
         batch_size=size.batch_size,
         epochs=size.epochs * _EPOCHS_FACTOR.get(chosen.strategy, 1),
         head_epochs=size.head_epochs,
@@ -200,7 +200,8 @@ def _trainable(row: Row, layer_map: LayerMap) -> int:
     return layer_map.numel(parameter.name for parameter in layer_map.in_stages(trained))
 
 
-def _norm(case: Case, row: Row, num_train: int, batch_size: int) -> NormPolicy:
-    options = norm.Auto(domain=case.domain.word)
+def _norm(row: Row, num_train: int, batch_size: int) -> NormPolicy:
+    """By the number of examples alone: that batches of 32 on a far domain are worth following was measured to be wrong
+    (components/norm.py, Auto.domain)."""
     pretrained = row.strategy != "scratch"
-    return norm.policy(options, num_train=num_train, batch_size=batch_size, pretrained=pretrained)
+    return norm.policy(norm.Auto(), num_train=num_train, batch_size=batch_size, pretrained=pretrained)
