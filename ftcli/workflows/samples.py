@@ -43,10 +43,11 @@ def samples_after(
     recipe: Recipe, work: Work, run: RunFolder, samples: Sequence[Sample]
 ) -> tuple[Sample, ...]:
     """The same prompts, with the weights that the network has now."""
+    if not samples:  # what learns no tokens says nothing
+        return ()
     texts = _texts(recipe, work, [sample.prompt for sample in samples])
     made = tuple(replace(sample, after=after) for sample, after in zip(samples, texts, strict=True))
-    if made:
-        run.write_samples([sample.to_dict() for sample in made])
+    run.write_samples([sample.to_dict() for sample in made])
     return made
 
 
