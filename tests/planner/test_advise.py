@@ -108,8 +108,9 @@ def test_norm_follows_the_recipe_s_own_policy() -> None:
     assert advice(1_795, "close").norm.kind == "freeze_stats"
     assert advice(1_795, "close").norm.reason == "1,257 training examples, fewer than 5,000"
     assert advice(10_000, "close").norm.kind == "train"
-    assert advice(5_000, "far").norm.kind == "train"
+    assert advice(8_000, "far").norm.kind == "train"
     assert advice(500, "far").norm.kind == "freeze_stats"
+    assert advice(2_000, "far", 10).norm.kind == "freeze_stats", "batches of 32 are no reason to follow them"
     assert advice(2_000_000, "far", 100).norm.reason == "no pretrained statistics to keep"
 
 
@@ -183,7 +184,7 @@ def test_a_recipe_cites_its_rule_and_carries_the_numbers() -> None:
     written = recipe(advice(5_000, "chest-xray", 2))
     assert written.layer_lr.divisors == (100.0, 100.0, 10.0, 10.0)
     assert (written.augment.kind, written.augment.flip) == ("standard", False)
-    assert written.norm.domain == "far"
+    assert written.norm.kind == "auto"
     assert recipe(advice(5_000, "close")).layer_lr.backbone_divisor == 10.0
     assert recipe(advice(5_000, "far", 2, transformer())).layer_lr.lowest == 1e-5
 

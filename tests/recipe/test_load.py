@@ -120,8 +120,8 @@ def test_a_byte_order_mark_and_windows_lines_do_no_harm(write: Write, told: Told
             "train: {checkpoint_metric: f1}",
             "4:9",
             "train.checkpoint_metric",
-            "expected 'auto', 'accuracy', 'balanced_accuracy', 'macro_f1', 'mean_average_precision' or 'loss', "
-            "got 'f1'",
+            "expected 'auto', 'accuracy', 'balanced_accuracy', 'macro_f1', 'mean_average_precision', 'perplexity' or "
+            "'loss', got 'f1'",
             "did you mean 'macro_f1'?",
         ),
         (
@@ -193,7 +193,7 @@ def test_a_byte_order_mark_and_windows_lines_do_no_harm(write: Write, told: Told
             "4:1",
             "augment",
             "kind is missing",
-            "kinds: none, light, standard, strong",
+            "kinds: none, flip, features, light, standard, strong",
         ),
         (
             "train: {precision: bf61}",
