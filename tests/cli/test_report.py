@@ -61,7 +61,7 @@ def test_an_image_is_gone_or_spoilt(ftcli: Call, run: Path, toy: Toy, tmp_path: 
     for number, image in enumerate(sorted((tmp_path / "digits").rglob("*.png"))):
         image.unlink() if number % 2 else image.write_bytes(b"no image")
     assert ftcli("report", run).code == 0
-    assert "the image is gone" in (run / "report.html").read_text(encoding="utf-8")
+    assert "it is gone" in (run / "report.html").read_text(encoding="utf-8")
 
 
 def test_several_side_by_side(ftcli: Call, run: Path) -> None:

@@ -86,8 +86,8 @@ def test_data_that_changed_is_told_as_such(ftcli: Callable[..., Any], cut: Path)
     ended = ftcli("train", "toy.yaml", "--resume", "--json")
     assert ended.code == 2
     what = ended.json["error"]["what"]
-    assert f"the data has changed: 1 images are gone, '{key}' first" in what
-    assert "1 images are new" in what
+    assert f"the data has changed: 1 examples are gone, '{key}' first" in what
+    assert "1 examples are new" in what
 
 
 def test_a_plan_that_differs_in_itself_is_told_by_its_own_paths(ftcli: Callable[..., Any], cut: Path) -> None:

@@ -31,6 +31,7 @@ FILES = {
     "report.html",
 }
 SCORES = {"accuracy", "balanced_accuracy", "macro_f1", "loss", "num_examples", "mean_average_precision"}
+SCORES |= {"perplexity", "loss_error"}
 
 
 def names(folder: Path) -> set[str]:

@@ -32,7 +32,7 @@ def test_a_run_that_is_not_finished_is_usable(digits: Path, tmp_path: Path) -> N
     with pytest.raises(Stop):
         run(recipe(digits, **LP_FT), tmp_path / "run", stop_after(3))
     assert not RunFolder(tmp_path / "run").best.exists()
-    best = max(metrics(tmp_path / "run"), key=lambda row: row["val"]["accuracy"])
+    best = max(metrics(tmp_path / "run"), key=lambda row: (row["val"]["accuracy"], -row["val"]["loss"]))
     measured = evaluate(tmp_path / "run", "val")
     assert measured["accuracy"] == best["val"]["accuracy"]
     assert measured["loss"] == pytest.approx(best["val"]["loss"], rel=1e-5)
