@@ -128,11 +128,24 @@ def test_killed_five_times_at_random(
     fault_count(kills, kills)
 
 
+def await_handlers(pid: int) -> None:
+    """Until then a signal ends a process as the system does it, before anything has begun."""
+    status, bit = Path(f"/proc/{pid}/status"), 1 << (signal.SIGUSR1 - 1)
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        caught = re.search(r"SigCgt:\s*(\w+)", status.read_text())
+        if caught and int(caught[1], 16) & bit:
+            return
+        time.sleep(0.002)
+    raise TimeoutError(f"process {pid} never listened")
+
+
 def stopped_at_random(place: Place, seed: int, out: Path) -> float:
     """Seconds from the signal to the end, or 0 where the run was faster."""
     draw = random.Random(seed)
     number = draw.choice(list(STOPS))
     process = place.server.start(*place.command(out), cwd=place.path)
+    await_handlers(process.pid)
     time.sleep(draw.uniform(0, 0.9 * place.seconds))
     process.send(number)
     sent = time.monotonic()
