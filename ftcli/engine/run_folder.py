@@ -15,6 +15,7 @@ from ftcli.engine import run_lock
 from ftcli.engine.files import cannot_write, discard, is_aside, sweep, write_json, write_text
 from ftcli.errors import DISK_FULL, MachineError
 from ftcli.plans.training_plan import Precision
+from ftcli.stopping import at_safe_points
 
 RUNS = Path("runs")
 """Where runs go that were given no folder."""
@@ -127,9 +128,10 @@ class RunFolder:
         write_text(self.test_predictions, table)
 
     def complete(self, summary: dict[str, Any]) -> None:
-        """Nothing is left to go on from, nor what a killed process left aside."""
-        write_json(self.summary, summary)
-        self.tidy()
+        """Nothing is left to go on from, nor what a killed process left aside. A signal waits until it is done."""
+        with at_safe_points():
+            write_json(self.summary, summary)
+            self.tidy()
 
     def tidy(self) -> None:
         """Of a run that is complete."""

@@ -1,8 +1,12 @@
+import signal
+
 import pytest
 
+from ftcli.engine import files
 from ftcli.engine.files import replace_file, write_text
 from ftcli.engine.run_folder import check_run_folder, new_run_folder, open_run_folder
 from ftcli.errors import MachineError
+from ftcli.stopping import Terminated, listening
 
 
 def test_default_folders_are_numbered(tmp_path, monkeypatch):
@@ -66,3 +70,20 @@ def test_a_trial_leaves_nothing(tmp_path):
     with pytest.raises(MachineError, match="not empty"):
         check_run_folder(tmp_path / "empty", "run")
     assert [path.name for path in (tmp_path / "empty").iterdir()] == ["note.txt"]
+
+
+def test_a_signal_while_a_run_is_completed_leaves_nothing_half_removed(tmp_path, monkeypatch):
+    run = new_run_folder(tmp_path / "run", "toy")
+    (run.checkpoints / "000001").mkdir(parents=True)
+    (run.checkpoints / "000001" / "weights").write_bytes(b"x")
+    removed = files._remove
+
+    def with_a_signal(path):
+        if "checkpoints" in path.name:
+            signal.raise_signal(signal.SIGTERM)
+        removed(path)
+
+    monkeypatch.setattr(files, "_remove", with_a_signal)
+    with pytest.raises(Terminated), listening():
+        run.complete({"run": "toy"})
+    assert [path.name for path in run.path.iterdir()] == ["summary.json"]
