@@ -38,6 +38,10 @@ BACKBONES = {
     "hf/vit": 32,
 }
 """Some with dropout or drop-path above the cut, with activations in place, with several branches across it."""
+SAMPLE = [
+    pytest.param(name, marks=[pytest.mark.slow] if name == "torchvision/swin_t" else []) for name in BACKBONES
+]
+"""Swin is the slowest of them."""
 
 
 def opened(backbone, size=None):
@@ -62,7 +66,7 @@ def assert_same(before, after):
     assert all(torch.equal(tensor, after[1][name]) for name, tensor in before[1].items())
 
 
-@pytest.mark.parametrize("backbone", BACKBONES)
+@pytest.mark.parametrize("backbone", SAMPLE)
 def test_the_parts_give_the_logits_of_the_whole_whatever_the_batch(backbone):
     network = opened(backbone)
     forward = forward_of(network)
@@ -77,7 +81,7 @@ def test_the_parts_give_the_logits_of_the_whole_whatever_the_batch(backbone):
             assert proved(cut, forward, images)
 
 
-@pytest.mark.parametrize("backbone", BACKBONES)
+@pytest.mark.parametrize("backbone", SAMPLE)
 def test_gradients_above_are_those_of_the_whole(backbone):
     network = opened(backbone)
     forward, images = forward_of(network), some_images(network)
@@ -91,7 +95,10 @@ def test_gradients_above_are_those_of_the_whole(backbone):
         assert [name for name in above if not torch.equal(whole[name], parts[name])] == []
 
 
-@pytest.mark.parametrize("backbone", ["torchvision/resnet18", "timm/test_vit", "torchvision/swin_t"])
+@pytest.mark.parametrize(
+    "backbone",
+    ["torchvision/resnet18", "timm/test_vit", pytest.param("torchvision/swin_t", marks=pytest.mark.slow)],
+)
 def test_autocast_keeps_the_dtypes(backbone):
     network = opened(backbone)
     forward, images = forward_of(network), some_images(network)

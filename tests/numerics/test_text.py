@@ -74,7 +74,9 @@ def of_all_lengths(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("case", KEPT)
+@pytest.mark.parametrize(
+    "case", [pytest.param(case, marks=[pytest.mark.slow] if "in turn" in case else []) for case in KEPT]
+)
 def test_kept_and_computed_anew_are_the_same_bits(case: str, of_all_lengths: Path, tmp_path: Path) -> None:
     """With dropout above the cut, and in batches that pad a text otherwise than when it was kept."""
     found: list[Event] = []
