@@ -1,8 +1,8 @@
 """What an epoch makes of features: frozen feature augmentation (FroFA: Bär et al., CVPR 2024), by seed and example.
 
 Features are brought to the range from 0 to 1, changed there as an image would be, and brought back. The ranges are
-those of the training images. In the paper each image has its own, over the places of its patches; pooled features have
-one place, where there would be no range.
+those of the training images: with a range of its own, over the places of its patches, a pooled feature would have none,
+for it has one place. Written from descriptions of the method; the paper's own text was not at hand to compare with.
 """
 
 from __future__ import annotations
