@@ -21,6 +21,8 @@ RUNS = Path("runs")
 """Where runs go that were given no folder."""
 _PROBE = ".writable"
 """A file that is made and removed at once."""
+_TRIES = 100
+"""To make a folder that others who try the same remove again."""
 
 
 @dataclass(frozen=True)
@@ -206,6 +208,8 @@ def open_run_folder(path: Path) -> RunFolder:
 def _refuse_taken(path: Path) -> None:
     try:
         free = not path.exists() or (path.is_dir() and all(map(_is_of_a_beginning, path.iterdir())))
+    except FileNotFoundError:  # another's trial has ended between the two looks
+        free = True
     except OSError as error:
         raise _not_writable(path, error) from error
     if free:
@@ -249,13 +253,17 @@ def _next_folder(parent: Path, name: str) -> Path:
 
 
 def _writable(path: Path) -> Path:
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-        probe = path / _PROBE
-        probe.touch()
-        probe.unlink()
-    except OSError as error:
-        raise _not_writable(path, error) from error
+    for left in reversed(range(_TRIES)):
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            (path / _PROBE).touch()
+            (path / _PROBE).unlink(missing_ok=True)  # another one's trial may have removed it
+            break
+        except FileNotFoundError as error:  # another one's trial has ended, and taken its folder away
+            if not left:
+                raise _not_writable(path, error) from error
+        except OSError as error:
+            raise _not_writable(path, error) from error
     return path
 
 

@@ -1,11 +1,14 @@
 import signal
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import suppress
+from multiprocessing import get_context
 
 import pytest
 
 from ftcli.engine import files
 from ftcli.engine.files import replace_file, write_text
 from ftcli.engine.run_folder import check_run_folder, new_run_folder, open_run_folder
-from ftcli.errors import MachineError
+from ftcli.errors import MachineError, RunLockedError
 from ftcli.stopping import Terminated, listening
 
 
@@ -70,6 +73,20 @@ def test_a_trial_leaves_nothing(tmp_path):
     with pytest.raises(MachineError, match="not empty"):
         check_run_folder(tmp_path / "empty", "run")
     assert [path.name for path in (tmp_path / "empty").iterdir()] == ["note.txt"]
+
+
+def _try_often(path, times):
+    for _ in range(times):
+        with suppress(RunLockedError):
+            check_run_folder(path, "toy")
+
+
+def test_trials_at_the_same_moment_do_not_disturb_one_another(tmp_path):
+    """Each makes the folder, and removes it: none takes that for a folder which cannot be written."""
+    with ProcessPoolExecutor(3, mp_context=get_context("forkserver")) as pool:
+        for trial in [pool.submit(_try_often, tmp_path / "a" / "run", 200) for _ in range(3)]:
+            trial.result()
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
 
 def test_a_signal_while_a_run_is_completed_leaves_nothing_half_removed(tmp_path, monkeypatch):
