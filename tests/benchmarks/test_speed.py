@@ -222,6 +222,7 @@ def tiny(tmp_path: Path) -> tuple[Work, Path, Path]:
     return replace(WORK, size=32, train=20, val=10, epochs=1, batch_size=10), data, weights
 
 
+@pytest.mark.slow
 def test_ftcli_does_a_work(place: Workplace, tiny: tuple[Work, Path, Path]) -> None:
     """A whole run, in a process of its own, on weights from a file."""
     work, data, weights = tiny

@@ -128,7 +128,17 @@ SLOW = {
 
 SLOW_TO_CUT = SLOW | {
     "timm/crossvit_tiny_240",
+    "timm/cait_xxs24_224",
+    "timm/efficientvim_m1_dist",
+    "timm/levit_128s",
+    "timm/poolformer_s12",
+    "timm/resnetv2_18",
+    "timm/swin_s3_tiny_224",
+    "timm/xcit_nano_12_p16_224",
     "torchvision/convnext_tiny",
+    "torchvision/densenet121",
+    "torchvision/googlenet",
+    "torchvision/inception_v3",
     "torchvision/swin_t",
     "torchvision/vit_b_32",
     "timm/repvit_m0_9",

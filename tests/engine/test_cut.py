@@ -38,10 +38,8 @@ BACKBONES = {
     "hf/vit": 32,
 }
 """Some with dropout or drop-path above the cut, with activations in place, with several branches across it."""
-SAMPLE = [
-    pytest.param(name, marks=[pytest.mark.slow] if name == "torchvision/swin_t" else []) for name in BACKBONES
-]
-"""Swin is the slowest of them."""
+SLOW = ("torchvision/swin_t", "torchvision/convnext_tiny", "torchvision/densenet121")
+SAMPLE = [pytest.param(name, marks=[pytest.mark.slow] if name in SLOW else []) for name in BACKBONES]
 
 
 def opened(backbone, size=None):

@@ -25,6 +25,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 
 
 @pytest.mark.skipif(sys.platform != "linux" or not keep_freed_memory(), reason="another C library")
+@pytest.mark.slow
 def test_freed_memory_comes_back_without_faults():
     faults = [
         int(subprocess.check_output([sys.executable, "-c", FAULTS.format(keep=keep)], text=True))

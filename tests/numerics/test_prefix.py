@@ -54,7 +54,9 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize(
+    "case", [pytest.param(case, marks=[pytest.mark.slow] if case == "lp_ft" else []) for case in CASES]
+)
 def test_kept_and_computed_anew_are_the_same_bits(case, digits, tmp_path):
     made = pretrained(digits, tmp_path, **CASES[case])
     assert any(phase.prefix.kept for phase in prepare(made).plan.phases)
@@ -69,7 +71,7 @@ MOBILENET = "timm/mobilenetv2_035"
 """Without SiLU in a squeeze-and-excitation: torch rounds it otherwise at the end of a batch, kept or not."""
 
 
-@pytest.mark.parametrize("backbone", [MOBILENET, VIT])
+@pytest.mark.parametrize("backbone", [pytest.param(MOBILENET, marks=pytest.mark.slow), VIT])
 def test_so_they_are_for_other_networks(backbone, digits, tmp_path):
     data = {"kind": "folder", "path": str(digits), "image_size": 160 if backbone == VIT else 32}
     made = pretrained(
@@ -101,7 +103,7 @@ def test_the_first_epochs_of_repeated_views_are_those_of_fresh_ones(digits, tmp_
     ("strategy", "augment", "sampler"),
     [
         ("partial", "light", "shuffle"),
-        ("partial", "light", "balanced"),
+        pytest.param("partial", "light", "balanced", marks=pytest.mark.slow),
         ("feature_extraction", "flip", "balanced"),
     ],
 )
@@ -212,8 +214,8 @@ def test_mirror_images_are_those_of_every_seed(digits, tmp_path, monkeypatch):
     "change",
     [
         {"seed": 1},
-        {"train": {"epochs": 4, "batch_size": 12}},
-        {"augment": {"kind": "light", "flip": False}},
+        pytest.param({"train": {"epochs": 4, "batch_size": 12}}, marks=pytest.mark.slow),
+        pytest.param({"augment": {"kind": "light", "flip": False}}, marks=pytest.mark.slow),
         {"data": {"kind": "folder", "image_size": 48}},
     ],
     ids=["seed", "batch size", "augmentation", "image size"],

@@ -34,8 +34,8 @@ def run(digits, pretrained, out, **sections):
 
 
 def test_a_gentle_run_keeps_what_the_probe_has(digits, pretrained, tmp_path):
-    gentle = {"strategy": {"kind": "lp_ft", "head_epochs": 20}, "augment": "none", "optimizer": {"lr": 3e-3}}
-    result = run(digits, pretrained, tmp_path / "run", **gentle, train={"epochs": 24, "batch_size": 8})
+    gentle = {"strategy": {"kind": "lp_ft", "head_epochs": 10}, "augment": "none", "optimizer": {"lr": 3e-3}}
+    result = run(digits, pretrained, tmp_path / "run", **gentle, train={"epochs": 12, "batch_size": 8})
     assert result.floor is not None
     assert result.ceiling is not None
     assert result.floor.accuracy > 0.7
