@@ -14,8 +14,8 @@ from ftcli.engine.peft_library import NAME, peft
 from ftcli.engine.tensor_bytes import tensor_bytes
 
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
-_WRAPPED = "base_model.model."
-"""How the names begin of what PEFT wraps around a model."""
+_WRAPPED, _BEHIND_PROMPT = "base_model.model.", "base_model."
+"""How the names begin in what PEFT wraps around a model; and in what it puts before one."""
 _FORMAT = {"format": "pt"}
 
 
@@ -39,17 +39,24 @@ def heads_to_save(network: Network) -> tuple[str, ...]:
 
 def _tensors(network: Network) -> dict[str, Tensor]:
     """The adapters under PEFT's own names, and the head, which has its plain ones."""
-    own = peft().get_peft_model_state_dict(network.model, adapter_name=NAME, save_embedding_layers=False)
+    own = peft().get_peft_model_state_dict(_of_peft(network), adapter_name=NAME, save_embedding_layers=False)
     head = {
         f"{path}.{name}": tensor
         for path in heads_to_save(network)
         for name, tensor in network.model.get_submodule(path).state_dict().items()
     }
+    if network.prompt is not None:
+        return own | {f"{_BEHIND_PROMPT}{name}": tensor for name, tensor in head.items()}
     return {f"{_WRAPPED}{name}": tensor for name, tensor in (own | head).items()}
 
 
+def _of_peft(network: Network) -> Any:
+    """What knows PEFT's config: the model with adapters in it, or PEFT's own before it."""
+    return network.model if network.prompt is None else network.prompt.of_peft
+
+
 def _config(network: Network) -> dict[str, Any]:
-    values: dict[str, Any] = network.model.peft_config[NAME].to_dict()  # type: ignore[union-attr,index]
+    values: dict[str, Any] = _of_peft(network).peft_config[NAME].to_dict()
     is_of_transformers = network.backbone.startswith("hf/")
     said = {
         "base_model_name_or_path": network.backbone.removeprefix("hf/") if is_of_transformers else None,

@@ -50,6 +50,12 @@ def merge(run: Path, out: Path) -> Merged:
     if apart.network.adapters is None:
         remedy = "take best.safetensors of the run: its names are the network's own"
         raise UsageError("the run has no adapters to fold", where=str(run), remedy=remedy)
+    if apart.network.prompt is not None:
+        what = "virtual tokens cannot be folded into weights: they are a part of what the network is given"
+        remedy = (
+            "keep them apart: the run's folder `adapter` is for PEFT, the run for ftcli evaluate and predict"
+        )
+        raise UsageError(what, where=str(run), remedy=remedy)
     card = replace(apart.card, adapters=None)
     if out.suffix != FILE:
         refuse_no_such_class(card)
