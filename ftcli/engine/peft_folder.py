@@ -8,10 +8,12 @@ from typing import Any
 
 from torch import Tensor
 
+from ftcli.components.backbone import is_below
 from ftcli.engine.files import discard, flush, write_json, write_proved, written_aside
 from ftcli.engine.network import Network
 from ftcli.engine.peft_library import NAME, peft
 from ftcli.engine.tensor_bytes import tensor_bytes
+from ftcli.plans.layer_map import HEAD
 
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 _WRAPPED, _BEHIND_PROMPT = "base_model.model.", "base_model."
@@ -32,9 +34,9 @@ def write_adapters(folder: Path, network: Network) -> None:
 
 
 def heads_to_save(network: Network) -> tuple[str, ...]:
-    """The modules of the head that have parameters."""
-    modules = ((path, network.model.get_submodule(path)) for path in network.head_modules)
-    return tuple(path for path, module in modules if any(True for _ in module.parameters()))
+    """The modules of the head that have parameters of the head: one that is tied to the embedding has the stem's."""
+    names = [p.name for p in network.layer_map.in_stages([HEAD])]
+    return tuple(path for path in network.head_modules if any(is_below(name, [path]) for name in names))
 
 
 def _tensors(network: Network) -> dict[str, Tensor]:
