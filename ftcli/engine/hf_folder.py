@@ -1,4 +1,4 @@
-"""A text classifier as a folder that transformers opens: `AutoModelForSequenceClassification.from_pretrained`."""
+"""A classifier or a language model as a folder that transformers opens: `AutoModelFor....from_pretrained`."""
 
 from __future__ import annotations
 
@@ -17,9 +17,11 @@ from ftcli.errors import UsageError
 _FORMAT = {"format": "pt"}
 _CLASSIFIES = "Classification"
 """In the name of a class of transformers that gives logits of classes."""
+_SAYS_TOKENS = "CausalLM", "LMHeadModel"
+"""In the name of one that says next tokens."""
 
 
-def write_classifier(folder: Path, state: Mapping[str, Tensor], card: ModelCard) -> None:
+def write_model(folder: Path, state: Mapping[str, Tensor], card: ModelCard) -> None:
     """Config, weights and tokenizer, whole or not there. Raises MachineError, UsageError."""
     made = tensor_bytes(state, _FORMAT)
     config = _config(card)
@@ -38,6 +40,8 @@ def refuse_no_such_class(card: ModelCard) -> None:
     what = None
     if not card.backbone.startswith("hf/") or card.config is None:
         what = f"a folder is for models of transformers, and this is {card.backbone}"
+    elif _is_language_model(card):
+        return
     elif not any(_CLASSIFIES in name for name in card.config.get("architectures") or ()):
         what = f"transformers has no classifier of the type {card.config.get('model_type')!r} like it"
     elif card.head["kind"] != "linear" or card.head.get("dropout"):
@@ -46,8 +50,15 @@ def refuse_no_such_class(card: ModelCard) -> None:
         raise UsageError(what, where="--out", remedy="give a file: --out NAME.safetensors")
 
 
+def _is_language_model(card: ModelCard) -> bool:
+    names = (card.config or {}).get("architectures") or ()
+    return any(word in name for word in _SAYS_TOKENS for name in names)
+
+
 def _config(card: ModelCard) -> dict[str, Any]:
     refuse_no_such_class(card)
+    if _is_language_model(card):
+        return {**(card.config or {}), "use_cache": True}  # which training does without
     names = dict(enumerate(card.classes))
     task = "multi_label_classification" if card.multi_label else "single_label_classification"
     return {

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
 from torch import nn
 
+from ftcli.engine.prompt import Prompt
 from ftcli.errors import ModelError
 from ftcli.plans.inputs import Inputs, is_packed
 from ftcli.plans.layer_map import LayerMap
@@ -41,11 +43,17 @@ class Network:
     tail: tuple[str, ...] = ()
     """Paths of all modules of the head in the order of their calls, where there are more than `heads`."""
     adapters: Adapters | None = None
-    """What stands beside its layers, and at which of them."""
+    """What stands beside its layers, and at which of them; or before its texts."""
+    prompt: Prompt | None = None
+    """What puts virtual tokens before its texts."""
 
     @property
     def head_modules(self) -> tuple[str, ...]:
         return self.tail or self.heads
+
+    def pretrained_alone(self) -> AbstractContextManager[None]:
+        """While it lasts, no virtual tokens stand before its texts: other adapters change nothing until they train."""
+        return nullcontext() if self.prompt is None else self.prompt.left_out()
 
     @property
     def language_model(self) -> bool:

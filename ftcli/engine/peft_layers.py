@@ -13,6 +13,7 @@ from ftcli.engine.build import seeded
 from ftcli.engine.layer_map import mapped
 from ftcli.engine.network import Network
 from ftcli.engine.peft_library import NAME, peft
+from ftcli.engine.peft_prompts import with_virtual_tokens
 from ftcli.engine.peft_targets import TARGETS, targets_of
 from ftcli.errors import Problem, RecipeError
 from ftcli.plans.peft_adapters import Adapters
@@ -24,8 +25,11 @@ BASE = ".base_layer."
 def with_adapters(network: Network, asked: Adapters, seed: int) -> Network:
     """The network with adapters that change nothing yet; its model is changed. What is random is drawn from `seed`.
 
-    An adapter's parameters are in the layer that they stand beside. Raises RecipeError, ModelError.
+    An adapter's parameters are in the layer that they stand beside. Virtual tokens do change what it computes: see
+    `with_virtual_tokens`. Raises RecipeError, ModelError.
     """
+    if asked.virtual_tokens:
+        return with_virtual_tokens(network, asked, seed)
     found = asked.at(targets_of(network, asked))
     config = peft_config(found)
     with seeded(seed), quietly():

@@ -45,7 +45,9 @@ class _Watched:
 
 
 def _batches(network: Network) -> Batches:
-    return _TEXTS if isinstance(network.preprocessing, Tokenization) else _IMAGES
+    """The sequences of a language model are all of one length, as images are."""
+    inputs = network.preprocessing
+    return _TEXTS if isinstance(inputs, Tokenization) and not inputs.packed else _IMAGES
 
 
 def _watched(network: Network, forward: Forward, boundary: int) -> list[_Watched]:

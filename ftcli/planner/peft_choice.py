@@ -14,7 +14,7 @@ def choose_targets(recipe: Recipe, layer_map: LayerMap) -> Chosen:
     """Whole names of modules; none leave nothing to tell."""
     modules = adapted_modules(p.name for p in layer_map.parameters if p.is_adapter)
     is_probe = not offers(recipe.strategy, "adapters")
-    if not modules or is_probe or recipe.strategy.target_modules is not None:
+    if not modules or is_probe or getattr(recipe.strategy, "target_modules", ()) is not None:
         return Chosen(modules, None)
     words = ", ".join(dict.fromkeys(last_words(module) for module in modules))
     where = recipe.strategy.from_stage or "the first stage above the stem"

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
-Method = Literal["lora", "ia3"]
+Method = Literal["lora", "ia3", "prompt_tuning", "prefix_tuning"]
 
 _OWN = (".lora_", ".ia3_")
 """How PEFT begins the names of what stands beside a module."""
@@ -42,11 +42,17 @@ class Adapters:
     method: Method
     settings: Mapping[str, Any]
     targets: tuple[str, ...] | None = None
-    """Modules by their whole name or its last parts; None: all that can take one. Once found, whole names alone."""
+    """Modules by their whole name or its last parts; None: all that can take one. Once found, whole names alone.
+    Virtual tokens stand beside none."""
     from_stage: str | None = None
     """The lowest stage that gets any; None: all but the stem."""
     inputs: tuple[str, ...] = ()
     """IA3: which of the targets are scaled before them, not behind; named as they are."""
+
+    @property
+    def virtual_tokens(self) -> int:
+        """How many stand before each text; 0 for what stands beside modules."""
+        return int(self.settings.get("num_virtual_tokens", 0))
 
     def at(self, modules: tuple[str, ...]) -> Adapters:
         """The same in these modules and no others."""

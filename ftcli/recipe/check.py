@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from ftcli.errors import Problem
+from ftcli.recipe.lacking import instead_of
 from ftcli.recipe.near import nearest, renamed
 from ftcli.recipe.schema import Recipe
 from ftcli.recipe.shape import choices_at, classes_at, sections
@@ -197,7 +198,12 @@ def _unknown_kind(path: str, details: ErrorDetails) -> Problem:
     every = f"kinds: {', '.join(kinds)}"
     if given is None:
         return Problem(path, "kind is missing", every)
-    near = _did_you_mean(str(given), kinds) or _option_with(path, str(given)) or _elsewhere(str(given))
+    near = (
+        instead_of(path, str(given))
+        or _option_with(path, str(given))
+        or _did_you_mean(str(given), kinds)
+        or _elsewhere(str(given))
+    )
     return Problem(join(path, "kind"), f"there is no kind {_given(given)} of {path}", near or every)
 
 
@@ -236,6 +242,8 @@ def _home(spot: _Spot) -> str:
     assert spot.owner is not None
     keys = list(spot.owner.model_fields)
     section = spot.path.removesuffix(spot.key).rstrip(".")
+    if instead := instead_of(section, spot.key):
+        return instead
     siblings = [kind for kind, choice in choices_at(section).items() if spot.key in choice.model_fields]
     if siblings and issubclass(spot.owner, Choice):
         return f"it is an option of {', '.join(siblings)}"

@@ -32,6 +32,8 @@ _VERDICT_STYLES: dict[VerdictKind, str] = {
     "probe_only": STRONG,
     "scratch": STRONG,
 }
+_BEFORE_TEXTS = ("prompt_tuning", "prefix_tuning")
+"""Strategies whose adapters are no layer's."""
 Lines = list[tuple[str, RenderableType]]
 _MOST_CLASSES = 40
 _NAME_WIDTH = 32
@@ -69,7 +71,9 @@ def summary_view(result: TrainResult) -> RenderableType:
 def _adapters(result: TrainResult) -> list[Text]:
     """Where they are, of a run that has any."""
     folder = RunFolder(Path(result.run)).adapter
-    told = f"adapters: {folder}, for PEFT; ftcli merge folds them into the weights"
+    told = f"adapters: {folder}, for PEFT"
+    if result.strategy not in _BEFORE_TEXTS:
+        told += "; ftcli merge folds them into the weights"
     return [unbroken(plain(told))] if folder.is_dir() else []
 
 

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
+from itertools import islice
+from math import ceil
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
+from ftcli.engine.batches import Batch
 from ftcli.engine.determinism import plain_fp32
 from ftcli.engine.evaluate import predict_logits
-from ftcli.engine.hf_folder import refuse_no_such_class, write_classifier
+from ftcli.engine.hf_folder import refuse_no_such_class, write_model
+from ftcli.engine.next_tokens import are_next_tokens
 from ftcli.engine.peft_merge import MOST_DIFFERENCE, Parity, merge_into, parity
 from ftcli.engine.placement import place
 from ftcli.engine.run_folder import open_run_folder
 from ftcli.engine.weights_file import save_model
+from ftcli.engine.work import Batches
 from ftcli.errors import UsageError
 from ftcli.plans.data_splits import VAL
 from ftcli.recipe.load import load_recipe
@@ -50,6 +56,12 @@ def merge(run: Path, out: Path) -> Merged:
     if apart.network.adapters is None:
         remedy = "take best.safetensors of the run: its names are the network's own"
         raise UsageError("the run has no adapters to fold", where=str(run), remedy=remedy)
+    if apart.network.prompt is not None:
+        what = "virtual tokens cannot be folded into weights: they are a part of what the network is given"
+        remedy = (
+            "keep them apart: the run's folder `adapter` is for PEFT, the run for ftcli evaluate and predict"
+        )
+        raise UsageError(what, where=str(run), remedy=remedy)
     card = replace(apart.card, adapters=None)
     if out.suffix != FILE:
         refuse_no_such_class(card)
@@ -61,12 +73,15 @@ def merge(run: Path, out: Path) -> Merged:
     if out.suffix == FILE:
         save_model(out, state, card)
     else:
-        write_classifier(out, state, card)
+        write_model(out, state, card)
     return Merged(str(run), str(out), len(apart.network.adapters.targets or ()), found)
 
 
 def _logits(run: Path, apart: SavedModel, folded: SavedModel) -> tuple[Tensor, Tensor]:
-    """(N, C) each, in fp32, of the first validation examples."""
+    """(N, C) each, in fp32, of the first validation examples.
+
+    Of a language model's sequences (N, V), behind the last of their tokens: what it says there depends on all of them.
+    """
     folder = open_run_folder(run)
     recipe = load_recipe(folder.recipe)
     splits = splits_of(folder, recipe)
@@ -74,7 +89,20 @@ def _logits(run: Path, apart: SavedModel, folded: SavedModel) -> tuple[Tensor, T
     batches = batches_of(recipe, few, (VAL,), apart)
     with plain_fp32(apart.device):
         first, second = (
-            predict_logits(model.forward, batches.evaluation(VAL), apart.device, "fp32")[0]
+            predict_logits(_last(model), _examples(batches), apart.device, "fp32")[0]
             for model in (apart, folded)
         )
     return first, second
+
+
+def _last(model: SavedModel) -> Callable[[Tensor], Tensor]:
+    """Its forward; a language model's at the last place alone."""
+    if not model.network.language_model:
+        return model.forward
+    return lambda tokens_BL: model.forward(tokens_BL)[:, -1]
+
+
+def _examples(batches: Batches) -> Iterator[Batch]:
+    """Validation batches, of sequences as many as are compared: documents have any number of them."""
+    for batch in islice(batches.evaluation(VAL), ceil(MOST_INPUTS / batches.batch_size)):
+        yield replace(batch, labels=batch.labels[:, -1]) if are_next_tokens(batch.labels) else batch

@@ -34,7 +34,7 @@ from ftcli.planner.corpus_notice import corpus_findings
 from ftcli.planner.data_notice import data_findings
 from ftcli.plans.audit import AuditReport
 from ftcli.plans.data_splits import TRAIN, DataSplits
-from ftcli.plans.inputs import Inputs
+from ftcli.plans.inputs import Inputs, size_of
 from ftcli.plans.peft_adapters import Adapters
 from ftcli.plans.preprocessing import Preprocessing
 from ftcli.plans.training_plan import Bf16Effect, Machine, Precision, TrainingPlan
@@ -231,7 +231,19 @@ def _adapted(recipe: Recipe, network: Network) -> Network:
         what = "new norms would have to train, and an adapter leaves all but itself and the head as it was"
         raise RecipeError(Problem("norm.kind", what, "remove norm, or take another strategy"))
     asked: Adapters = implementation(recipe.strategy, "adapters")(recipe.strategy)
-    return with_adapters(network, asked, recipe.seed)
+    adapted = with_adapters(network, asked, recipe.seed)
+    _must_keep_the_length(recipe, adapted)
+    return adapted
+
+
+def _must_keep_the_length(recipe: Recipe, network: Network) -> None:
+    """Raises RecipeError where virtual tokens take the places of those that a recipe asks for."""
+    room = size_of(network.preprocessing)
+    if recipe.input_size is None or recipe.input_size <= room:
+        return
+    where = "data.sequence_length" if recipe.learns_tokens else "data.max_length"
+    what = f"with the virtual tokens there are positions for {room} tokens of a text, not for {recipe.input_size}"
+    raise RecipeError(Problem(where, what, f"at most {room}, or fewer strategy.tokens"))
 
 
 def must_take_images(network: Network, device: str) -> None:

@@ -199,12 +199,14 @@ def _train(
         if tell.progress.floor is None and prepared.plan.floor == "probe":
             with span("floor"):
                 floors = None if decoded is None else decoded.floors
-                tell.progress.floor = floor_of(recipe, prepared, work, floors)
+                with prepared.network.pretrained_alone():
+                    tell.progress.floor = floor_of(recipe, prepared, work, floors)
         if tell.progress.floor is None and prepared.plan.floor == "before":
-            with span("floor"):
+            with span("floor"), prepared.network.pretrained_alone():
                 tell.progress.floor = work.evaluate(VAL)
         probed = time.perf_counter() - probing
-        samples = samples_before(recipe, work, run, resumed=resumed is not None)
+        with prepared.network.pretrained_alone():
+            samples = samples_before(recipe, work, run, resumed=resumed is not None)
         result = _perform(recipe, prepared, run, work, tell.progress, audit, started)
         result = replace(result, samples=samples_after(recipe, work, run, samples))
         result = with_forgetting(result, meter, work, tell.progress)

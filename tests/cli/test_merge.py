@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from tests.text_toys import some_texts, text_recipe, write_encoder, write_table
+
 pytest.importorskip("peft")
 
 
@@ -41,3 +43,20 @@ def test_the_other_commands_take_such_a_run(ftcli, run, toy):
     assert ftcli("predict", run, toy.images("test")[0], "--json").code == 0
     assert ftcli("inspect-freeze", run).code == 0
     assert ftcli("report", run).code == 0
+
+
+def test_virtual_tokens_are_no_weights(ftcli, tmp_path):
+    """One clear message with the exit code of a user's mistake; nothing is written."""
+    pytest.importorskip("transformers")
+    write_encoder(tmp_path / "encoder")
+    write_table(tmp_path / "texts.jsonl", some_texts(60))
+    made = text_recipe(tmp_path, strategy={"kind": "prompt_tuning", "tokens": 4}, train={"epochs": 1})
+    (tmp_path / "recipe.yaml").write_text(made.model_dump_json(exclude_none=True))
+    ended = ftcli("train", tmp_path / "recipe.yaml", "--out", tmp_path / "run")
+    assert ended.code == 0, ended.err
+    assert f"adapters: {tmp_path / 'run' / 'adapter'}, for PEFT" in ended.out
+    assert "ftcli merge" not in ended.out
+    ended = ftcli("merge", tmp_path / "run", "--out", tmp_path / "folded.safetensors", "--json")
+    assert ended.code == 2
+    assert ended.json["error"]["what"].startswith("virtual tokens cannot be folded into weights")
+    assert not (tmp_path / "folded.safetensors").exists()

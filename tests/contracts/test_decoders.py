@@ -151,6 +151,23 @@ def test_the_parts_before_and_behind_the_head_are_the_whole(which: str) -> None:
     assert 0.5 < cost.share < 1
 
 
+@EVERY
+def test_it_is_cut_between_its_layers(which: str) -> None:
+    """Sequences are all of one length: what crosses has a row a sequence, as that of images has."""
+    network = network_of(which)
+    tokens = some_tokens(4, length=32)
+    cut = highest_cut(network, network.model, 2, tokens[:2])
+    assert cut is not None
+    assert (cut.boundary, cut.by_token) == (2, False)
+    enter_eval_mode(network)
+    with torch.no_grad():
+        features = cut.prefix(tokens)
+        assert features.shape == (4, 32, 16)
+        assert torch.equal(cut.suffix(features[[2, 0]]), network.model(tokens[[2, 0]]))
+    cost = prefix_costs(network_of(which, meta=True), [2])[2]
+    assert (0.2 < cost.share < 0.6, cost.bytes_per_image) == (True, 32 * 16 * 4)
+
+
 def test_a_sequence_beyond_its_positions_is_refused() -> None:
     with pytest.raises(ModelError, match="cannot take sequences of 64 tokens: it has positions for 32"):
         open_causal("gpt2", None, decoder_config("gpt2"), "none", 64)

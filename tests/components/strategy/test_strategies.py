@@ -76,7 +76,7 @@ def test_a_backbone_without_biases():
     assert any("bn" in name for name in trained("bitfit", bare, norms=True))
 
 
-@pytest.mark.parametrize("kind", ["lora", "ia3"])
+@pytest.mark.parametrize("kind", ["lora", "ia3", "prompt_tuning", "prefix_tuning"])
 def test_adapters_train_and_the_head(kind):
     layers = resnet()
     beside = Parameter("layer4.0.lora_A.default.weight", (2, 4), 8, "layer4", is_norm=False, is_adapter=True)
