@@ -155,7 +155,7 @@ def notes_on_tests(found: Comparison) -> Iterator[str]:
         yield f"{told}: {_right(found)}, McNemar's exact test, p after Holm{seeds}"
     if found.unpaired:
         reason = "no seed in common, or other test examples (or none on record)"
-        yield f"not compared image by image: {', '.join(found.unpaired)}; {reason}"
+        yield f"not compared example by example: {', '.join(found.unpaired)}; {reason}"
 
 
 def is_sure(pair: Paired) -> bool:

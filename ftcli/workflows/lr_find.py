@@ -116,7 +116,7 @@ def _yaml(lr: float) -> str:
 
 def _work_of(recipe: Recipe, listener: Listener) -> Work:
     def reading(done: int, total: int) -> None:
-        listener(Working(f"reading {recipe.noun}s", done, total))
+        listener(Working(f"reading {recipe.source_noun}s", done, total))
 
     prepared = prepare(recipe, reading)
     batches = replace(image_batches(recipe, prepared, reading), tell=listener)
