@@ -13,7 +13,7 @@ from ftcli.engine.audit.fingerprint import Fingerprint
 from ftcli.engine.audit.recall import recalled
 from ftcli.engine.audit.scan import Scanned, scan
 from ftcli.engine.audit.search import NearPairs, near_copies
-from ftcli.engine.audit.text_print import TextPrint
+from ftcli.engine.audit.text_print import NOTHING, TextPrint
 from ftcli.engine.audit.text_search import TextPairs, near_texts
 from ftcli.errors import DataError
 from ftcli.events import Event, Listener, Working
@@ -90,6 +90,7 @@ def report_of(splits: DataSplits, looked: Looked, command: str | None = None) ->
         leaked=_leaked(seen),
         tied=_tied(splits, pairs),
         not_checked=not_checked(seen),
+        noun=splits.noun,
     )
 
 
@@ -114,7 +115,7 @@ def _facts(index: int, found: Scanned) -> ImageFacts:
     if isinstance(found, DataError):
         return ImageFacts(index, error=found.what)
     if isinstance(found, TextPrint):
-        return ImageFacts(index, words=len(found.words))
+        return ImageFacts(index, words=len(found.words), blank=found.digest == NOTHING)
     return ImageFacts(index, found.width, found.height, found.mean, found.std, found.spread)
 
 

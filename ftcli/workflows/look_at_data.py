@@ -46,6 +46,9 @@ def look_at_data(path: Path, domain: str | None, backbone: str, tell: Listener) 
     given = None if domain is None else parse_domain(domain)
     opened = open_data(path)
     splits = opened.splits
+    if splits.texts:
+        what = f"these are {splits.noun}s: the advice of plan --data is about images"
+        raise UsageError(what, where=str(path), remedy=f"see {opened.command}")
     report = audit_splits(splits, tell, command=opened.command)
     if all(each.error is not None for each in report.facts):
         raise DataError("no image can be read", where=str(path), remedy=f"see {opened.command}")
