@@ -104,4 +104,4 @@ def _complete(content: dict[str, Any], path: Path) -> None:
         data["kind"] = kind_of(path, data)
     options = kinds("data").get(str(data["kind"]))
     if options is not None:
-        content["task"] = options.task
+        content["task"] = getattr(options, "task", "image_classification")
