@@ -12,6 +12,8 @@ from ftcli.cli.options import AsJson, Overrides
 
 if TYPE_CHECKING:
     from ftcli.planner.variants import Asked
+    from ftcli.plans.study import Trial
+    from ftcli.recipe.schema import Recipe
     from ftcli.workflows.compare.comparison import Comparison
 
 
@@ -88,7 +90,7 @@ def _study(path: Path, asked: Asked, overrides: list[str], out: Path | None, as_
         try:
             found = run_study(
                 study,
-                lambda trial: load(path, [*overrides, *trial.overrides]).recipe,
+                lambda trial: _varied(path, overrides, trial, asked),
                 folder,
                 listener,
             )
@@ -98,6 +100,26 @@ def _study(path: Path, asked: Asked, overrides: list[str], out: Path | None, as_
             ) from stop
         study_done(found, RunFolder(folder).report, listener)
     return found
+
+
+def _varied(path: Path, overrides: list[str], trial: Trial, asked: Asked) -> Recipe:
+    """A trial's recipe. What is wrong with it is told of the option that asked for it."""
+    from dataclasses import replace
+
+    from ftcli.errors import RecipeError
+    from ftcli.recipe.load import load
+
+    options = {text.partition("=")[0].strip(): "--vary" for text in asked.vary}
+    options |= {"strategy": "--strategies"} if asked.strategies is not None else {}
+    try:
+        return load(path, [*overrides, *trial.overrides]).recipe
+    except RecipeError as error:
+        told = []
+        for problem in error.problems:
+            override = (problem.at or "").removeprefix("--set ")
+            option = options.get(override.partition("=")[0]) if override != problem.at else None
+            told.append(replace(problem, at=f"{option} {override}") if option else problem)
+        raise RecipeError(*told) from error
 
 
 def _command(path: Path, asked: Asked, overrides: list[str], out: Path | None) -> str:

@@ -57,7 +57,7 @@ def plan(
         _show_plan(recipe, overrides, as_json)
     else:
         asked.refuse_what_does_not_fit(overrides)
-        _show_advice(asked, as_json)
+        _show_advice(asked, overrides or [], as_json)
 
 
 @dataclass(frozen=True)
@@ -84,8 +84,9 @@ class _Asked:
     def refuse_what_does_not_fit(self, overrides: list[str] | None) -> None:
         from ftcli.errors import UsageError
 
-        if overrides:
-            raise UsageError("--set changes a recipe, and there is none", remedy="give a RECIPE too")
+        if overrides and self.data is None:
+            what = "--set changes a recipe, or how --data are read, and there is neither"
+            raise UsageError(what, remedy="give a RECIPE, or --data, too")
         if self.data is not None and (self.dataset_size is not None or self.classes is not None):
             raise UsageError(
                 "--data counts for itself", remedy="leave out --dataset-size and --classes, or --data"
@@ -112,7 +113,7 @@ def _show_plan(recipe: Path, overrides: list[str] | None, as_json: bool) -> None
         print_view(plan_view(compiled))
 
 
-def _show_advice(asked: _Asked, as_json: bool) -> None:
+def _show_advice(asked: _Asked, overrides: list[str], as_json: bool) -> None:
     from ftcli.cli.new_file import check_new, write_new
     from ftcli.cli.output import print_json, print_view
     from ftcli.report.advice import advice_json, advice_view
@@ -120,7 +121,7 @@ def _show_advice(asked: _Asked, as_json: bool) -> None:
 
     if asked.write is not None:
         check_new(asked.write, "--write")
-    seen, result = _advised(asked, as_json)
+    seen, result = _advised(asked, overrides, as_json)
     if asked.write is not None:
         write_new(asked.write, result.recipe, "--write")
     if as_json:
@@ -134,7 +135,7 @@ def _show_advice(asked: _Asked, as_json: bool) -> None:
         typer.echo(f"\nwrote {asked.write}; next: {fill_in}ftcli train {asked.write}")
 
 
-def _advised(asked: _Asked, as_json: bool) -> tuple[Seen | None, AdviseResult]:
+def _advised(asked: _Asked, overrides: list[str], as_json: bool) -> tuple[Seen | None, AdviseResult]:
     """What was seen of the data, where there are some, and the advice."""
     from ftcli.cli.output import only_the_result_on_stdout
     from ftcli.planner.compute import Compute, parse_compute
@@ -160,5 +161,5 @@ def _advised(asked: _Asked, as_json: bool) -> tuple[Seen | None, AdviseResult]:
         from ftcli.workflows.look_at_data import look_at_data
 
         with audit_progress(as_json=as_json) as tell:
-            looked = look_at_data(asked.data, asked.domain, backbone, tell)
+            looked = look_at_data(asked.data, asked.domain, backbone, tell, overrides)
         return (looked.summary, looked.distance), advise(looked.task, backbone, compute)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from textwrap import wrap
+from typing import Any
 
 import yaml
 
@@ -19,10 +21,12 @@ MOST_DIVISORS = 8
 
 @dataclass(frozen=True)
 class Source:
-    """The data section. `bad_images` cannot be read; `remarks` are comments at the top."""
+    """The data section. `bad_images` cannot be read; `remarks` are comments at the top. `options`: what was asked of
+    the data beside kind and path; it comes before what was seen."""
 
     kind: str = "folder"
     path: str = PATH
+    options: Mapping[str, Any] = field(default_factory=dict)
     image_size: int | None = None
     bad_images: int = 0
     remarks: tuple[str, ...] = ()
@@ -74,9 +78,11 @@ def _data(source: Source) -> Iterator[str]:
     yield "data:"
     yield f"  kind: {source.kind}"
     yield f"  path: {_quoted(source.path)}"
-    if source.image_size is not None:
+    for name, value in source.options.items():
+        yield f"  {name}: {json.dumps(value, ensure_ascii=False)}"
+    if source.image_size is not None and "image_size" not in source.options:
         yield f"  image_size: {source.image_size}  # small images, enlarged about fourfold"
-    if source.bad_images:
+    if source.bad_images and "on_bad_image" not in source.options:
         yield f"  on_bad_image: skip  # {source.bad_images:,} cannot be read"
 
 

@@ -32,15 +32,24 @@ def cautions(case: Case, num_train: int, num_val: int, trainable: int) -> Iterat
     """`trainable`: parameters that train."""
     if case.num_classes is None:
         message = "the number of classes is not given, so table B is silent"
-        yield Finding("info", "--classes", message, "images per class say more than totals: give it")
+        yield Finding(
+            "info",
+            "--classes",
+            message,
+            "images per class say more than totals: give it",
+            "classes-not-given",
+        )
     if warning := overfitting(num_train, trainable):
         yield warning
     if num_val < FEWEST_VALIDATION:
         step = 100 / max(num_val, 1)
         message = f"about {num_val} validation images: accuracy moves in steps of {step:.1f} points"
-        yield Finding("warning", "data.split", message, "take small differences for none")
+        yield Finding(
+            "warning", "data.split", message, "take small differences for none", "few-validation-images"
+        )
     if case.domain.scenario in _BY_SCENARIO:
-        yield Finding("info", "--domain", *_BY_SCENARIO[case.domain.scenario])
+        message, remedy = _BY_SCENARIO[case.domain.scenario]
+        yield Finding("info", "--domain", message, remedy, "domain-note")
 
 
 def overfitting(num_train: int, trainable: int) -> Finding | None:
@@ -52,4 +61,5 @@ def overfitting(num_train: int, trainable: int) -> Finding | None:
         "strategy",
         f"{num_train:,} training examples against {trainable:,} trainable parameters overfit easily",
         "augment, keep the LR low, watch validation; train fewer stages when it gets worse",
+        "more-parameters-than-examples",
     )

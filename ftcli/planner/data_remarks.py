@@ -12,7 +12,12 @@ from ftcli.plans.domain_distance import DomainDistance
 def remarks(summary: DataSummary, distance: DomainDistance | None, audit: str) -> Iterator[str]:
     """Sentences; `audit` is the command that shows the copies."""
     counts = tuple(summary.classes.values())
-    yield f"Classes have {min(counts):,} to {max(counts):,} images."
+    fewest, most = min(counts), max(counts)
+    yield (
+        f"Each class has {most:,} images."
+        if fewest == most
+        else f"Classes have {fewest:,} to {most:,} images."
+    )
     if imbalance(counts):
         yield "They are out of balance: epochs are compared by macro F1 (train.checkpoint_metric), and see objective."
     if distance is not None:

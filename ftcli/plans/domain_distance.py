@@ -7,6 +7,8 @@ from math import log
 from statistics import fmean
 from typing import Any
 
+from ftcli.findings import Finding
+
 
 @dataclass(frozen=True)
 class LayerDistance:
@@ -33,12 +35,14 @@ class Anchors:
 
 @dataclass(frozen=True)
 class DomainDistance:
-    """`backbone` is the network that measured; `layers` from the input up."""
+    """`backbone` is the network that measured, `layers` from the input up. `findings`: why it is not the one that was
+    asked for, if so."""
 
     backbone: str
     num_images: int
     layers: tuple[LayerDistance, ...]
     anchors: Anchors
+    findings: tuple[Finding, ...] = ()
 
     @property
     def divergence(self) -> float:

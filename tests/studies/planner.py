@@ -7,7 +7,7 @@ FOLDER holds Fashion-MNIST's four files, PACKAGE is an unpacked emoji-datasource
 neither. A cell is a source, a number of labelled pictures, of which 15% validate, and a seed. In each every strategy is
 trained with the rates that the tables give it, the planner's own epochs, batches and BatchNorm, and the augmentation
 that the tables give the domain (none for the head alone); and what the published tables advise, and the planner's own
-recipe, where these are none of those.
+recipe, where these are none of those. `full, norm train` is what to do with BatchNorm, asked only by name.
 About a thousand other pictures of the source test them all. A run is one line of RESULTS.jsonl; what stands there is
 not run again, so that a study that was stopped goes on. `--show` runs nothing: accuracy and regret of what there is.
 Each run is tested at the epochs that several ways of picking the best one take; `--pick` says which is shown. The
@@ -56,6 +56,9 @@ STRATEGIES: dict[str, tuple[Strategy, int | None, Rates]] = {
     "full": ("full", None, DIFFERENTIAL),
     "scratch": ("scratch", None, FRESH),
 }
+FOLLOWED = "full, norm train"
+"""As `full`, but BatchNorm follows the new images' statistics: what is published for a far domain and large batches."""
+NAMES = (*STRATEGIES, FOLLOWED)
 
 
 def recipes(folder: Path, backbone: str, flip: bool) -> tuple[dict[str, dict[str, Any]], dict[str, Any]]:
@@ -77,7 +80,8 @@ def recipes(folder: Path, backbone: str, flip: bool) -> tuple[dict[str, dict[str
     published = winning_row(task.case, PUBLISHED_TABLES)
     texts[PUBLISHED] = recipe_text(_as(published, task, planned.advice))
     texts[PLANNER] = planned.recipe
-    return {name: _for_the_study(text, folder, flip) for name, text in texts.items()}, told
+    found = {name: _for_the_study(text, folder, flip) for name, text in texts.items()}
+    return found | {FOLLOWED: found["full"] | {"norm": "train"}}, told
 
 
 def _rows(advice: Advice) -> Iterator[tuple[str, Row]]:
@@ -154,13 +158,13 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="+", default=[50, 200, 800])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1])
     parser.add_argument("--only", nargs="+")
-    parser.add_argument("--strategies", nargs="+", default=[*STRATEGIES], choices=STRATEGIES)
+    parser.add_argument("--strategies", nargs="+", default=[*STRATEGIES], choices=NAMES)
     parser.add_argument("--show", action="store_true")
     parser.add_argument("--pick", default=next(iter(PICKS)), choices=PICKS)
     asked = parser.parse_args()
     if not asked.show:
         run(asked, sources(asked.fashion_mnist, asked.emoji))
-    show(results(asked.out, asked.pick), [*STRATEGIES])
+    show(results(asked.out, asked.pick), [*NAMES])
 
 
 def sources(fashion_mnist: Path | None, packages: list[Path]) -> dict[str, Callable[[], Pictures]]:

@@ -12,7 +12,7 @@ from ftcli.engine.optimize import build_optimizer, moments
 from ftcli.engine.progress import Progress
 from ftcli.engine.proof import digests
 from ftcli.errors import UsageError
-from ftcli.events import PhaseStarted, StepDone
+from ftcli.events import Event, PhaseStarted, StepDone, Working
 from ftcli.plans.lr_sweep import rates_of_groups, sweep_lrs
 from ftcli.workflows.lr_find import LrFound, _work_of, lr_find, values_to_write
 from tests.numerics.runs import run
@@ -42,7 +42,7 @@ def test_a_phase_is_tested_on_the_weights_that_it_starts_with(augment, digits, t
 
 def test_nothing_is_left_behind(digits):
     """Weights, buffers, gradients, the optimizer's moments and random numbers, after a sweep that diverges."""
-    work = _work_of(recipe(digits, strategy=LP_FT, train={"epochs": 2, "batch_size": 8}), ignore)
+    work, _ = _work_of(recipe(digits, strategy=LP_FT, train={"epochs": 2, "batch_size": 8}), ignore, None)
     phase = work.plan.phases[1]
     optimizer = build_optimizer(work.network.model, phase, work.plan.optimizer)
     work.remembered = moments(optimizer)
@@ -65,7 +65,9 @@ def test_nothing_is_left_behind(digits):
 
 def test_a_run_after_it_has_the_same_bits(digits):
     def losses(tested: bool) -> list[float]:
-        work = _work_of(recipe(digits, strategy="full", train={"epochs": 1, "batch_size": 8}), ignore)
+        work, _ = _work_of(
+            recipe(digits, strategy="full", train={"epochs": 1, "batch_size": 8}), ignore, None
+        )
         if tested:
             phase = work.plan.phases[0]
             rates = [rates_of_groups(phase, 1e-3, lr, None) for lr in sweep_lrs(20)]
@@ -119,3 +121,23 @@ def test_no_such_phase(digits):
     with pytest.raises(UsageError) as error:
         found(recipe(digits, strategy=LP_FT), phase="tail")
     assert error.value.remedy == "there are: head, fine-tune"
+
+
+def test_each_pass_says_how_many_there_are(digits):
+    """A stage takes two: with it, and without."""
+    events: list[Event] = []
+    made = recipe(digits, strategy="full", train={"epochs": 1, "batch_size": 8})
+    lr_find(made, phase=None, per_stage=True, steps=10, listener=events.append)
+    told = list(dict.fromkeys(event.what for event in events if isinstance(event, Working)))
+    passes = [what for what in told if " of " in what]
+    assert passes[0] == f"full, all stages (1 of {len(passes)})"
+    assert passes[-1].endswith(f"({len(passes)} of {len(passes)})")
+    assert len(passes) % 2 == 1
+
+
+def test_a_phase_that_is_not_there_is_told_before_images_are_read(digits):
+    events: list[Event] = []
+    made = recipe(digits, strategy="full")
+    with pytest.raises(UsageError, match="there is no phase 'tail'"):
+        lr_find(made, phase="tail", per_stage=False, steps=10, listener=events.append)
+    assert not [event for event in events if isinstance(event, Working)]

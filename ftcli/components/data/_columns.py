@@ -14,6 +14,7 @@ from pydantic import Field, model_validator
 
 from ftcli.errors import DataError
 from ftcli.plans.data_splits import TEST, TRAIN, VAL, DataSplits, Example
+from ftcli.registry import Many
 
 from ._common import STREAM_NAMES
 from ._labels import MaybeMultiLabel, Names, every_name, names_of, names_of_cells, numbers_of, shown
@@ -30,7 +31,7 @@ class ManifestOptions(MaybeMultiLabel):
 
     label_column: str = "label"
     """The column of class names."""
-    label_columns: list[str] | None = Field(default=None, min_length=2)
+    label_columns: Many[str] | None = Field(default=None, min_length=2)
     """A column for each class instead, of 1 and 0; several of them may be 1 where multi_label is true."""
     split_column: str | None = "split"
     """The column of train, val (valid, validation) or test; may be missing under its default name. null: never read."""
@@ -43,7 +44,7 @@ class ManifestOptions(MaybeMultiLabel):
 
     @model_validator(mode="after")
     def _columns_differ(self) -> Self:
-        columns = self.label_columns or []
+        columns = self.label_columns or ()
         if len(set(columns)) < len(columns):
             raise ValueError("label_columns names a column twice")
         return self
@@ -168,7 +169,7 @@ def _stream_in(column: str | None, cells: dict[str, str]) -> str:
 def _columns(options: ManifestOptions, content_column: str) -> Iterator[tuple[str, bool]]:
     """The columns that are read, and whether each must be there."""
     yield getattr(options, content_column), True
-    yield from ((name, True) for name in options.label_columns or [options.label_column])
+    yield from ((name, True) for name in options.label_columns or (options.label_column,))
     for option in _MAY_BE_MISSING:
         name = getattr(options, option)
         if name is not None:

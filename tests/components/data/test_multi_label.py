@@ -21,6 +21,7 @@ from ftcli.components.data.webdataset import open_splits as open_shards
 from ftcli.engine.sampler import order_of
 from ftcli.errors import DataError
 from ftcli.plans.data_splits import DataSplits, Example, apply_split_record, split_record
+from ftcli.recipe.load import recipe_from
 
 LABELS = [["cat"], ["cat", "dog"], [], ["dog"]] * 5
 
@@ -78,6 +79,12 @@ def test_a_column_for_each_class(photos: Path, yes: str, no: str) -> None:
     splits = manifest(photos, by_columns(yes, no), multi_label=True, label_columns=["dog", "cat"])
     assert splits.classes == ("dog", "cat")  # as named, not as sorted
     assert named(splits) == LABELS
+
+
+def test_a_recipe_names_the_columns() -> None:
+    data = {"kind": "csv", "path": "list.csv", "multi_label": True, "label_columns": ["dog", "cat"]}
+    recipe = recipe_from({"data": data, "model": {"backbone": "timm/resnet18"}, "strategy": "full"})
+    assert recipe.data.label_columns == ("dog", "cat")
 
 
 def test_columns_of_which_one_is_1_are_single_label(photos: Path) -> None:
