@@ -6,10 +6,11 @@ What is imported from here is what other programs may rely on; it is fetched whe
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ftcli.api import inspect_freeze, load_recipe, open_model, plan, predict, train
+    from ftcli.api import generate, inspect_freeze, load_recipe, open_model, plan, predict, train
     from ftcli.errors import FtcliError
     from ftcli.findings import Finding
     from ftcli.report.freeze_report import FreezeReport
+    from ftcli.workflows.generate import Continuation
     from ftcli.workflows.predict import Prediction
     from ftcli.workflows.result import TrainResult
     from ftcli.workflows.saved_model import SavedModel
@@ -23,6 +24,8 @@ _HOMES = {
     "inspect_freeze": "ftcli.api",
     "open_model": "ftcli.api",
     "predict": "ftcli.api",
+    "generate": "ftcli.api",
+    "Continuation": "ftcli.workflows.generate",
     "Finding": "ftcli.findings",
     "FreezeReport": "ftcli.report.freeze_report",
     "FtcliError": "ftcli.errors",
@@ -38,6 +41,8 @@ __all__ = [  # noqa: RUF022 - in the order in which one meets them
     "inspect_freeze",
     "open_model",
     "predict",
+    "generate",
+    "Continuation",
     "Finding",
     "FreezeReport",
     "FtcliError",

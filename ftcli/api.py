@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ftcli.plans.training_plan import TrainingPlan
     from ftcli.recipe.schema import Recipe
     from ftcli.report.freeze_report import FreezeReport
+    from ftcli.workflows.generate import Continuation
     from ftcli.workflows.predict import Prediction
     from ftcli.workflows.result import TrainResult
     from ftcli.workflows.saved_model import SavedModel
@@ -113,6 +114,31 @@ def predict(model: SavedModel | Path | str, images: Sequence[Path | str | Image]
 
     opened = open_model(model) if isinstance(model, (str, Path)) else model
     return classify(opened, images)
+
+
+def generate(
+    model: SavedModel | Path | str,
+    prompts: Sequence[str],
+    *,
+    max_tokens: int = 48,
+    temperature: float = 0.0,
+    seed: int = 0,
+) -> list[Continuation]:
+    """How a language model goes on with texts, in their order, each as if it were alone.
+
+    `model` is what `open_model` returned, or what it would take. At most `max_tokens` tokens are added to each.
+    `temperature` 0 takes the likeliest token each time, 1 draws as the model's probabilities say; `seed` decides what
+    is drawn. Raises UsageError for a model that has classes, and for numbers that cannot be; ModelError, MachineError.
+    """
+    from ftcli.engine.generate import Drawing
+    from ftcli.errors import UsageError
+    from ftcli.workflows.generate import go_on
+
+    if max_tokens < 1 or not 0 <= temperature < float("inf") or seed < 0:
+        what = f"max_tokens {max_tokens}, temperature {temperature:g} and seed {seed} cannot be"
+        raise UsageError(what, remedy="give at least one token, and no negative temperature or seed")
+    opened = open_model(model) if isinstance(model, (str, Path)) else model
+    return go_on(opened, prompts, Drawing(max_tokens, temperature, seed))
 
 
 def _recipe(recipe: Recipe | Path | str | Mapping[str, Any]) -> Recipe:

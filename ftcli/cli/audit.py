@@ -41,7 +41,7 @@ def audit(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Look for leaks between train and test, and for bad images."""
+    """Look for leaks between train and test, and for bad examples."""
     from ftcli.cli.new_file import check_new
     from ftcli.cli.output import only_the_result_on_stdout, print_json, print_view
     from ftcli.errors import UsageError

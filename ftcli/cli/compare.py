@@ -43,7 +43,7 @@ def compare(
     ] = None,
     sizes: Annotated[
         str | None,
-        typer.Option(metavar="50,100,all", help="Training images: learning curves; val and test stay."),
+        typer.Option(metavar="50,100,all", help="Training examples: learning curves; val and test stay."),
     ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", metavar="STUDY", help="The study's folder; default studies/NAME.")

@@ -21,7 +21,7 @@ def evaluate(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Measure a finished run on its test images."""
+    """Measure a finished run on its test examples."""
     from ftcli.cli.output import print_json, print_view
     from ftcli.report.summary import evaluate_view
     from ftcli.workflows.evaluate import evaluate as measure

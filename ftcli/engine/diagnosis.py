@@ -115,7 +115,7 @@ def _remedy(work: Work, name: str | None, has_files: bool) -> str:
     lower = "lower optimizer.lr" + (f" (or the LR of stage {stage}: layer_lr)" if stage else "")
     steps = [f"{lower} to a tenth, {work.plan.optimizer.lr / 10:g}, or lengthen schedule.warmup"]
     if has_files:
-        steps.append("look at these images")
+        steps.append("look at these examples")
     if work.plan.precision != "fp32":
         steps.append("train.precision: fp32")
     if work.plan.on_non_finite == "stop":

@@ -77,7 +77,7 @@ def choose_checkpoint_metric(
         why = "exp of the mean loss of a token: the less the better"
         return Chosen("perplexity", Decision("checkpoint_metric", "perplexity", why))
     if multi_label:
-        why = "an image may have several classes: each is ranked by itself, without a threshold"
+        why = "an example may have several classes: each is ranked by itself, without a threshold"
         return Chosen("mean_average_precision", Decision("checkpoint_metric", "mean_average_precision", why))
     uneven = imbalance(counts)
     if uneven:

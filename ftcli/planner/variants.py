@@ -145,7 +145,7 @@ def _size(text: str) -> Size:
     if text == ALL:
         return ALL
     if not text.isdecimal() or int(text) < 2:
-        raise ValueError(f"{text!r} is neither a number of training images nor all")
+        raise ValueError(f"{text!r} is neither a number of training examples nor all")
     return int(text)
 
 

@@ -29,6 +29,8 @@ class ImageFacts:
     error: str | None = None
     words: int = 0
     """Of a text."""
+    blank: bool = False
+    """Whether a text has nothing but blanks."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,8 @@ class AuditReport:
     tied: tuple[tuple[int, ...], ...] = ()
     """Sets of examples that must stay in one stream: copies of each other, or of one group."""
     not_checked: tuple[NotChecked, ...] = ()
+    noun: str = "image"
+    """What an example is."""
 
     @property
     def errors(self) -> tuple[Finding, ...]:
@@ -92,6 +96,7 @@ class AuditReport:
     def to_dict(self) -> dict[str, Any]:
         return {
             "source": self.source,
+            "of": f"{self.noun}s",
             "classes": list(self.classes),
             "streams": dict(self.streams),
             "counts": self.counts(),

@@ -50,7 +50,7 @@ class DataSplits:
     streams: Mapping[str, tuple[int, ...]]
     load: Callable[[int], Any]
     files: tuple[Path, ...] | None = None
-    """Where each example's image lies; None when they are not in files of their own."""
+    """Where each example lies; None when they are not in files of their own."""
     how: str = ""
     """How the streams came about, where it was not by ratio: "by group: 12 train, 3 val, 3 test"."""
     given: tuple[str, ...] = ()
@@ -64,8 +64,10 @@ class DataSplits:
 
     @property
     def noun(self) -> str:
-        """What an example is."""
-        return "text" if self.texts else "image"
+        """What an example is. A corpus is of documents, which have no class."""
+        if not self.texts:
+            return "image"
+        return "text" if self.classes else "document"
 
     @property
     def drawn(self) -> tuple[str, ...]:
@@ -114,10 +116,10 @@ def without(splits: DataSplits, reasons: Mapping[int, str]) -> DataSplits:
     left_out = {splits.examples[i].key: reason for i, reason in sorted(reasons.items())}
     left = replace(splits, streams=streams, left_out={**splits.left_out, **left_out})
     trained_on = left.count_per_class(TRAIN) if TRAIN in streams else {}
-    gone = [f"no training images of {name!r}" for name, count in trained_on.items() if count == 0]
+    gone = [f"no training {splits.noun}s of {name!r}" for name, count in trained_on.items() if count == 0]
     gone += [f"nothing for {stream}" for stream, indices in streams.items() if not indices]
     if gone:
-        what = f"without the {len(reasons)} images that cannot be read there is {', '.join(gone)}"
+        what = f"without the {len(reasons)} {splits.noun}s that cannot be read there is {', '.join(gone)}"
         first = next(iter(left_out.items()))
         raise DataError(f"{what}; {first[0]}: {first[1]}", where=splits.source, remedy="replace these files")
     return left

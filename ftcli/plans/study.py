@@ -7,9 +7,11 @@ from dataclasses import asdict, dataclass
 from itertools import product
 from typing import Any, Literal
 
+LESS_IS_BETTER = ("perplexity",)
+"""Of the scores that runs are compared on."""
 ALL: Literal["all"] = "all"
 Size = int | Literal["all"]
-"""Training images of a run; all: every one that there is."""
+"""Training examples of a run; all: every one that there is."""
 
 
 @dataclass(frozen=True)
@@ -128,7 +130,7 @@ class Outcome:
 
     @property
     def score(self) -> float:
-        """Of its own metric, on the test images."""
+        """Of its own metric, on the test examples."""
         return self.scored(self.metric)
 
     @property

@@ -124,7 +124,7 @@ class TrainingPlan:
     on_non_finite: OnNonFinite = "stop"
     """What follows NaN or infinity in a loss, a gradient, a weight or a buffer."""
     tokens: float | None = None
-    """Of a text in the mean, cut where it is too long; None of images, and where no text was read."""
+    """Of a text in the mean, cut where it is too long, or of a sequence; None of images, and where no text was read."""
 
     @property
     def num_outputs(self) -> int:

@@ -285,6 +285,11 @@ class Recipe(Options):
         return "text" if self.takes_texts else "image"
 
     @property
+    def source_noun(self) -> str:
+        """What the data has one by one: of a corpus documents, from which the sequences are made."""
+        return "document" if self.learns_tokens else self.noun
+
+    @property
     def pretrained(self) -> bool:
         """Whether the backbone starts from learned weights."""
         return self.strategy.kind != "scratch" and self.model.weights != "none"

@@ -73,8 +73,22 @@ def _left_out(mended: Mended) -> list[str]:
 
 def _header(report: AuditReport) -> RenderableType:
     counts = ", ".join(f"{numbers.count(count)} {stream}" for stream, count in report.streams.items())
-    told = Text.assemble("  ", counts, f"; {len(report.classes)} classes", style=QUIET)
+    told = Text.assemble("  ", counts, f"; {what_is_audited(report)}", style=QUIET)
     return Group(Text.assemble(heading("Audit of "), plain(report.source)), told)
+
+
+def what_is_audited(report: AuditReport) -> str:
+    """ "2 classes", "texts of 2 classes of 3 to 14 words, half of them of 8 or more", "documents of 60 to 83 words"."""
+    classes = f"{len(report.classes)} classes"
+    if report.noun == "image":
+        return classes
+    words = sorted(facts.words for facts in report.facts if facts.error is None)
+    of_words = (
+        f", {words[0]:,} to {words[-1]:,} words each, {words[len(words) // 2]:,} in the middle"
+        if words
+        else ""
+    )
+    return f"{report.noun}s{f' of {classes}' if report.classes else ''}{of_words}"
 
 
 def _kinds(report: AuditReport) -> RenderableType:

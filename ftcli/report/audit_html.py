@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ftcli.errors import DataError
 from ftcli.findings import Finding
 from ftcli.plans.audit import AuditReport, Pair
+from ftcli.report.audit import what_is_audited
 from ftcli.report.audit_style import PAIRS
 from ftcli.report.html.findings_table import findings_table
 from ftcli.report.html.pictures import gone, passage, picture
@@ -30,7 +31,7 @@ def audit_html(report: AuditReport, load: Callable[[int], Image | str]) -> str:
     parts = [
         "<main>",
         f"<h1>Audit of {safe(report.source)}</h1>",
-        f"<p>{streams}; {len(report.classes)} classes</p>",
+        f"<p>{streams}; {what_is_audited(report)}</p>",
         _findings(report.findings),
         _counts(report),
         _not_checked(report),

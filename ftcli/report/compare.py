@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from ftcli.report import numbers
+from ftcli.plans.study import LESS_IS_BETTER
+from ftcli.report import headline, numbers
 from ftcli.report.compare_plot import curves_plot
 from ftcli.report.layout import FirstThatFits, add_columns, heading, labelled, table
 from ftcli.report.safe_text import plain, shorten
 from ftcli.report.style import BAD, QUIET, STRONG
 
 if TYPE_CHECKING:
-    from ftcli.workflows.compare.comparison import Cell, Comparison, Crossover
+    from ftcli.workflows.compare.comparison import Cell, Comparison
     from ftcli.workflows.compare.paired import Paired
 
 METRICS = {
@@ -23,6 +24,7 @@ METRICS = {
     "balanced_accuracy": "balanced accuracy",
     "macro_f1": "macro F1",
     "mean_average_precision": "mean average precision",
+    "perplexity": "perplexity (less is better)",
 }
 PAIR_HEADERS = ("against", "points", "95%", "only it", "only the other", "p")
 _LONGEST_NAME = 24
@@ -40,19 +42,29 @@ def compare_view(found: Comparison) -> RenderableType:
     if found.has_curves:
         parts += [Text(""), heading("Learning curves"), Text(""), _curves(found), _plot(found)]
     if found.crossover is not None:
-        parts += [Text(""), plain(crossover_sentence(found.crossover, found.num_trains), STRONG)]
+        parts += [Text(""), plain(crossover_sentence(found), STRONG)]
     return Group(*parts, *_failures(found))
 
 
-def crossover_sentence(crossing: Crossover, num_trains: Sequence[int]) -> str:
+def crossover_sentence(found: Comparison) -> str:
+    """Of a comparison that has one."""
+    crossing, num_trains = found.crossover, found.num_trains
+    assert crossing is not None
     tuned = crossing.tuned[0] if len(crossing.tuned) == 1 else "the best fine-tuned variant"
     name = crossing.scratch[0]
     if not crossing.reached or crossing.num_train is None:
-        behind = f"it is {-100 * crossing.gap:.1f} points behind at {max(num_trains):,}"
+        behind = f"it is {_points(found.metric, -crossing.gap)} behind at {max(num_trains):,}"
         return f"crossover: not reached; {name} does not catch up with {tuned}: {behind}"
     if crossing.num_train <= min(num_trains):
         return f"crossover: {name} is no worse than {tuned} from the smallest size on"
     return f"crossover: {name} catches up with {tuned} at about {crossing.num_train:,.0f} training examples"
+
+
+def _points(metric: str, difference: float) -> str:
+    """ "3.1 points" of a percentage."""
+    if metric in LESS_IS_BETTER:
+        return f"{numbers.perplexity(difference)} of perplexity"
+    return f"{100 * difference:.1f} points"
 
 
 def _title(found: Comparison) -> str:
@@ -67,7 +79,7 @@ def _title(found: Comparison) -> str:
 def side_by_side(found: Comparison) -> tuple[list[str], list[tuple[str, ...]]]:
     """Headers and rows, the best first; with what each was trained on, where that is not the same."""
     headers = ["variant", "test", "spread", "trains", "examples", "FLOPs", "time", "memory"]
-    rows = [(cell.variant, *_scores(cell), *_costs(cell)) for cell in found.finalists]
+    rows = [(cell.variant, *_scores(cell, found.metric), *_costs(cell)) for cell in found.finalists]
     if len({cell.num_train for cell in found.finalists}) > 1:
         headers.insert(1, "train set")
         rows = [(row[0], f"{c.num_train:,}", *row[1:]) for row, c in zip(rows, found.finalists, strict=True)]
@@ -101,8 +113,13 @@ def _tables(headers: Sequence[str], rows: Sequence[tuple[Sequence[str], str]], e
     return Group(*parts)
 
 
-def _scores(cell: Cell) -> tuple[str, ...]:
-    return numbers.accuracy(cell.mean), "-" if cell.std is None else f"{100 * cell.std:.1f}"
+def _scores(cell: Cell, metric: str) -> tuple[str, ...]:
+    return headline.told(metric, cell.mean), "-" if cell.std is None else spread(metric, cell.std)
+
+
+def spread(metric: str, std: float) -> str:
+    """In points of a percentage, or of perplexity."""
+    return numbers.perplexity(std) if metric in LESS_IS_BETTER else f"{100 * std:.1f}"
 
 
 def _costs(cell: Cell) -> tuple[str, ...]:
@@ -128,9 +145,10 @@ def _short(value: float | None) -> str:
 def meanings(found: Comparison) -> str:
     """Of the columns side by side."""
     several = any(len(cell.seeds) > 1 for cell in found.cells)
-    spread = "mean over seeds and sample standard deviation in points" if several else "one seed: no spread"
+    points = "" if found.metric in LESS_IS_BETTER else " in points"
+    over = f"mean over seeds and sample standard deviation{points}" if several else "one seed: no spread"
     return (
-        f"test: {METRICS[found.metric]} of the best epoch, {spread}; trains: parameters, where most do; examples: seen "
+        f"test: {METRICS[found.metric]} of the best epoch, {over}; trains: parameters, where most do; examples: seen "
         "in training; tokens: of these, without padding; FLOPs: forward and backward, frozen parts that are kept once; "
         "time: of the epochs, without what runs share (decoding, the frozen part, the probe for the floor); memory: "
         "the most, of the process or its GPU"
@@ -153,9 +171,11 @@ def notes_on_tests(found: Comparison) -> Iterator[str]:
         seeds = "; examples, not runs, are what is counted" if pair.num_pairs > 1 else ""
         told = f"{found.best} against the others, on the same {pair.num_images:,} test examples"
         yield f"{told}: {_right(found)}, McNemar's exact test, p after Holm{seeds}"
-    if found.unpaired:
+    if found.metric in LESS_IS_BETTER:
+        yield "whether a perplexity is lower by more than chance is not tested: see the spread over seeds (--seeds)"
+    elif found.unpaired:
         reason = "no seed in common, or other test examples (or none on record)"
-        yield f"not compared image by image: {', '.join(found.unpaired)}; {reason}"
+        yield f"not compared example by example: {', '.join(found.unpaired)}; {reason}"
 
 
 def is_sure(pair: Paired) -> bool:
@@ -191,8 +211,8 @@ def _wide_curves(found: Comparison) -> RenderableType:
     rows = table()
     add_columns(rows, [("training examples", "<"), *((f"{size:,}", ">") for size in found.num_trains)])
     for name in found.variants:
-        cells = [found.at(name, size) for size in found.num_trains]
-        rows.add_row(plain(shorten(name, _LONGEST_NAME)), *(Text(mean_and_spread(cell)) for cell in cells))
+        cells = [Text(mean_and_spread(found.at(name, size), found.metric)) for size in found.num_trains]
+        rows.add_row(plain(shorten(name, _LONGEST_NAME)), *cells)
     return rows
 
 
@@ -202,15 +222,17 @@ def _long_curves(found: Comparison) -> RenderableType:
     for name in found.variants:
         for size in found.num_trains:
             rows.add_row(
-                plain(shorten(name, _LONGEST_NAME)), f"{size:,}", mean_and_spread(found.at(name, size))
+                plain(shorten(name, _LONGEST_NAME)),
+                f"{size:,}",
+                mean_and_spread(found.at(name, size), found.metric),
             )
     return rows
 
 
-def mean_and_spread(cell: Cell | None) -> str:
+def mean_and_spread(cell: Cell | None, metric: str) -> str:
     if cell is None:
         return "-"
-    return numbers.accuracy(cell.mean) + ("" if cell.std is None else f" ±{100 * cell.std:.1f}")
+    return headline.told(metric, cell.mean) + ("" if cell.std is None else f" ±{spread(metric, cell.std)}")
 
 
 def _failures(found: Comparison) -> Iterator[RenderableType]:

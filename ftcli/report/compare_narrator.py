@@ -12,6 +12,7 @@ from ftcli.findings import Finding
 from ftcli.plans.study import Finished
 from ftcli.report import numbers
 from ftcli.report.findings import STYLES, finding_line
+from ftcli.report.headline import told
 from ftcli.report.layout import unbroken
 from ftcli.report.narrator import proof_line
 from ftcli.report.safe_text import plain
@@ -62,6 +63,6 @@ def _what(finished: Finished, *, anew: bool) -> Text:
         return plain(f"failed, exit {finished.failure.exit_code}: {finished.failure.what}", BAD)
     outcome = finished.outcome
     assert outcome is not None, "a trial that is done has one of the two"
-    score = f"test {numbers.accuracy(outcome.score)}"
+    score = f"test {told(outcome.metric, outcome.score)}"
     took = f", {numbers.duration(outcome.seconds)}" if anew else ", finished by an earlier call"
     return plain(f"{score}{took}", QUIET)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from ftcli.report.headline import told
 from ftcli.report.safe_text import plain, shorten
 from ftcli.report.style import QUIET
 
@@ -38,7 +39,7 @@ def curves_plot(found: Comparison) -> RenderableType:
         for x, y in _points(found, name, low, high):
             grid[y][x] = letter if grid[y][x] in (" ", _LINE) else _SEVERAL
     lines = [
-        Text.assemble((_label(row, low, high), QUIET), "".join(cells).rstrip())
+        Text.assemble((_label(row, low, high, found.metric), QUIET), "".join(cells).rstrip())
         for row, cells in enumerate(grid)
     ]
     legend = [
@@ -68,10 +69,10 @@ def _column(found: Comparison, size: int) -> int:
     return round(log(size / first) / log(last / first) * (WIDTH - 1))
 
 
-def _label(row: int, low: float, high: float) -> str:
+def _label(row: int, low: float, high: float, metric: str) -> str:
     value = high - (high - low) * row / (HEIGHT - 1)
-    told = f"{value:.1%}" if row in (0, HEIGHT - 1) else ""
-    return f"{told:>{_LABEL}} │"
+    written = told(metric, value) if row in (0, HEIGHT - 1) else ""
+    return f"{written:>{_LABEL}} │"
 
 
 def _ticks(found: Comparison) -> str:

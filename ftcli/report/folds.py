@@ -29,11 +29,11 @@ _COLUMNS = (
 _FIRST = {False: ("accuracy", "accuracy"), True: ("mean_average_precision", "mean average precision")}
 """Multi-label or not -> metric and its name."""
 _NOTE = (
-    "{} and macro F1 of the best epoch; floor and val on each fold's own part, test on the same images for "
+    "{} and macro F1 of the best epoch; floor and val on each fold's own part, test on the same examples for "
     "all; spread is the sample standard deviation"
 )
 _POOLED_NOTE = (
-    "out of fold: each image but the test's, predicted once, by the fold that did not train on it (but chose its "
+    "out of fold: each example but the test's, predicted once, by the fold that did not train on it (but chose its "
     "best epoch on it, which flatters a little); in brackets 95% by bootstrap"
 )
 

@@ -98,7 +98,7 @@ def _objective(plan: TrainingPlan) -> dict[str, str]:
         settings = [f"{name} {value:g}" for name, value in objective.settings.items()]
         name = objective.kind.replace("_", "-")
         named = (
-            f"{name} of each class (sigmoid): an image may have several" if objective.multi_label else name
+            f"{name} of each class (sigmoid): an example may have several" if objective.multi_label else name
         )
         lines["objective"] = ", ".join([named, *settings, *_weights(objective)])
     if plan.sampler != "shuffle":

@@ -155,12 +155,12 @@ def _meaning(evaluation: Mapping[str, Any]) -> str:
     if evaluation.get("perplexity") is not None:
         return "next token: how often the likeliest is right"
     if evaluation.get("multi_label"):
-        return "all right: every class of the image, and no other"
+        return "all right: every class of the example, and no other"
     return "balanced: mean recall"
 
 
 def _without_leaks(scores: Mapping[str, Any] | None) -> Lines:
-    """The score to believe, where training has seen some of these images."""
+    """The score to believe, where training has seen some of these examples."""
     if scores is None:
         return []
     known = Scores(**scores)

@@ -13,7 +13,7 @@ from ftcli.engine.audit.fingerprint import Fingerprint
 from ftcli.engine.audit.recall import recalled
 from ftcli.engine.audit.scan import Scanned, scan
 from ftcli.engine.audit.search import NearPairs, near_copies
-from ftcli.engine.audit.text_print import TextPrint
+from ftcli.engine.audit.text_print import NOTHING, TextPrint
 from ftcli.engine.audit.text_search import TextPairs, near_texts
 from ftcli.errors import DataError
 from ftcli.events import Event, Listener, Working
@@ -46,24 +46,24 @@ def look(
 ) -> Looked:
     """Every image or text opened once, and the different images compared."""
     used = workers or min(os.cpu_count() or 1, 8)
-    what = f"auditing {'texts' if splits.texts else 'images'}"
+    what = f"auditing {splits.noun}s"
     scanned = scan(splits, used, lambda done, total: tell(Working(what, done, total)), cached=cached)
     if splits.texts:
-        return _looked_at_texts(scanned, tell)
+        return _looked_at_texts(scanned, f"comparing {splits.noun}s", tell)
     first = {found.digest: found for found in scanned if isinstance(found, Fingerprint)}
     if len(first) < 2:
         return Looked(scanned, tuple(first), None)
     images = list(first.values())
-    tell(Working("comparing images", len(images)))
+    tell(Working(f"comparing {splits.noun}s", len(images)))
     near = recalled(splits.source, first, lambda: _compared(images)) if cached else _compared(images)
-    tell(Working("comparing images", len(images), len(images)))
+    tell(Working(f"comparing {splits.noun}s", len(images), len(images)))
     return Looked(scanned, tuple(first), near)
 
 
-def _looked_at_texts(scanned: Sequence[Scanned], tell: Listener) -> Looked:
+def _looked_at_texts(scanned: Sequence[Scanned], what: str, tell: Listener) -> Looked:
     """Nothing is recalled: texts are compared faster than images are opened."""
     first = {found.digest: found for found in scanned if isinstance(found, TextPrint)}
-    near = near_texts(list(first.values()), lambda done, total: tell(Working("comparing texts", done, total)))
+    near = near_texts(list(first.values()), lambda done, total: tell(Working(what, done, total)))
     return Looked(scanned, tuple(first), near)
 
 
@@ -90,6 +90,7 @@ def report_of(splits: DataSplits, looked: Looked, command: str | None = None) ->
         leaked=_leaked(seen),
         tied=_tied(splits, pairs),
         not_checked=not_checked(seen),
+        noun=splits.noun,
     )
 
 
@@ -114,7 +115,7 @@ def _facts(index: int, found: Scanned) -> ImageFacts:
     if isinstance(found, DataError):
         return ImageFacts(index, error=found.what)
     if isinstance(found, TextPrint):
-        return ImageFacts(index, words=len(found.words))
+        return ImageFacts(index, words=len(found.words), blank=found.digest == NOTHING)
     return ImageFacts(index, found.width, found.height, found.mean, found.std, found.spread)
 
 

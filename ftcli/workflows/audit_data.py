@@ -16,10 +16,9 @@ from ftcli.recipe.load import Source, load_recipe, with_places
 from ftcli.recipe.overrides import apply
 from ftcli.recipe.schema import Recipe
 from ftcli.recipe.yaml_source import Document, Place
-from ftcli.registry import implementation
+from ftcli.registry import implementation, kinds
+from ftcli.workflows.data_kind import kind_of
 
-MANIFESTS = (".csv", ".jsonl", ".ndjson")
-"""Suffixes of files that `kind: csv` reads."""
 _READ = re.compile(r"\s*(data([.\[].*)?|seed)\s*=.*", re.DOTALL)
 """The overrides that change what an audit of plain data sees."""
 
@@ -35,7 +34,8 @@ class AuditedData:
 def open_data(path: Path, overrides: Sequence[str] = ()) -> AuditedData:
     """The data of a recipe, or what a folder or a manifest holds, split as training would with seed 0.
 
-    Raises RecipeError for overrides that are wrong, UsageError for those that change nothing here.
+    Whether these are images, texts or documents is seen from them, or said by data.kind. Raises RecipeError for
+    overrides that are wrong, UsageError for those that change nothing here.
     """
     is_recipe = path.suffix.lower() in (".yaml", ".yml") and not path.is_dir()
     recipe = load_recipe(path, overrides) if is_recipe else _recipe_for(path, overrides)
@@ -80,10 +80,14 @@ def _recipe_for(path: Path, overrides: Sequence[str]) -> Recipe:
         raise UsageError(
             what, where=str(path), remedy="set a field of data, or seed; the rest needs a recipe"
         )
-    data = {"kind": _kind_of(path), "path": str(path)}
+    if not path.exists():
+        remedy = "give a folder, a manifest or a recipe"
+        raise DataError("no such file or folder", where=str(path), remedy=remedy)
+    data: dict[str, Any] = {"path": str(path)}
     content = {"data": data, "model": {"backbone": "timm/none"}, "strategy": "full"}
     document = Document(content, {"": Place(1, 1, str(path))}, ())
     found = apply(document, overrides)
+    _complete(document.data, path)
     recipe, problems = check(document.data)
     if recipe is None or found:
         wrong = RecipeError(*(each.problem for each in found), *problems)
@@ -91,13 +95,13 @@ def _recipe_for(path: Path, overrides: Sequence[str]) -> Recipe:
     return recipe
 
 
-def _kind_of(path: Path) -> str:
-    if not path.exists():
-        remedy = "give a folder, a manifest or a recipe"
-        raise DataError("no such file or folder", where=str(path), remedy=remedy)
-    if path.is_dir():
-        return "folder"
-    if path.suffix.lower() in MANIFESTS:
-        return "csv"
-    what = "this is no folder, no manifest (.csv, .jsonl) and no recipe (.yaml)"
-    raise DataError(what, where=str(path), remedy="give one of these")
+def _complete(content: dict[str, Any], path: Path) -> None:
+    """The kind of data, where no override has said it, and the task that has such data. Raises DataError."""
+    data = content["data"]
+    if not isinstance(data, dict):
+        return
+    if "kind" not in data:
+        data["kind"] = kind_of(path, data)
+    options = kinds("data").get(str(data["kind"]))
+    if options is not None:
+        content["task"] = getattr(options, "task", "image_classification")

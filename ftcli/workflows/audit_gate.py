@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from ftcli.engine.run_folder import RunFolder
     from ftcli.recipe.schema import Recipe
 
+_TOLD_BY_READERS = ("unreadable-image", "empty-texts")
+"""Rules of which whoever reads the examples for training says the same."""
+
 
 def audit_of(run: RunFolder, recipe: Recipe) -> str | None:
     """The command that audits the data of a run by the recipe that it keeps; a run that is refused keeps none."""
@@ -38,8 +41,8 @@ def gate(
     """What `data.audit` asks for: off does nothing, warn tells findings, strict also ends the run on errors.
 
     `command` audits the same data; remedies name it. `known`: what runs before saw of their streams, by the digest of
-    their record; taken where they are the same, and left there for the next run. Images that cannot be read are told
-    by whoever reads them for training. Raises GateError.
+    their record; taken where they are the same, and left there for the next run. Images that cannot be read, and
+    empty texts, are told by whoever reads them for training. Raises GateError.
     """
     asked = getattr(recipe.data, "audit", "warn")
     if asked == "off":
@@ -48,7 +51,7 @@ def gate(
     refused = refusing(report, recipe) if asked == "strict" else ()
     for finding in report.findings:
         first = bool(refused) and finding is refused[0]  # the error that ends the run tells it
-        if finding.severity != "info" and finding.rule != "unreadable-image" and not first:
+        if finding.severity != "info" and finding.rule not in _TOLD_BY_READERS and not first:
             tell(Noticed(finding))
     if refused:
         raise GateError(

@@ -96,9 +96,7 @@ def _two_labels(report: AuditReport, splits: DataSplits) -> dict[int, str]:
     for together in copies.values():
         labels = sorted({splits.label_name(i) for i in together})
         if len(labels) > 1:
-            reasons |= dict.fromkeys(
-                together, f"the same {'text' if splits.texts else 'image'} is labelled {' and '.join(labels)}"
-            )
+            reasons |= dict.fromkeys(together, f"the same {splits.noun} is labelled {' and '.join(labels)}")
     return reasons
 
 

@@ -35,13 +35,13 @@ from ftcli.workflows.prepare import open_splits
 from ftcli.workflows.saved_model import SavedModel, load_saved
 
 FEWEST_TO_CALIBRATE = 200
-"""Validation images, below which the temperature depends on which of them there happen to be."""
+"""Validation examples, below which the temperature depends on which of them there happen to be."""
 
 
 def evaluate(path: Path, stream: str = "test", *, calibrate: bool = False) -> dict[str, Any]:
     """The full report on train, val or test, by the split that the run kept.
 
-    Where training found leaks among the test images, the run's score without them stands beside: `without_leaks`.
+    Where training found leaks among the test examples, the run's score without them stands beside: `without_leaks`.
     `calibrate`: what temperature scaling, fitted on val, would do to the calibration; the model stays as it is.
     """
     run = open_run_folder(path)
@@ -111,11 +111,11 @@ def _calibration(fitted_on: tuple[Tensor, Tensor], judged_on: tuple[Tensor, Tens
 
 
 def _caution(num_val: int) -> str | None:
-    """A temperature from few images is itself a guess."""
+    """A temperature from few examples is itself a guess."""
     if num_val >= FEWEST_TO_CALIBRATE:
         return None
     return (
-        f"fitted on {num_val} validation images, fewer than {FEWEST_TO_CALIBRATE}: others would give another "
+        f"fitted on {num_val} validation examples, fewer than {FEWEST_TO_CALIBRATE}: others would give another "
         "temperature, and an ECE of so few is unsure"
     )
 

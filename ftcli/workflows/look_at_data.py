@@ -60,6 +60,9 @@ def look_at_data(
         raise UsageError(what, where="--set", remedy="beside --data it takes data.KEY=VALUE")
     opened = open_data(path, overrides)
     splits = opened.splits
+    if splits.texts:
+        what = f"these are {splits.noun}s: the advice of plan --data is about images"
+        raise UsageError(what, where=str(path), remedy=f"see {opened.command}")
     report = audit_splits(splits, tell, command=opened.command)
     if all(each.error is not None for each in report.facts):
         raise DataError("no image can be read", where=str(path), remedy=f"see {opened.command}")

@@ -130,7 +130,7 @@ def _work_of(recipe: Recipe, listener: Listener, phase: str | None) -> tuple[Wor
     """And the positions of the phases asked for; that there is no such one is told before images are read."""
 
     def reading(done: int, total: int) -> None:
-        listener(Working(f"reading {recipe.noun}s", done, total))
+        listener(Working(f"reading {recipe.source_noun}s", done, total))
 
     prepared = prepare(recipe, reading)
     asked = _phases_asked_for(prepared.plan, phase)

@@ -106,6 +106,8 @@ def prepare(
     facts = facts_of(counted, network.preprocessing)
     if isinstance(store, TextStore):
         facts = replace(facts, tokens=store.facts.mean_length)
+    elif isinstance(store, PackedStore):
+        facts = replace(facts, tokens=float(store.facts.sequence_length))
     with span("plan"):
         plan = plan_of(recipe, network, facts, machine, evidence)
     noticed = (
@@ -131,7 +133,7 @@ def _read_before_the_plan(
     recipe: Recipe, splits: DataSplits, network: Network, on_progress: Callable[[int, int], None]
 ) -> ExampleStore | None:
     if recipe.learns_tokens:
-        with span("reading texts", len(splits.examples)):
+        with span(f"reading {splits.noun}s", len(splits.examples)):
             return corpus.packed(recipe, splits, network, on_progress)
     if recipe.takes_texts:
         with span("reading texts", len(splits.examples)):

@@ -160,7 +160,7 @@ def _train(
 ) -> TrainResult:
     """Nothing is written before every image has been read: a run that cannot begin leaves nothing behind."""
     recorded, peak = run.recorded_precision(), PeakMemory(machine_for(recipe).device)
-    reading = f"reading {recipe.noun}s"
+    reading = f"reading {recipe.source_noun}s"
     with span("opening"):
         prepared = prepare(recipe, lambda done, total: tell(Working(reading, done, total)), recorded)
     refuse_another_plan(run, recipe, prepared)

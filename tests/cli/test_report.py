@@ -50,7 +50,7 @@ def test_the_images_are_gone(ftcli: Call, run: Path, tmp_path: Path) -> None:
     recipe.write_text("\n".join(moved))
     assert ftcli("report", run).code == 0
     page = (run / "report.html").read_text(encoding="utf-8")
-    assert "no images are shown" in page
+    assert "none is shown" in page
     assert "data:image" not in page
 
 

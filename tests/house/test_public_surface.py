@@ -28,6 +28,11 @@ SURFACE = {
     ),
     "open_model": "(run: Path | str, device: Literal['auto', 'cpu', 'cuda'] = 'auto') -> SavedModel",
     "predict": "(model: SavedModel | Path | str, images: Sequence[Path | str | Image]) -> list[Prediction]",
+    "generate": (
+        "(model: SavedModel | Path | str, prompts: Sequence[str], *, max_tokens: int = 48, "
+        "temperature: float = 0.0, seed: int = 0) -> list[Continuation]"
+    ),
+    "Continuation": "(prompt: str, text: str, tokens: int, ended: bool) -> None",
     "Finding": "(severity: Severity, where: str, message: str, remedy: str, rule: str = '') -> None",
     "FreezeReport": ("(model: str, phases: tuple[FreezeFacts, ...], findings: tuple[Finding, ...]) -> None"),
     "FtcliError": "(what: str, *, where: str | None = None, remedy: str | None = None) -> None",

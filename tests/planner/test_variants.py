@@ -118,7 +118,7 @@ def test_the_commands_of_the_example_studies() -> None:
         ({"strategies": "full,full"}, "full stands there twice"),
         ({"seeds": "0,x"}, "'x' is no seed"),
         ({"seeds": "0,,1"}, "no list with commas"),
-        ({"sizes": "50,1"}, "'1' is neither a number of training images nor all"),
+        ({"sizes": "50,1"}, "'1' is neither a number of training examples nor all"),
         ({"sizes": ""}, "no list with commas"),
         ({"vary": ["lr"]}, "not PATH=VALUE,VALUE"),
         ({"vary": ["a=1,2", "a=3"]}, "a varies twice"),

@@ -9,7 +9,7 @@ import pytest
 from ftcli.plans.study import Failure, Finished, Trial
 from ftcli.report.compare import compare_view, crossover_sentence
 from ftcli.report.compare_plot import curves_plot
-from tests.report.compare_samples import FOUND, SIZES, cell
+from tests.report.compare_samples import FOUND, cell
 from tests.report.report_samples import in_pipe
 
 
@@ -56,9 +56,9 @@ def test_the_plot_has_a_letter_for_each_point() -> None:
 def test_sentences_of_the_crossover() -> None:
     assert FOUND.crossover is not None
     never = replace(FOUND.crossover, reached=False, num_train=None, gap=-0.034)
-    assert crossover_sentence(never, SIZES).endswith("it is 3.4 points behind at 800")
+    assert crossover_sentence(replace(FOUND, crossover=never)).endswith("it is 3.4 points behind at 800")
     at_once = replace(FOUND.crossover, num_train=50.0, tuned=("full", "lp_ft"))
-    assert crossover_sentence(at_once, SIZES).endswith(
+    assert crossover_sentence(replace(FOUND, crossover=at_once)).endswith(
         "the best fine-tuned variant from the smallest size on"
     )
 

@@ -144,9 +144,9 @@ def test_which_streams_the_source_has_not_divided(tmp_path: Path, leaky: Path) -
 def test_what_is_no_data(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no such"):
         open_data(tmp_path / "nothing")
-    (tmp_path / "notes.txt").write_text("")
+    (tmp_path / "notes.pdf").write_text("")
     with pytest.raises(DataError, match="no folder"):
-        open_data(tmp_path / "notes.txt")
+        open_data(tmp_path / "notes.pdf")
 
 
 def noticed(folder: Path, asked: str) -> list[Finding]:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 
+import ftcli
 from ftcli.cli.app import call
 from ftcli.engine.generate import Drawing
 from ftcli.errors import StoppedByUser, UsageError
@@ -90,6 +91,18 @@ def test_a_run_goes_on_with_a_text_on_request(done: Path, capsys: pytest.Capture
     assert json.loads(capsys.readouterr().out)[0]["text"].split() == NEXT
     command = saved_result(_folder(done)).predict_command
     assert command.startswith(f"ftcli generate {done} ")
+
+
+def test_python_goes_on_as_the_command_does(done: Path) -> None:
+    (asked,) = generate(done, [PROMPT], Drawing(4))
+    assert ftcli.generate(done, [PROMPT], max_tokens=4) == [asked]
+    model = ftcli.open_model(done, "cpu")
+    assert ftcli.generate(model, [WORDS[3], PROMPT], max_tokens=4)[1] == asked
+    drawn = [ftcli.generate(model, [PROMPT], max_tokens=8, temperature=2.0, seed=seed) for seed in (0, 0, 1)]
+    assert drawn[0] == drawn[1] != drawn[2]
+    for wrong in ({"max_tokens": 0}, {"temperature": -1.0}, {"temperature": float("nan")}, {"seed": -1}):
+        with pytest.raises(UsageError, match="cannot be"):
+            ftcli.generate(model, [PROMPT], **wrong)
 
 
 def test_a_model_of_classes_has_nothing_to_go_on_with(tmp_path: Path) -> None:

@@ -32,9 +32,9 @@ class Split(Options):
     by: Literal["ratio", "group", "time"] = "ratio"
     """ratio: a share of each class. group: whole groups (patient, scene, video). time: the newest are tested on."""
     val: float = Field(default=0.15, gt=0, lt=1)
-    """Share that chooses the best epoch; at least one image of each class (by ratio)."""
+    """Share that chooses the best epoch; at least one example of each class (by ratio)."""
     test: float = Field(default=0.15, gt=0, lt=1)
-    """Share kept for one look at the end; at least one image of each class (by ratio)."""
+    """Share kept for one look at the end; at least one example of each class (by ratio)."""
     file: SourcePath | None = None
     """A split that was recorded: the split.json of a run. It decides alone, but for train_size."""
     folds: int | None = Field(default=None, ge=2, le=100)
@@ -42,8 +42,8 @@ class Split(Options):
     fold: int = Field(default=0, ge=0)
     """The part that validates, from 0. `ftcli train --fold K` sets it, --folds runs them all."""
     train_size: int | None = Field(default=None, ge=2)
-    """Train on so many of the training images: of each class its share, the fewer always among the more; null: on all.
-    `ftcli compare --sizes` sets it."""
+    """Train on so many of the training examples: of each class its share, the fewer always among the more; null: on
+    all. `ftcli compare --sizes` sets it."""
 
     @model_validator(mode="after")
     def _leaves_something(self) -> Split:

@@ -131,4 +131,6 @@ def _enough(splits: DataSplits, indices: list[int], needed: int) -> None:
 
 def _too_few(splits: DataSplits, count: int, needed: int) -> DataError:
     what = f"{count} group{'s' if count != 1 else ''} to divide, but at least {needed} are needed"
-    return DataError(what, where=splits.source, remedy="give images of more groups, or split by ratio")
+    return DataError(
+        what, where=splits.source, remedy=f"give {splits.noun}s of more groups, or split by ratio"
+    )

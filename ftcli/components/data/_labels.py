@@ -26,9 +26,9 @@ class MaybeMultiLabel(Options):
     """The options of sources in which an example may have several classes."""
 
     multi_label: bool = False
-    """Whether an image has any number of classes, none included. Training then judges each class by itself."""
+    """Whether an example has any number of classes, none included. Training then judges each class by itself."""
     label_separator: str = Field(default="|", min_length=1)
-    """Between the classes of an image where there are several: cat|dog. JSON may have a list instead."""
+    """Between the classes of an example where there are several: cat|dog. JSON may have a list instead."""
 
 
 def names_of(options: MaybeMultiLabel, told: str) -> Names:

@@ -35,14 +35,16 @@ def fold(splits: DataSplits, folds: int, number: int, seed: int) -> Streams:
             parts[TRAIN] += members
             continue
         if len(members) < 2:
-            remedy = "add images to it (at least 2 are needed beside the test's), or remove the class"
-            what = f"class {splits.stratum_name(label)!r} has 1 image, which cannot be divided into folds"
+            remedy = (
+                f"add {splits.noun}s to it (at least 2 are needed beside the test's), or remove the class"
+            )
+            what = f"class {splits.stratum_name(label)!r} has 1 {splits.noun}, which cannot be divided into folds"
             raise DataError(what, where=splits.source, remedy=remedy)
         for place, index in enumerate(seeded(splits, members, seed)):
             parts[VAL if (place + label) % folds == number else TRAIN].append(index)
     if not parts[VAL]:
         what = f"fold {number} of {folds} is empty"
-        raise DataError(what, where=splits.source, remedy="lower data.split.folds, or add images")
+        raise DataError(what, where=splits.source, remedy=f"lower data.split.folds, or add {splits.noun}s")
     return {stream: tuple(chosen) for stream, chosen in parts.items()}
 
 
@@ -66,8 +68,7 @@ def _divide_class(
     sizes = {stream: max(1, round(share * len(members))) for stream, share in shares.items()}
     left = len(members) - sum(sizes.values())
     if left < 1:
-        name = splits.stratum_name(splits.strata[members[0]])
-        raise _too_few(splits.source, name, len(members), sizes)
+        raise _too_few(splits, members, sizes)
     num_val = sizes.get(VAL, 0)
     parts = {
         VAL: ordered[:num_val],
@@ -88,8 +89,11 @@ def _hash(text: str) -> bytes:
     return sha256(text.encode("utf-8", "surrogateescape")).digest()
 
 
-def _too_few(source: str, name: str, count: int, sizes: dict[str, int]) -> DataError:
+def _too_few(splits: DataSplits, members: list[int], sizes: dict[str, int]) -> DataError:
+    name, count = splits.stratum_name(splits.strata[members[0]]), len(members)
     taken = " and ".join(f"{size} for {stream}" for stream, size in sizes.items())
-    what = f"class {name!r} has {count} image{'s' if count > 1 else ''}: {taken} leave none to train on"
-    remedy = f"add images to it (at least {1 + len(sizes)} are needed), remove the class, or lower data.split"
-    return DataError(what, where=source, remedy=remedy)
+    what = (
+        f"class {name!r} has {count} {splits.noun}{'s' if count > 1 else ''}: {taken} leave none to train on"
+    )
+    remedy = f"add {splits.noun}s to it (at least {1 + len(sizes)} are needed), remove the class, or lower data.split"
+    return DataError(what, where=splits.source, remedy=remedy)

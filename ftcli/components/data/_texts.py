@@ -46,7 +46,7 @@ def read_text(path: Path, longest: int = LONGEST_FILE) -> str:
         return raw.decode("utf-8-sig")
     except OSError as error:
         what = f"cannot read the text: {error.strerror}"
-        raise DataError(what, where=str(path), remedy=remedy) from error
+        raise DataError(what, where=str(path), remedy="give a file that is there and may be read") from error
     except UnicodeDecodeError as error:
         what = f"cannot read the text: byte {error.start} is not UTF-8"
         raise DataError(what, where=str(path), remedy=remedy) from error

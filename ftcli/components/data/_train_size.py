@@ -1,4 +1,4 @@
-"""Fewer training images than there are: of each class its share, and the fewer always among the more."""
+"""Fewer training examples than there are: of each class its share, and the fewer always among the more."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ._ratio import seeded
 
 
 def cut_train(splits: DataSplits, size: int | None, seed: int) -> DataSplits:
-    """The same val and test, and the first `size` images of train in an order that depends on no size.
+    """The same val and test, and the first `size` examples of train in an order that depends on no size.
 
     None leaves all of it. Raises DataError where there are fewer, or a class would have none.
     """
@@ -20,15 +20,15 @@ def cut_train(splits: DataSplits, size: int | None, seed: int) -> DataSplits:
         return splits
     there = len(splits.streams[TRAIN])
     if size > there:
-        what = f"train has {there:,} images, fewer than the {size:,} asked for"
+        what = f"train has {there:,} {splits.noun}s, fewer than the {size:,} asked for"
         raise _refused(what, f"set data.split.train_size to at most {there}")
     kept = _in_nested_order(splits, seed)[:size]
     done = replace(splits, streams={**splits.streams, TRAIN: tuple(sorted(kept))})
     missing = [name for name, count in done.count_per_class(TRAIN).items() if not count]
     if missing:
-        what = f"of {size:,} training images none is of class {missing[0]!r}"
+        what = f"of {size:,} training {splits.noun}s none is of class {missing[0]!r}"
         raise _refused(what, f"set data.split.train_size to {len(splits.classes)} or more")
-    said = f"{size:,} of {there:,} training images"
+    said = f"{size:,} of {there:,} training {splits.noun}s"
     return replace(done, how="; ".join(part for part in (splits.how, said) if part))
 
 

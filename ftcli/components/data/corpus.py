@@ -84,7 +84,7 @@ def _one_file(options: Corpus, path: Path) -> DataSplits:
     lines = read_text(path, LONGEST).splitlines(keepends=True)
     cuts = _cuts(lines, asked)
     if len(set(cuts)) < len(cuts):
-        what = f"{len(lines)} lines cannot be divided into train, val and test"
+        what = f"{len(lines)} line{'s' * (len(lines) != 1)} cannot be divided into train, val and test"
         raise DataError(what, where=options.path, remedy="give more text, or break its lines")
     parts = list(zip(cuts, cuts[1:], strict=False))
     return DataSplits(

@@ -15,6 +15,9 @@ _WITHOUT_BLANKS = "\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff"
 """Scripts that put nothing between words (Thai, Lao, Kana, Han): each character counts as one."""
 _WORD = re.compile(rf"[{_WITHOUT_BLANKS}]|[^\W{_WITHOUT_BLANKS}]+")
 
+NOTHING = sha256(b"").digest()
+"""The digest of a text of blanks alone."""
+
 
 @dataclass(frozen=True)
 class TextPrint:

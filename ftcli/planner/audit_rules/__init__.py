@@ -6,11 +6,11 @@ Severity `error` is for what makes the test score untrue, or cannot be trained o
 from __future__ import annotations
 
 from ftcli.findings import Finding
-from ftcli.planner.audit_rules import balance, duplicates, images, names, shift, ties
+from ftcli.planner.audit_rules import balance, duplicates, images, names, shift, texts, ties
 from ftcli.planner.audit_rules.seen import Seen
 from ftcli.planner.audit_rules.unchecked import not_checked
 
-_OF_TEXTS = (*duplicates.RULES, *ties.RULES, *balance.RULES, images.unreadable)
+_OF_TEXTS = (*duplicates.RULES, *ties.RULES, *balance.RULES, images.unreadable, *texts.RULES)
 _RULES = (*duplicates.RULES, *ties.RULES, *names.RULES, *balance.RULES, *images.RULES, *shift.RULES)
 
 

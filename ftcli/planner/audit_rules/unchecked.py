@@ -61,7 +61,8 @@ def _images(seen: Seen) -> Iterator[NotChecked]:
 def _near_copies(seen: Seen) -> Iterator[NotChecked]:
     short = sum(facts.words < LEAST_WORDS for facts in seen.facts if facts.error is None)
     if short:
-        why = f"{number(short, 'text')} of fewer than {LEAST_WORDS} words: they are copies where all words are the same"
+        few = f"{number(short, seen.noun)} of fewer than {LEAST_WORDS} words"
+        why = f"{few}: they are copies where all words are the same"
         yield NotChecked("near copies", why)
 
 

@@ -48,8 +48,8 @@ def collapse(history: History) -> Iterator[Finding]:
     yield Finding(
         "error",
         "optimizer.lr",
-        f"the network collapsed: in epoch {last.epoch} it calls {signals.top_share or 0:.0%} of the validation images "
-        f"{history.plan.classes[signals.top_class]!r} ({since}); {_evidence(history)}",
+        f"the network collapsed: in epoch {last.epoch} it calls {signals.top_share or 0:.0%} of the validation "
+        f"{history.noun}s {history.plan.classes[signals.top_class]!r} ({since}); {_evidence(history)}",
         _remedy(history),
         "collapsed-to-one-class",
     )
@@ -60,7 +60,7 @@ def _in_evaluation_alone(history: History, before: EpochDone) -> Finding:
     return Finding(
         "error",
         "norm",
-        f"since {PATIENCE} epochs nearly all validation images are of one class (epoch {before.epoch} had "
+        f"since {PATIENCE} epochs nearly all validation {history.noun}s are of one class (epoch {before.epoch} had "
         f"{before.val.accuracy:.1%}), while the training loss fell from {before.train_loss:.3g} to "
         f"{last.train_loss:.3g}: evaluation sees another network than training, as it does where BatchNorm's running "
         "statistics are wrong",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from ftcli.events import EpochDone, PhaseProved, Scores
+from ftcli.plans.inputs import noun_of
 from ftcli.plans.layer_map import HEAD
 from ftcli.plans.phase import Phase
 from ftcli.plans.training_plan import TrainingPlan
@@ -45,6 +46,11 @@ class History:
     @property
     def metric_name(self) -> str:
         return SCORES[self.metric]
+
+    @property
+    def noun(self) -> str:
+        """What an example is."""
+        return noun_of(self.plan.preprocessing)
 
     def score(self, scores: Scores) -> float:
         return value_of(scores, self.metric)

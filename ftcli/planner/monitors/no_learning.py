@@ -9,6 +9,7 @@ from ftcli.findings import Finding
 from ftcli.planner.monitors.collapse import has_collapsed, has_diverged
 from ftcli.planner.monitors.history import History, effective_count
 from ftcli.planner.monitors.words import lower_lr, percent, rounded
+from ftcli.plans.inputs import is_packed
 from ftcli.plans.layer_map import HEAD
 
 FEWEST_EPOCHS = 4
@@ -26,13 +27,13 @@ ALIKE = 1e-4
 
 
 def no_learning(history: History) -> Iterator[Finding]:
-    """Once half of the epochs are over; only at the end where training does learn, for validation may follow."""
+    """Of classes. Once half of the epochs are over; only at the end where training learns: validation may follow."""
     done = len(history.epochs)
     if done < FEWEST_EPOCHS or not (
         history.ended or (done >= history.plan.epochs / 2 and not _training_learns(history))
     ):
         return
-    if history.plan.objective.multi_label or _has_learned(history):
+    if history.plan.objective.multi_label or is_packed(history.plan.preprocessing) or _has_learned(history):
         return
     if has_collapsed(history) or has_diverged(history):
         return
@@ -75,7 +76,7 @@ def _luck(share: float, count: float) -> float:
 
 def _cause(history: History) -> tuple[str, str, str]:
     """Where, why, and what to change."""
-    first, last = history.epochs[0], history.last
+    first, last, look_at_labels = history.epochs[0], history.last, _look_at_labels(history)
     head = last.signals.moved(HEAD) if last.signals else None
     frozen = _never_trained(history)
     alike = last.signals is not None and last.signals.logit_spread < ALIKE
@@ -87,19 +88,18 @@ def _cause(history: History) -> tuple[str, str, str]:
     if _probe_learned(history):
         return _high_lr(history, moved)
     if last.train_loss < MEMORISED * min(first.train_loss, history.prior_entropy):
-        why = "training images are learned by heart, and that says nothing of others: the labels"
-        return "data", why, _LOOK_AT_LABELS
+        why = f"training {history.noun}s are learned by heart, and that says nothing of others: the labels"
+        return "data", why, look_at_labels
     moved = f"{moved}: it is not the LR"
     if not frozen:
         return (
             "data",
-            f"{moved}, and nothing is frozen: the labels do not go with the images",
-            _LOOK_AT_LABELS,
+            f"{moved}, and nothing is frozen: the labels do not go with the {history.noun}s",
+            look_at_labels,
         )
-    why = (
-        f"{moved}, and the features differ between images: the labels do not go with what {_run(frozen)} sees"
-    )
-    return "data", why, f"{_LOOK_AT_LABELS}; where they are right, train what is frozen: strategy: lp_ft"
+    why = f"{moved}, and the features differ between {history.noun}s: the labels do not go with what "
+    why += f"{_run(frozen)} sees"
+    return "data", why, f"{look_at_labels}; where they are right, train what is frozen: strategy: lp_ft"
 
 
 def _never_trained(history: History) -> list[str]:
@@ -109,7 +109,10 @@ def _never_trained(history: History) -> list[str]:
 
 
 def _dead_features(history: History, frozen: list[str]) -> tuple[str, str, str]:
-    why = f"the network answers every image alike, and {_run(frozen)} is frozen: its features do not tell images apart"
+    why = (
+        f"the network answers every {history.noun} alike, and {_run(frozen)} is frozen: its features do not tell "
+        f"{history.noun}s apart"
+    )
     weights = "model.weights: default" if not history.plan.pretrained else "other model.weights"
     return "strategy", why, f"train what is frozen, strategy: full, or take {weights}"
 
@@ -144,7 +147,8 @@ def _run(stages: list[str]) -> str:
     return stages[0] if len(stages) == 1 else f"{stages[0]} to {stages[-1]}"
 
 
-_LOOK_AT_LABELS = (
-    "look at the labels of some images (ftcli audit shows copies under two labels), and at data.label_column where "
-    "a manifest has them"
-)
+def _look_at_labels(history: History) -> str:
+    return (
+        f"look at the labels of some {history.noun}s (ftcli audit shows copies under two labels), and at "
+        "data.label_column where a manifest has them"
+    )

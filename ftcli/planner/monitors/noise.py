@@ -9,6 +9,7 @@ from ftcli.events import EpochDone
 from ftcli.findings import Finding
 from ftcli.planner.monitors.history import History
 from ftcli.planner.monitors.words import lower_lr
+from ftcli.plans.inputs import is_packed
 
 WINDOW = 8
 """Epochs that are looked at."""
@@ -61,25 +62,34 @@ def _score(history: History, row: EpochDone) -> float:
 
 def _few_images(history: History, seen: str, of_chance: float) -> Finding:
     count = history.last.val.num_examples
-    share = history.score(history.last.val)
-    needed = math.ceil(max(share * (1 - share), 0.05) / WANTED_ERROR**2)
-    total = count + history.plan.num_train
-    larger = f"data.split.val: {needed / total:.2f} ({needed:,} images), or " if needed < 0.4 * total else ""
     return Finding(
         "warning",
         "data.split.val",
-        f"{seen}; of {count:,} images a difference of {of_chance:.1f} points is one standard error, so that the best "
-        "epoch is chosen by chance",
-        f"{larger}data.split.folds: 5 with ftcli train --folds",
+        f"{seen}; of {count:,} {history.noun}s a difference of {of_chance:.1f} points is one standard error, so that "
+        "the best epoch is chosen by chance",
+        _more_to_judge_by(history, count),
         "validation-noisy",
     )
+
+
+def _more_to_judge_by(history: History, count: int) -> str:
+    """A larger share for validation where the data have it, or folds, which a corpus has none of."""
+    share = history.score(history.last.val)
+    needed = math.ceil(max(share * (1 - share), 0.05) / WANTED_ERROR**2)
+    total = count + history.plan.num_train
+    steps = (
+        [f"data.split.val: {needed / total:.2f} ({needed:,} {history.noun}s)"] if needed < 0.4 * total else []
+    )
+    if not is_packed(history.plan.preprocessing):
+        steps.append("data.split.folds: 5 with ftcli train --folds")
+    return ", or ".join(steps) or "more text"
 
 
 def _unstable(
     history: History, rows: list[EpochDone], worst: EpochDone, seen: str, of_chance: float
 ) -> Finding:
     where, why, remedy = _cause(history, rows, worst)
-    message = f"{seen}, where the number of images explains {of_chance:.1f}: {why}"
+    message = f"{seen}, where the number of {history.noun}s explains {of_chance:.1f}: {why}"
     return Finding("warning", where, message, remedy, "validation-unstable")
 
 

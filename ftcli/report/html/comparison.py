@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from math import log
 
+from ftcli.plans.study import LESS_IS_BETTER
 from ftcli.report import numbers
 from ftcli.report.compare import (
     METRICS,
@@ -16,6 +17,7 @@ from ftcli.report.compare import (
     pair_cells,
     side_by_side,
 )
+from ftcli.report.headline import told as score
 from ftcli.report.html.curves import percent
 from ftcli.report.html.pieces import note, row, section, table, terms, wide
 from ftcli.report.html.svg import Chart, Line, figure
@@ -33,12 +35,13 @@ def best_variant(found: Comparison) -> str:
     """Of a study with a complete run."""
     first, others = found.finalists[0], len(found.finalists) - 1
     seeds = f", mean of {len(first.seeds)} seeds" if len(first.seeds) > 1 else ""
-    told = f"{numbers.accuracy(first.mean)} test {METRICS[found.metric]} on {first.num_train:,} training examples"
+    told = f"{score(found.metric, first.mean)} test {METRICS[found.metric]} on {first.num_train:,} training examples"
     sure = sum(is_sure(pair) and pair.difference > 0 for pair in found.paired)
-    told += f"{seeds}; surely better than {sure} of {others} others" if others else seeds
+    tested = others and found.metric not in LESS_IS_BETTER
+    told += f"{seeds}; surely better than {sure} of {others} others" if tested else seeds
     crossing = ""
     if found.crossover is not None:
-        sentence = crossover_sentence(found.crossover, found.num_trains)
+        sentence = crossover_sentence(found)
         crossing = f"<p>{safe(sentence[:1].upper() + sentence[1:])}.</p>"
     return f'<div class="verdict"><p><b>Best: {foreign(first.variant)}</b> {told}</p>{crossing}</div>'
 
@@ -79,7 +82,11 @@ def _curves(found: Comparison) -> str:
     sizes = found.num_trains
     columns = ("variant", *(f">{size:,}" for size in sizes))
     rows = [
-        row(foreign(name, _WIDTH), (mean_and_spread(found.at(name, size)) for size in sizes), columns)
+        row(
+            foreign(name, _WIDTH),
+            (mean_and_spread(found.at(name, size), found.metric) for size in sizes),
+            columns,
+        )
         for name in found.variants
     ]
     shown = wide("Learning curves", table("Test score by training examples", columns, rows))
@@ -98,11 +105,12 @@ def _chart(found: Comparison) -> Chart:
     for name in found.variants[:_MOST_LINES]:
         cells = [cell for size in sizes if (cell := found.at(name, size)) is not None]
         lines.append(Line(name, [(at[cell.num_train], cell.mean) for cell in cells]))
-    ends = "; ".join(f"{line.name} ends at {line.points[-1][1]:.1%}" for line in lines)
+    ends = "; ".join(f"{line.name} ends at {score(found.metric, line.points[-1][1])}" for line in lines)
     told = f"Line chart. Test score by the number of training examples: {ends}."
     places = [(at[size], f"{size:,}") for size in _apart(sizes, at)]
     end = 1 + 2 * _MARGIN
-    return Chart("Test score", told, lines, end, percent, places=places, axis="training examples")
+    tick = numbers.perplexity if found.metric in LESS_IS_BETTER else percent
+    return Chart("Test score", told, lines, end, tick, places=places, axis="training examples")
 
 
 def _apart(sizes: tuple[int, ...], at: dict[int, float]) -> list[int]:

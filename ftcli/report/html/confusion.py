@@ -101,5 +101,5 @@ def _pairs(matrix: Matrix, classes: Sequence[str]) -> str:
         for count, true, guess in wrong[:_MOST_PAIRS]
     ]
     if not rows:
-        return "<p>No test image is taken for another class.</p>"
+        return "<p>No test example is taken for another class.</p>"
     return wide("Classes that are mixed up most", table("Mixed up most", columns, rows))

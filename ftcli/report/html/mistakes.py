@@ -68,7 +68,7 @@ def mistakes(run: RunRecord) -> str:
     load = run.image or images_or_reason(run.recipe)
     told = f"{len(found):,} of {len(run.answers.lines):,} test examples are wrong"
     told += f"; these are the {MOST} it was surest of" if len(found) > MOST else ""
-    missing = f"; no images are shown: {foreign(load, 200)}" if isinstance(load, str) else ""
+    missing = f"; none is shown: {foreign(load, 200)}" if isinstance(load, str) else ""
     items = "\n".join(_item(mistake, load) for mistake in found[:MOST])
     return section(
         "mistakes",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from ftcli.plans.inputs import noun_of
 from ftcli.report.html.calibration import calibration
 from ftcli.report.html.classes import classes
 from ftcli.report.html.confusion import confusion
@@ -84,5 +85,5 @@ def _about(run: RunRecord) -> str:
     if run.classes:
         told.append(f"{len(run.classes):,} classes")
     if run.plan is not None:
-        told.append(f"{run.plan.num_train:,} training examples")
+        told.append(f"{run.plan.num_train:,} training {noun_of(run.plan.preprocessing)}s")
     return ", ".join(told)

@@ -10,7 +10,7 @@ from statistics import fmean, stdev
 from typing import Any
 
 from ftcli.engine.run_folder import RunFolder
-from ftcli.plans.study import Finished, Outcome
+from ftcli.plans.study import LESS_IS_BETTER, Finished, Outcome
 from ftcli.workflows.compare.paired import Paired, Right, compare_pair, with_holm
 from ftcli.workflows.predictions_table import read_predictions
 
@@ -54,12 +54,12 @@ class Crossover:
     num_train: float | None
     """None where it is not reached; the smallest size where it is so from the beginning."""
     gap: float
-    """Scratch minus fine-tuned at the largest size."""
+    """By how much scratch is better than fine-tuned at the largest size; below 0 where it is worse."""
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """What `ftcli compare` tells. `best` has the highest mean of the finalists, which `paired` compares."""
+    """What `ftcli compare` tells. `best` has the best mean of the finalists, which `paired` compares."""
 
     name: str
     metric: str
@@ -81,7 +81,7 @@ class Comparison:
     @property
     def finalists(self) -> tuple[Cell, ...]:
         """What stands side by side, the best first."""
-        return _finalists(self.cells)
+        return _finalists(self.cells, self.metric)
 
     @property
     def has_curves(self) -> bool:
@@ -126,7 +126,7 @@ def compare(name: str, runs: Sequence[Finished], study: Mapping[str, Any] | None
     cells = tuple(
         _cell(variant, sizes[size], several, metric) for (variant, size), several in by_cell.items()
     )
-    finalists = _finalists(cells)
+    finalists = _finalists(cells, metric)
     at_largest = {
         cell.variant: by_cell[key] for cell, key in zip(cells, by_cell, strict=True) if cell in finalists
     }
@@ -135,19 +135,26 @@ def compare(name: str, runs: Sequence[Finished], study: Mapping[str, Any] | None
     judged = {best, *(pair.other for pair in paired)}
     unpaired = tuple(name for name in at_largest if name not in judged)
     every = [outcome for outcomes in by_cell.values() for outcome in outcomes]
-    crossing = crossover_of(cells, every)
+    crossing = crossover_of(cells, every, metric)
     return Comparison(name, metric, cells, best, paired, unpaired, crossing, tuple(runs), study)
 
 
-def _finalists(cells: Sequence[Cell]) -> tuple[Cell, ...]:
+def _finalists(cells: Sequence[Cell], metric: str) -> tuple[Cell, ...]:
     """The cells of the largest size, the best first; all of them where no variant has two: none has a curve to end."""
     largest = max((cell.num_train for cell in cells), default=0)
     single = len({cell.variant for cell in cells}) == len(cells)
     here = (cell for cell in cells if single or cell.num_train == largest)
-    return tuple(sorted(here, key=lambda cell: -cell.mean))
+    return tuple(sorted(here, key=lambda cell: -_gain(cell, metric)))
 
 
-def crossover_of(cells: Sequence[Cell], outcomes: Iterable[Outcome]) -> Crossover | None:
+def _gain(cell: Cell, metric: str) -> float:
+    """A number of which more is better."""
+    return -cell.mean if metric in LESS_IS_BETTER else cell.mean
+
+
+def crossover_of(
+    cells: Sequence[Cell], outcomes: Iterable[Outcome], metric: str = "accuracy"
+) -> Crossover | None:
     """None without variants of both sorts that have two sizes in common.
 
     Fine-tuned are those whose pretrained backbone trains; where none does, the linear probes.
@@ -156,7 +163,7 @@ def crossover_of(cells: Sequence[Cell], outcomes: Iterable[Outcome]) -> Crossove
     scratch = {name for name, (pretrained, _) in kinds.items() if not pretrained}
     tuned = {name for name, kind in kinds.items() if kind == (True, True)}
     tuned = tuned or {name for name, (pretrained, _) in kinds.items() if pretrained}
-    upper, lower = (_envelope(cells, names) for names in (tuned, scratch))
+    upper, lower = (_envelope(cells, names, metric) for names in (tuned, scratch))
     sizes = sorted(upper.keys() & lower.keys())
     if len(sizes) < FEWEST_SIZES:
         return None
@@ -217,12 +224,13 @@ def _cell(variant: str, num_train: int, outcomes: Sequence[Outcome], metric: str
     )
 
 
-def _envelope(cells: Iterable[Cell], variants: set[str]) -> dict[int, float]:
-    """By size the best mean of any of the variants."""
+def _envelope(cells: Iterable[Cell], variants: set[str], metric: str) -> dict[int, float]:
+    """By size the best mean of any of the variants, as a number of which more is better."""
     found: dict[int, float] = {}
     for cell in cells:
         if cell.variant in variants:
-            found[cell.num_train] = max(cell.mean, found.get(cell.num_train, cell.mean))
+            gain = _gain(cell, metric)
+            found[cell.num_train] = max(gain, found.get(cell.num_train, gain))
     return found
 
 

@@ -40,7 +40,7 @@ def outcome_of(run: RunFolder, variant: str, work: TrainingWork) -> Outcome:
             num_train=plan["num_train"],
             pretrained=plan["pretrained"],
             trains_backbone=any(g["stage"] != HEAD for phase in plan["phases"] for g in phase["groups"]),
-            metric=compared_by(plan["checkpoint_metric"]),
+            metric="perplexity" if result.test.perplexity else compared_by(plan["checkpoint_metric"]),
             test=result.test.to_dict(),
             val=None if result.val is None else result.val.to_dict(),
             trainable=trainable,
@@ -58,7 +58,7 @@ def outcome_of(run: RunFolder, variant: str, work: TrainingWork) -> Outcome:
 
 
 def _tokens(plan: Mapping[str, Any], epochs: int) -> int | None:
-    """Of the texts seen in training; None of images."""
+    """Of the texts or sequences seen in training; None of images."""
     each = plan.get("tokens")
     return None if each is None else round(epochs * plan["num_train"] * each)
 

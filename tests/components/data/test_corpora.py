@@ -48,7 +48,7 @@ def test_groups_stay_together(tmp_path: Path) -> None:
     sites = [{key.partition("/")[0] for key in keys_of(splits, stream)} for stream in splits.streams]
     assert sum(map(len, sites)) == len(set().union(*sites)) == 6
     assert splits.how == "by group: 4 train, 1 val, 1 test"
-    with pytest.raises(DataError, match="none of the 30 texts has a group") as caught:
+    with pytest.raises(DataError, match="none of the 30 documents has a group") as caught:
         opened("corpus", tmp_path, split={"by": "group"})
     assert "data.group" in str(caught.value.remedy)
 

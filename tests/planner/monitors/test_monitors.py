@@ -16,6 +16,7 @@ from ftcli.planner.monitors.history import History
 from ftcli.planner.monitors.words import rounded
 from ftcli.plans.harm import HarmEvidence
 from ftcli.plans.signals import StageDrift
+from ftcli.plans.tokenization import Tokenization
 from tests.planner.monitors.histories import WELL, history, scores, signals
 
 LN_10 = 2.303
@@ -409,3 +410,51 @@ def test_a_remedy_s_values_can_be_put_into_the_recipe_as_they_stand(finding):
     made = {"data": "digits", "model": {"backbone": "torchvision/resnet18"}, "strategy": "full"}
     for path, value in settings:
         ftcli.load_recipe(made, [f"{path}={value}"])
+
+
+DIPS = {
+    "train_loss": [1.5, 1.0, 0.8, 0.7, 0.6, 0.5, 0.45, 0.4],
+    "loss": [1.2, 0.9, 0.8, 0.9, 0.7, 0.8, 0.65, 0.6],
+    "accuracy": [0.5, 0.6, 0.7, 0.6, 0.72, 0.62, 0.74, 0.75],
+}
+
+
+def of_texts(found: History, *, packed: bool = False) -> History:
+    """The same numbers, told of texts or of a language model's sequences."""
+    inputs = Tokenization(tokenizer="0" * 64, vocabulary=60, max_length=16, packed=packed)
+    return replace(found, plan=replace(found.plan, preprocessing=inputs))
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize(
+    ("told", "rule"),
+    [
+        (history(**DIPS, count=40), "validation-noisy"),
+        (
+            history(
+                train_loss=[1.0, 0.5, 0.6, 2.0],
+                loss=[1.0, 0.8, 2.3, 2.3],
+                accuracy=[0.6, 0.7, 0.1, 0.1],
+                shown=[signals()] * 2 + [signals(share=1.0, moved=3.0)] * 2,
+            ),
+            "collapsed-to-one-class",
+        ),
+        (
+            history(
+                train_loss=[2.3] * 8,
+                loss=[2.3] * 8,
+                accuracy=[0.1] * 8,
+                shown=[signals(spread=1e-6)] * 8,
+                strategy="feature_extraction",
+                ended=True,
+            ),
+            "nothing-learned",
+        ),
+    ],
+)
+def test_of_texts_no_monitor_speaks_of_images(told, rule, packed):
+    assert rule in {finding.rule for finding in monitor(told)}
+    found = monitor(of_texts(told, packed=packed))
+    assert packed or rule in {finding.rule for finding in found}
+    assert not [f for f in found if re.search("image|picture", f.message + f.remedy)]
+    assert not packed or not [f for f in found if "folds" in f.remedy or "label" in f.remedy]

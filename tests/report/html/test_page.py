@@ -229,7 +229,7 @@ def test_what_is_not_there_is_not_made_up() -> None:
 
 
 def test_images_that_are_gone_are_said_to_be() -> None:
-    assert "no images are shown" in page_of("plain")
+    assert "none is shown" in page_of("plain")
     assert "<img" not in page_of("plain")
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from ftcli.plans.study import Failure, Finished, Outcome, Trial
+from ftcli.report.compare import crossover_sentence, side_by_side
 from ftcli.workflows.compare.comparison import Comparison, compare, crossing
 
 KINDS = {"probe": (True, False), "full": (True, True), "lp_ft": (True, True), "scratch": (False, True)}
@@ -110,6 +111,31 @@ def test_scratch_is_held_against_the_best_fine_tuned_of_each_size() -> None:
     assert not found.reached
     assert found.gap == pytest.approx(-0.05)
     assert (found.tuned, found.scratch) == (("full", "lp_ft"), ("scratch",))
+
+
+def test_of_perplexity_less_is_better() -> None:
+    """The best, its place, the envelope of the fine-tuned and the crossover: all of them turn round."""
+
+    def of(name: str, place: int, value: float) -> Finished:
+        scores = {"accuracy": 0.5, "perplexity": value}
+        return done(name, 100 * 2**place, 0, 0.5, metric="perplexity", test=scores)
+
+    curves = {"full": [40.0, 20.0], "lp_ft": [30.0, 25.0], "scratch": [90.0, 18.0]}
+    found = compare(
+        "made", [of(name, at, v) for name, values in curves.items() for at, v in enumerate(values)]
+    )
+    assert found.metric == "perplexity"
+    assert [cell.variant for cell in found.finalists] == ["scratch", "full", "lp_ft"]
+    assert found.best == "scratch"
+    assert found.crossover is not None
+    assert found.crossover.gap == pytest.approx(2.0)
+    assert found.crossover.num_train == pytest.approx(100 * 2 ** (60 / 62))
+    worse = {"full": [9.0, 8.0], "scratch": [20.0, 10.5]}
+    behind = compare(
+        "made", [of(name, at, v) for name, values in worse.items() for at, v in enumerate(values)]
+    )
+    assert crossover_sentence(behind).endswith("it is 2.50 of perplexity behind at 200")
+    assert side_by_side(behind)[1][0][:3] == ("full", "8.00", "-")
 
 
 def test_where_nothing_fine_tunes_it_is_the_probe() -> None:
