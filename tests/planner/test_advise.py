@@ -76,7 +76,7 @@ def test_what_was_measured_wins_where_it_was_measured_and_the_evidence_is_named(
         "C": False,
     }
     assert "# Table M: " in recipe_text(told)
-    assert advice(650, "0.84", 10).chosen.table == "B"
+    assert advice(2_100, "0.84", 10).chosen.table == "B"
     assert advice(200, "0.84").chosen.table == "D"
 
 

@@ -82,7 +82,7 @@ def test_no_row_is_left_out_of_these_tests() -> None:
         (C, 99, None, "close"),
         (M, 200, None, "far"),
         (M, 40, 10, "far"),
-        (M, 650, 10, "far"),
+        (M, 2_100, 10, "far"),
         (M, 200, 10, "close"),
         (M, 200, 10, "1"),
     ],
