@@ -176,6 +176,14 @@ def notes_on_tests(found: Comparison) -> Iterator[str]:
     elif found.unpaired:
         reason = "no seed in common, or other test examples (or none on record)"
         yield f"not compared example by example: {', '.join(found.unpaired)}; {reason}"
+    yield from _unequal_seeds(found)
+
+
+def _unequal_seeds(found: Comparison) -> Iterator[str]:
+    seeds = {cell.variant: sorted(cell.seeds) for cell in found.finalists}
+    if any(of != next(iter(seeds.values())) for of in seeds.values()):
+        told = "; ".join(f"{name} {', '.join(map(str, of))}" for name, of in seeds.items())
+        yield f"the means are of different seeds, each with a split of its own: {told}"
 
 
 def is_sure(pair: Paired) -> bool:

@@ -35,6 +35,13 @@ def test_what_is_sure_and_what_is_not() -> None:
     assert full.split()[-1] == "0.500"
 
 
+def test_means_of_different_seeds_are_told() -> None:
+    assert "different seeds" not in in_pipe(compare_view(FOUND))
+    changed = [replace(c, seeds=(0, 2)) if c.variant == "scratch" else c for c in FOUND.cells]
+    told = " ".join(in_pipe(compare_view(replace(FOUND, cells=tuple(changed)))).split())
+    assert "the means are of different seeds, each with a split of its own: scratch 0, 2;" in told
+
+
 def test_curves_side_by_side() -> None:
     lines = in_pipe(compare_view(FOUND)).splitlines()
     at = next(number for number, line in enumerate(lines) if line.startswith("training examples"))
