@@ -80,7 +80,7 @@ def test_runs_that_are_there(study: Path, toy, ftcli, monkeypatch) -> None:  # t
     [
         (("toy.yaml",), "one run alone is nothing to compare"),
         (("toy.yaml", "--strategies", "prob,full"), "there is no strategy 'prob'"),
-        (("toy.yaml", "--sizes", "1,2"), "'1' is neither a number of training images nor all"),
+        (("toy.yaml", "--sizes", "1,2"), "'1' is neither a number of training examples nor all"),
         (("toy.yaml", "--vary", "optimizer.lr=abc,1"), "optimizer.lr: expected a number, got 'abc'"),
         (("toy.yaml", "--vary", "optimizer.lx=1,2"), "--vary optimizer.lx=1: optimizer.lx: there is no 'lx'"),
         (("toy.yaml", "--vary", "optimiser.lr=1,2"), "did you mean 'optimizer'"),

@@ -90,8 +90,8 @@ def test_calibration_is_told_and_changes_no_other_number(ftcli, toy):
     assert "fitted on val: ECE" in " ".join(page.split())
     count = len(toy.images("val"))
     assert calibration["num_fitted_on"] == count
-    assert f"fitted on {count} validation images, fewer than 200" in calibration["caution"]
-    assert f"caution fitted on {count} validation images, fewer than 200" in " ".join(page.split())
+    assert f"fitted on {count} validation examples, fewer than 200" in calibration["caution"]
+    assert f"caution fitted on {count} validation examples, fewer than 200" in " ".join(page.split())
 
 
 def test_enough_images_need_no_caution():

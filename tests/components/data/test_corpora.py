@@ -65,7 +65,7 @@ def test_one_file_is_divided_in_its_order(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="divided in its order"):
         opened("corpus", file, split={"by": "group"})
     file.write_text("all in one line")
-    with pytest.raises(DataError, match="1 lines cannot be divided"):
+    with pytest.raises(DataError, match="1 line cannot be divided"):
         opened("corpus", file)
 
 
