@@ -38,14 +38,7 @@ def refuse_non_finite(state: Mapping[str, Tensor], kind: str) -> None:
 
 
 def refuse_non_finite_model(model: nn.Module, *, moved: bool = False) -> None:
-    """Weights first, for what they make of images is what buffers are made of. `moved`: only those that train, and the
-    buffers of modules in train mode."""
+    """Weights first, for what they make of images is what buffers are made of. `moved`: only those that train."""
     weights = {name: weight for name, weight in model.named_parameters() if weight.requires_grad or not moved}
     refuse_non_finite(weights, "weight")
-    buffers = {
-        f"{name}.{own}" if name else own: buffer
-        for name, module in model.named_modules()
-        if (module.training or not moved) and module._buffers
-        for own, buffer in module.named_buffers(recurse=False)
-    }
-    refuse_non_finite(buffers, "buffer")
+    refuse_non_finite(dict(model.named_buffers()), "buffer")
