@@ -23,7 +23,7 @@ pytestmark = pytest.mark.fault(5)
 STEPS_PER_EPOCH, EPOCHS = 7, 3
 KINDS = ("loss", "gradient", "weight", "buffer")
 CASES = [(kind, step) for step in range(1, 21, 1) for kind in KINDS]
-FEW = {("loss", 10), ("gradient", 16), ("weight", 9), ("buffer", 12)}
+FEW = {("loss", 10), ("gradient", 16), ("weight", 9), ("buffer", 12), ("buffer", 13)}
 WEIGHT, BUFFER = "layer2.0.conv1.weight", "layer3.0.bn1.running_var"
 
 
