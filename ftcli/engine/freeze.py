@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from torch import nn
 
 from ftcli.engine.network import Network
@@ -25,9 +23,7 @@ def enter_train_mode(network: Network, phase: Phase) -> None:
     Called at the start of every epoch, since evaluation puts everything into eval mode. A frozen layer is a
     fixed function of its input: its BatchNorm statistics stay, its dropout and drop-path are off.
     """
-    modules = dict(network.model.named_modules())
-    if _some_act_on_it(modules.values()):
-        network.model.train()
+    network.model.train()
     batch_norms = {mode.name: mode.updates_stats for mode in phase.batch_norms}
     training = {
         name
@@ -35,31 +31,14 @@ def enter_train_mode(network: Network, phase: Phase) -> None:
         if batch_norms.get(name, layer in phase.train_layers)
     }
     containers = {ancestor for name in training for ancestor in _ancestors(name)}
-    for name, module in modules.items():
-        _set(module, training=name in training or (name in containers and name not in batch_norms))
+    for name, module in network.model.named_modules():
+        module.training = name in training or (name in containers and name not in batch_norms)
 
 
 def enter_eval_mode(network: Network) -> None:
     """By way of train mode: where some attention forgets the biases that it kept for evaluation (LeViT)."""
-    modules = list(network.model.modules())
-    if _some_act_on_it(modules):
-        network.model.train()
-        network.model.eval()
-    for module in modules:
-        _set(module, training=False)
-
-
-def _some_act_on_it(modules: Iterable[nn.Module]) -> bool:
-    """Whether any has a `train` or `eval` of its own."""
-    plain = (nn.Module.train, nn.Module.eval)
-    return any((type(module).train, type(module).eval) != plain for module in modules)
-
-
-def _set(module: nn.Module, *, training: bool) -> None:
-    """A head on kept features has a hundred epochs of milliseconds, and below it lie hundreds of modules: where nothing
-    changes, nothing is set."""
-    if module.training is not training:
-        module.training = training
+    network.model.train()
+    network.model.eval()
 
 
 def _ancestors(name: str) -> list[str]:
