@@ -56,9 +56,13 @@ STRATEGIES: dict[str, tuple[Strategy, int | None, Rates]] = {
     "full": ("full", None, DIFFERENTIAL),
     "scratch": ("scratch", None, FRESH),
 }
-FOLLOWED = "full, norm train"
-"""As `full`, but BatchNorm follows the new images' statistics: what is published for a far domain and large batches."""
-NAMES = (*STRATEGIES, FOLLOWED)
+VARIED: dict[str, dict[str, Any]] = {
+    "gradual": {"strategy": {"kind": "gradual"}},
+    "full, norm train": {"norm": "train"},
+}
+"""As `full`, but for what stands here: one stage more every epoch from the head down; and BatchNorm that follows the new
+images' statistics, which is published for a far domain and large batches. No table of the planner advises the first."""
+NAMES = (*STRATEGIES, *VARIED)
 
 
 def recipes(folder: Path, backbone: str, flip: bool) -> tuple[dict[str, dict[str, Any]], dict[str, Any]]:
@@ -81,7 +85,7 @@ def recipes(folder: Path, backbone: str, flip: bool) -> tuple[dict[str, dict[str
     texts[PUBLISHED] = recipe_text(_as(published, task, planned.advice))
     texts[PLANNER] = planned.recipe
     found = {name: _for_the_study(text, folder, flip) for name, text in texts.items()}
-    return found | {FOLLOWED: found["full"] | {"norm": "train"}}, told
+    return found | {name: found["full"] | variation for name, variation in VARIED.items()}, told
 
 
 def _rows(advice: Advice) -> Iterator[tuple[str, Row]]:
