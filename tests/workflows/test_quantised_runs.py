@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from safetensors.torch import load_file
 
 from ftcli.engine.proof import changed, digests
 from ftcli.engine.quantised_base import packed_layers
+from ftcli.plans.tokenization import PAD
 from ftcli.recipe.schema import Recipe
 from ftcli.workflows.evaluate import evaluate
 from ftcli.workflows.inspect import inspect_recipe
@@ -132,6 +134,33 @@ def test_folded_it_is_a_network_in_fp32(kind: str, runs: Callable[[str], Path], 
     torch.testing.assert_close(folded.forward(tokens), apart.forward(tokens), rtol=1e-4, atol=1e-4)
 
 
+def test_plain_peft_puts_them_on_a_base_that_transformers_rounds(
+    place: Path, runs: Callable[[str], Path]
+) -> None:
+    """The same layers, the same way, once it is told to leave the head: it would pack that too, before it has weights."""
+    import peft
+    import transformers
+
+    rounding = transformers.BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_compute_dtype=torch.float32,
+        llm_int8_skip_modules=["classifier"],
+    )
+    with warnings.catch_warnings():  # PEFT's of transformers
+        warnings.simplefilter("ignore")
+        base = transformers.AutoModelForSequenceClassification.from_pretrained(
+            place / "encoder", num_labels=2, quantization_config=rounding, device_map="cpu"
+        )
+        loaded = peft.PeftModel.from_pretrained(base, str(runs("bert") / "adapter")).eval()
+    tokens = some_tokens()
+    is_text = tokens != PAD
+    with torch.no_grad():
+        ids = tokens.long().masked_fill(~is_text, 0)
+        found = loaded(input_ids=ids, attention_mask=is_text.long()).logits
+    torch.testing.assert_close(found, load_saved(runs("bert")).forward(tokens), rtol=1e-5, atol=1e-5)
+
+
 @pytest.mark.parametrize("kind", [*KINDS[:1], pytest.param(KINDS[1], marks=pytest.mark.slow)])
 def test_resumed_equals_uninterrupted(kind: str, place: Path, tmp_path: Path) -> None:
     made = made_for(kind, place)
@@ -142,6 +171,13 @@ def test_resumed_equals_uninterrupted(kind: str, place: Path, tmp_path: Path) ->
     run(made, tmp_path / "cut", resume=True)
     assert same_bits(tmp_path / "whole", tmp_path / "cut")
     assert metrics(tmp_path / "whole") == metrics(tmp_path / "cut")
+
+
+@pytest.mark.slow
+def test_dora_stands_beside_packed_weights_too(place: Path, tmp_path: Path) -> None:
+    result = run(made_for("bert", place, dora=True), tmp_path / "run")
+    assert result.frozen.changed == 0
+    assert merge(tmp_path / "run", tmp_path / "folded.safetensors").parity.relative < 1e-5
 
 
 @pytest.mark.slow
