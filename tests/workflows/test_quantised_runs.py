@@ -137,7 +137,7 @@ def test_folded_it_is_a_network_in_fp32(kind: str, runs: Callable[[str], Path], 
 def test_plain_peft_puts_them_on_a_base_that_transformers_rounds(
     place: Path, runs: Callable[[str], Path]
 ) -> None:
-    """The same layers, the same way, once it is told to leave the head: it would pack that too, before it has weights."""
+    """The same layers, the same way, once it is told to leave the head, which has no weights yet."""
     import peft
     import transformers
 
