@@ -111,7 +111,8 @@ def _kept_in_fp32(model: nn.Module) -> set[str]:
 
 
 def _nothing_to_quantise(network: Network) -> Problem:
-    types = Counter(type(network.model.get_submodule(name)).__name__ for name in called(network))
+    below = [name for name in called(network) if not is_below(name, network.head_modules)]
+    types = Counter(type(network.model.get_submodule(name)).__name__ for name in below)
     there = ", ".join(f"{count} {kind}" for kind, count in types.most_common())
     what = (
         f"{network.backbone} has no linear layer of a multiple of {BLOCK} inputs below its head, to keep in 4 bits: "

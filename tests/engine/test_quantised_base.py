@@ -160,7 +160,8 @@ def test_a_network_with_nothing_to_pack_is_named(backbone: str, there: str) -> N
     assert problem.message.startswith(
         f"{backbone} has no linear layer of a multiple of 64 inputs below its head"
     )
-    assert there in problem.message
+    assert f" {there}" in problem.message
+    assert (" Linear" in problem.message) == (there == "Linear"), "the head is none of them"
 
 
 def test_without_the_package(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,6 +14,7 @@ from safetensors.torch import load_file
 
 from ftcli.engine.proof import changed, digests
 from ftcli.engine.quantised_base import packed_layers
+from ftcli.errors import RecipeError
 from ftcli.plans.tokenization import PAD
 from ftcli.recipe.schema import Recipe
 from ftcli.workflows.evaluate import evaluate
@@ -213,6 +214,16 @@ def test_in_bf16_what_is_frozen_keeps_its_bits(place: Path, tmp_path: Path) -> N
     assert (result.precision, result.frozen.changed) == ("bf16", 0)
     before, after = open_network(made, 2).model.state_dict(), load_file(tmp_path / "run" / "best.safetensors")
     assert {name: after[name].dtype for name in after} == {name: before[name].dtype for name in after}
+
+
+def test_the_linear_layers_of_gpt_2_are_of_another_kind(place: Path) -> None:
+    write_decoder(place / "gpt2", "gpt2", n_embd=64)
+    made = corpus_recipe(place, model={"backbone": f"hf/{place / 'gpt2'}"}, strategy=LORA)
+    with pytest.raises(RecipeError) as caught:
+        open_network(made, 1, meta=True)
+    (problem,) = caught.value.problems
+    assert problem.path == "strategy.quantize"
+    assert "8 Conv1D" in problem.message
 
 
 def test_a_base_in_fp32_is_another_plan(place: Path) -> None:
