@@ -42,8 +42,10 @@ from ftcli.plans.training_plan import TrainingPlan
 from ftcli.recipe.dump import dump_recipe
 from ftcli.recipe.schema import Recipe
 from ftcli.stopping import Terminated
+from ftcli.workflows.absolute_paths import with_absolute_paths
 from ftcli.workflows.audit_gate import audit_of, gate, scores_without_leaks
 from ftcli.workflows.cache import feature_shelf
+from ftcli.workflows.decoded import Decoded, image_batches
 from ftcli.workflows.environment import environment
 from ftcli.workflows.forgetting import forgetting_meter, with_forgetting
 from ftcli.workflows.harm import explain_harm
@@ -51,15 +53,7 @@ from ftcli.workflows.last_look import last_look
 from ftcli.workflows.out_of_fold import out_of_fold
 from ftcli.workflows.perplexity import perplexity_rose, perplexity_verdict
 from ftcli.workflows.predictions_table import predictions_table
-from ftcli.workflows.prepare import (
-    Decoded,
-    Prepared,
-    image_batches,
-    machine_for,
-    model_card,
-    prepare,
-    with_absolute_paths,
-)
+from ftcli.workflows.prepare import Prepared, machine_for, model_card, prepare
 from ftcli.workflows.probe import floor_of
 from ftcli.workflows.profile import profile_of
 from ftcli.workflows.report_images import images_by_name
