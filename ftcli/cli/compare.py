@@ -81,8 +81,8 @@ def _study(path: Path, asked: Asked, overrides: list[str], out: Path | None, as_
 
     recipe = load(path, overrides).recipe
     study_of(recipe, {}, asked)  # what is wrong with the options is told before torch is imported
+    from ftcli.workflows.absolute_paths import with_absolute_paths
     from ftcli.workflows.compare.run_study import run_study
-    from ftcli.workflows.prepare import with_absolute_paths
 
     folder = out or Path("studies") / recipe.name
     study = study_of(recipe, with_absolute_paths(recipe).model_dump(mode="json"), asked)

@@ -52,6 +52,11 @@ class Tokenizer:
         """The text that they stand for, the marks of start and end left out."""
         return str(self._library.decode(list(ids), skip_special_tokens=True))
 
+    def decode_after(self, before: Sequence[int], ids: Sequence[int]) -> str:
+        """The text of `ids` as it goes on behind `before`: some tokenizers drop the blank that a text begins with."""
+        start, whole = self.decode(before), self.decode([*before, *ids])
+        return whole.removeprefix(start) if whole.startswith(start) else self.decode(ids)
+
     def _encoded(self, ids: list[int], length: int) -> Encoded:
         """Where an empty text has no mark of its start either, the first token stands for it."""
         if max(ids, default=0) >= self.vocabulary:

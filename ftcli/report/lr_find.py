@@ -1,4 +1,4 @@
-"""A range test as a page and as JSON: a curve and a table a phase, what is suggested, and where it diverges."""
+"""A range test as a page and as JSON: curves and a table a phase, what is suggested, and where it diverges."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from ftcli.report import numbers
 from ftcli.report.findings import findings_view
 from ftcli.report.layout import add_columns, heading, table
 from ftcli.report.lr_plot import plot
+from ftcli.report.lr_strips import strips
 from ftcli.report.safe_text import plain, shorten
 from ftcli.report.style import QUIET
 
@@ -57,9 +58,10 @@ def _phase(name: str, sweeps: Sequence[LrSweep]) -> RenderableType:
     add_columns(rows, _COLUMNS)
     for sweep in sweeps:
         rows.add_row(*(plain(cell) for cell in _cells(sweep)))
-    return Group(
-        heading(f"LR range test of phase {name}"), Text(""), plot(sweeps[0]), Text(""), rows, Text("")
-    )
+    stages = [sweep for sweep in sweeps if sweep.stage is not None]
+    drawn = [strips(stages), Text("")] if stages else []
+    whole = [plot(sweeps[0]), Text("")]
+    return Group(heading(f"LR range test of phase {name}"), Text(""), *whole, *drawn, rows, Text(""))
 
 
 def _cells(sweep: LrSweep) -> Iterable[str]:

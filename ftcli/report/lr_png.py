@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from ftcli.plans.lr_sweep import LrSweep
 from ftcli.report import numbers
-from ftcli.report.errors import printable
 from ftcli.report.lr_plot import limits
+from ftcli.report.safe_text import shorten
 
 if TYPE_CHECKING:
     from PIL.ImageDraw import ImageDraw
@@ -61,7 +61,8 @@ class _Panel:
 
     def _axes(self) -> None:
         top, bottom = self.top + TOP, self.top + PANEL - BOTTOM
-        self._text(LEFT, top - 40, f"LR range test of phase {self.sweeps[0].phase}: smoothed loss", size=22)
+        told = f"LR range test of phase {self.sweeps[0].phase}: smoothed loss over the LR"
+        self._text(LEFT, top - 52, told, size=22)
         for decade in range(round(math.log10(self.lrs[0])), round(math.log10(self.lrs[-1])) + 1):
             x = self._x(10.0**decade)
             self.draw.line([(x, top), (x, bottom)], fill=PALE)
@@ -89,12 +90,11 @@ class _Panel:
         self._legend(sweep, colour, number)
 
     def _legend(self, sweep: LrSweep, colour: str, number: int) -> None:
-        x, y = WIDTH - RIGHT + 20, self.top + TOP + 22 * number
-        if y > self.top + PANEL - BOTTOM:
-            return
-        self.draw.line([(x, y + 9), (x + 24, y + 9)], fill=colour, width=4)
+        line = min(22, (PANEL - TOP - BOTTOM) // len(self.sweeps))
+        x, y = WIDTH - RIGHT + 20, self.top + TOP + line * number
+        self.draw.line([(x, y + line / 2), (x + 24, y + line / 2)], fill=colour, width=4)
         valley = f", try {numbers.rate(sweep.suggestion.valley, 2)}" if sweep.suggestion else ""
-        self._text(x + 34, y, f"{printable(sweep.stage or 'all stages')[:20]}{valley}")
+        self._text(x + 34, y, f"{shorten(sweep.stage or 'all stages', 20)}{valley}", size=min(16, line))
 
     def _text(self, x: float, y: float, text: str, size: int = 16) -> None:
         from PIL import ImageFont

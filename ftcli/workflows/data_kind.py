@@ -8,14 +8,13 @@ from typing import Any
 
 from ftcli.components.data._class_folders import stream_folders
 from ftcli.components.data._files import files_below, sub_folders
-from ftcli.components.data._manifest import JSON_LINES, rows_of
+from ftcli.components.data._manifest import TABLES, rows_of
 from ftcli.components.data._texts import TEXT_SUFFIXES
 from ftcli.components.data.corpus import Corpus
 from ftcli.components.data.image import SUFFIXES
 from ftcli.errors import DataError
 from ftcli.registry import kinds
 
-_TABLES = frozenset({".csv", *JSON_LINES})
 _OF_TABLES = ("csv", "text_csv", "corpus_csv")
 _OF_FOLDERS = ("folder", "text_folder", "corpus")
 _BESIDE = frozenset({"split", "group", "time", "weight", "id"})
@@ -31,7 +30,7 @@ def kind_of(path: Path, asked: Mapping[str, Any]) -> str:
     """
     if path.is_dir():
         return _of_folder(path, _that_take(asked, _OF_FOLDERS))
-    if path.suffix.lower() in _TABLES:
+    if path.suffix.lower() in TABLES:
         return _of_table(path, asked, _that_take(asked, _OF_TABLES))
     if path.suffix.lower() in TEXT_SUFFIXES:
         return "corpus"

@@ -44,7 +44,8 @@ def go_on(model: SavedModel, prompts: Sequence[str], drawing: Drawing) -> list[C
     window = tokenization.max_length
     results = []
     for prompt, encoded in zip(prompts, library.encode(prompts), strict=True):
-        made = continuation(model.forward, encoded.tokens.tolist(), drawing, window=window, end=end)
+        given = encoded.tokens.tolist()
+        made = continuation(model.forward, given, drawing, window=window, end=end)
         ended = len(made) < drawing.max_tokens
-        results.append(Continuation(prompt, library.decode(made), len(made), ended))
+        results.append(Continuation(prompt, library.decode_after(given, made), len(made), ended))
     return results

@@ -21,7 +21,8 @@ from ftcli.plans.phase import Phase
 from ftcli.plans.training_plan import TrainingPlan
 from ftcli.recipe.schema import Recipe
 from ftcli.workflows.cache import feature_shelf
-from ftcli.workflows.prepare import image_batches, machine_for, prepare
+from ftcli.workflows.decoded import image_batches
+from ftcli.workflows.prepare import machine_for, prepare
 
 
 @dataclass(frozen=True)

@@ -4,29 +4,24 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 
-from ftcli.engine.batches import ImageBatches
 from ftcli.engine.build import build_network, with_group_norm
 from ftcli.engine.images import ImageStore
 from ftcli.engine.inputs import ExampleStore, evaluated
-from ftcli.engine.network import Network, must_be_images
-from ftcli.engine.packed_batches import PackedBatches
+from ftcli.engine.network import Network
 from ftcli.engine.packing import PackedStore
 from ftcli.engine.peft_layers import with_adapters
-from ftcli.engine.placement import find_machine, num_workers, place
+from ftcli.engine.placement import find_machine, place
 from ftcli.engine.precision import effect_of_bf16
 from ftcli.engine.prefix_cost import prefix_costs
 from ftcli.engine.quantised_base import must_compute
 from ftcli.engine.stopwatch import span
-from ftcli.engine.text_batches import TextBatches
 from ftcli.engine.texts import TextStore
 from ftcli.engine.weights_file import ModelCard
-from ftcli.engine.work import Batches
 from ftcli.errors import ModelError, Problem, RecipeError
 from ftcli.findings import Finding
 from ftcli.planner.choose import choose_augment
@@ -34,23 +29,15 @@ from ftcli.planner.compile import DataFacts, check_device, compile_plan
 from ftcli.planner.corpus_notice import corpus_findings
 from ftcli.planner.data_notice import data_findings
 from ftcli.planner.quantised_notice import base_is_quantised
-from ftcli.plans.audit import AuditReport
 from ftcli.plans.data_splits import TRAIN, DataSplits
 from ftcli.plans.inputs import Inputs, size_of
 from ftcli.plans.peft_adapters import Adapters
-from ftcli.plans.preprocessing import Preprocessing
 from ftcli.plans.training_plan import Bf16Effect, Machine, Precision, TrainingPlan
 from ftcli.recipe.schema import Recipe
 from ftcli.registry import implementation, offers
 from ftcli.workflows import corpus
-from ftcli.workflows.cache import pixel_cache
-from ftcli.workflows.probe import Floor
+from ftcli.workflows.decoded import scanned
 from ftcli.workflows.texts import encoded_texts, must_take_the_task, noticed_of_texts
-
-LOCAL_DIR = "timm/local-dir:"
-PATHS = ("path", "root", "val_path", "test_path")
-"""Fields of a source of data that are files or folders."""
-
 
 EVIDENCE_IMAGES = 32
 """On so many images bf16 is compared with fp32: features are in the thousands, so that more would say the same."""
@@ -142,7 +129,7 @@ def _read_before_the_plan(
         with span("reading texts", len(splits.examples)):
             return encoded_texts(recipe, splits, network, on_progress)
     if recipe.data.on_bad_image == "skip":
-        return _scanned(recipe, splits, network.images, on_progress, skip=True)
+        return scanned(recipe, splits, network.images, on_progress, skip=True)
     return None
 
 
@@ -288,69 +275,6 @@ def must_take_images(network: Network, device: str) -> None:
         network.model.train(was_training)
 
 
-@dataclass
-class Decoded:
-    """The images of the run before, for another run on the same examples: the next fold, another variant."""
-
-    store: ImageStore | None = None
-    audits: dict[str, AuditReport] = field(default_factory=dict)
-    """What its audit saw: see audit_gate."""
-    floors: dict[str, Floor] = field(default_factory=dict)
-    """Of all runs so far, what their linear probes came to: see probe."""
-
-    def of(self, splits: DataSplits, preprocessing: Inputs) -> ImageStore | None:
-        """They, divided as `splits`; None where the examples or what becomes of them are others.
-
-        Images that cannot be read and are left out count among the examples: that is asked anew for every run.
-        """
-        store = self.store
-        if store is None or store.preprocessing != preprocessing or store.splits.left_out:
-            return None
-        return store.divided_as(splits) if store.splits.examples == splits.examples else None
-
-
-def image_batches(
-    recipe: Recipe,
-    prepared: Prepared,
-    on_progress: Callable[[int, int], None],
-    decoded: Decoded | None = None,
-) -> Batches:
-    """Every image decoded once, before anything trains, and kept in memory where they fit; texts are read already.
-
-    What `decoded` holds is taken from there, and what is decoded here is left there.
-    """
-    if isinstance(prepared.store, PackedStore):
-        return PackedBatches(prepared.store, prepared.plan.batch_size, prepared.plan.seed)
-    if isinstance(prepared.store, TextStore):
-        return TextBatches(prepared.store, prepared.plan.batch_size, prepared.plan.seed)
-    plan, preparation = prepared.plan, must_be_images(prepared.plan.preprocessing, recipe.model.backbone)
-    store = prepared.store
-    if store is None and decoded is not None:
-        store = decoded.of(prepared.splits, preparation)
-        if store is not None and not store.scanned:  # this run trains on more of them
-            store.scan(num_workers(recipe.runtime.workers), on_progress)
-    if store is None or store.preprocessing != preparation:
-        store = _scanned(recipe, prepared.splits, preparation, on_progress)
-    if decoded is not None:
-        decoded.store = store
-    workers = num_workers(recipe.runtime.workers)
-    return ImageBatches(store, plan.batch_size, plan.seed, workers, pin_memory=plan.machine.device == "cuda")
-
-
-def _scanned(
-    recipe: Recipe,
-    splits: DataSplits,
-    preprocessing: Preprocessing,
-    on_progress: Callable[[int, int], None],
-    *,
-    skip: bool = False,
-) -> ImageStore:
-    memory = int(recipe.runtime.image_memory_gb * 2**30)
-    store = ImageStore(splits, preprocessing, memory, pixel_cache(recipe))
-    store.scan(num_workers(recipe.runtime.workers), on_progress, skip=skip)
-    return store
-
-
 def _left_out(splits: DataSplits) -> tuple[Finding, ...]:
     """What data.on_bad_image skip has cost, by class. The files and reasons stand in split.json."""
     if not splits.left_out:
@@ -377,48 +301,6 @@ def model_card(recipe: Recipe, prepared: Prepared) -> ModelCard:
         tokenizer=prepared.network.tokenizer,
         adapters=adapters.to_dict() if (adapters := prepared.network.adapters) else None,
     )
-
-
-def with_absolute_paths(recipe: Recipe) -> Recipe:
-    """The recipe as a run folder keeps it: usable from any directory."""
-    data, model = recipe.data, recipe.model
-    paths: dict[str, Any] = {
-        key: str(Path(value).absolute())
-        for key in PATHS
-        if (value := getattr(data, key, None)) and not _is_of_the_hub(data, value)
-    }
-    if data.split.file is not None:
-        file = str(Path(data.split.file).absolute())
-        paths["split"] = data.split.model_copy(update={"file": file})
-    weights = model.weights
-    if weights not in ("default", "none"):
-        weights = str(Path(weights).absolute())
-    forgetting = recipe.forgetting and recipe.forgetting.model_copy(
-        update={"path": str(Path(recipe.forgetting.path).absolute())}
-    )
-    return recipe.model_copy(
-        update={
-            "forgetting": forgetting,
-            "data": data.model_copy(update=paths),
-            "model": model.model_copy(
-                update={"weights": weights, "backbone": with_absolute_path(model.backbone)}
-            ),
-        }
-    )
-
-
-def _is_of_the_hub(data: Any, path: str) -> bool:
-    """Whether `data.path` is a name there, and no place on this machine."""
-    return data.kind in ("hf_dataset", "text_hf_dataset") and not implementation(data, "is_local")(path)
-
-
-def with_absolute_path(backbone: str) -> str:
-    """A backbone that is a folder (hf/./mine, timm/local-dir:mine), so that any directory finds it."""
-    name = backbone.removeprefix("hf/")
-    if name != backbone and name.startswith((".", "~")):
-        return f"hf/{Path(name).expanduser().absolute()}"
-    folder = backbone.removeprefix(LOCAL_DIR)
-    return f"{LOCAL_DIR}{Path(folder).expanduser().absolute()}" if folder != backbone else backbone
 
 
 def _counts(splits: DataSplits) -> str:

@@ -13,7 +13,8 @@ from ftcli.plans.data_splits import DataSplits, split_record
 from ftcli.plans.training_plan import TrainingPlan
 from ftcli.recipe.load import load_recipe
 from ftcli.recipe.schema import Recipe
-from ftcli.workflows.prepare import Prepared, with_absolute_paths
+from ftcli.workflows.absolute_paths import with_absolute_paths
+from ftcli.workflows.prepare import Prepared
 
 FREE = (
     "name",

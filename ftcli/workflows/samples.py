@@ -68,10 +68,9 @@ def _texts(recipe: Recipe, work: Work, prompts: Sequence[str]) -> list[str]:
     texts = []
     with span("samples", len(prompts)), autocast(work.plan.precision, work.device):
         for encoded in library.encode(prompts):
-            tokens = continuation(
-                work.forward, encoded.tokens.tolist(), drawing, window=tokenization.max_length, end=end
-            )
-            texts.append(library.decode(tokens))
+            given = encoded.tokens.tolist()
+            made = continuation(work.forward, given, drawing, window=tokenization.max_length, end=end)
+            texts.append(library.decode_after(given, made))
     return texts
 
 

@@ -2,73 +2,46 @@
 
 from __future__ import annotations
 
-import shlex
 import time
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from torch import Tensor
-
-from ftcli.components.data.image import to_rgb
 from ftcli.engine.cadence import Cadence
 from ftcli.engine.determinism import arithmetic
 from ftcli.engine.drift import DriftMeter, start_of
-from ftcli.engine.evaluate import scores_of
-from ftcli.engine.feed import predict_stream
-from ftcli.engine.files import write_text
 from ftcli.engine.fit import fit
 from ftcli.engine.forecast import forecast
 from ftcli.engine.keep import RunKeeper
-from ftcli.engine.kept import Ledger
-from ftcli.engine.metrics import report_of
 from ftcli.engine.micro_batch import is_out_of_memory, out_of_memory
 from ftcli.engine.peak_memory import PeakMemory
-from ftcli.engine.peft_folder import write_adapters
 from ftcli.engine.preload import preload
-from ftcli.engine.progress import Progress, compared_by
+from ftcli.engine.progress import Progress
 from ftcli.engine.run_folder import RunFolder, claimed_run_folder
 from ftcli.engine.run_lock import held, remove_left
 from ftcli.engine.stopwatch import span
-from ftcli.engine.weights_file import save_model
-from ftcli.engine.whole_checkpoint import best_model
 from ftcli.engine.work import Work
 from ftcli.errors import FrozenTensorChanged, NonFiniteError, StoppedBySystem, StoppedByUser
 from ftcli.events import Listener, Noticed, PlanReady, RunDone, Scores, Working
 from ftcli.findings import Finding
-from ftcli.plans.audit import AuditReport
-from ftcli.plans.data_splits import TEST, VAL, DataSplits, split_record
-from ftcli.plans.phase import Phase
-from ftcli.plans.training_plan import TrainingPlan
+from ftcli.plans.data_splits import VAL, split_record
 from ftcli.recipe.dump import dump_recipe
 from ftcli.recipe.schema import Recipe
 from ftcli.stopping import Terminated
-from ftcli.workflows.audit_gate import audit_of, gate, scores_without_leaks
+from ftcli.workflows.absolute_paths import with_absolute_paths
+from ftcli.workflows.audit_gate import audit_of, gate
 from ftcli.workflows.cache import feature_shelf
+from ftcli.workflows.decoded import Decoded, image_batches
 from ftcli.workflows.environment import environment
 from ftcli.workflows.forgetting import forgetting_meter, with_forgetting
-from ftcli.workflows.harm import explain_harm
-from ftcli.workflows.last_look import last_look
-from ftcli.workflows.out_of_fold import out_of_fold
-from ftcli.workflows.perplexity import perplexity_rose, perplexity_verdict
-from ftcli.workflows.predictions_table import predictions_table
-from ftcli.workflows.prepare import (
-    Decoded,
-    Prepared,
-    image_batches,
-    machine_for,
-    model_card,
-    prepare,
-    with_absolute_paths,
-)
+from ftcli.workflows.outcome import Performed, result_of
+from ftcli.workflows.prepare import Prepared, machine_for, model_card, prepare
 from ftcli.workflows.probe import floor_of
-from ftcli.workflows.profile import profile_of
 from ftcli.workflows.report_images import images_by_name
-from ftcli.workflows.result import Proof, Reuse, TrainResult, VerdictKind
+from ftcli.workflows.result import TrainResult
 from ftcli.workflows.resume import find_run, saved_result
 from ftcli.workflows.same_plan import refuse_another_plan
-from ftcli.workflows.samples import WORDS, samples_after, samples_before
+from ftcli.workflows.samples import samples_after, samples_before
 from ftcli.workflows.tracking import tracked
-from ftcli.workflows.verdict import verdict_of
 from ftcli.workflows.watch import Watch
 
 
@@ -196,24 +169,28 @@ def _train(
         work.remembered = resumed[1] if resumed else {}
         work.meter = DriftMeter(work, start)
         probing = time.perf_counter()
-        if tell.progress.floor is None and prepared.plan.floor == "probe":
-            with span("floor"):
-                floors = None if decoded is None else decoded.floors
-                with prepared.network.pretrained_alone():
-                    tell.progress.floor = floor_of(recipe, prepared, work, floors)
-        if tell.progress.floor is None and prepared.plan.floor == "before":
-            with span("floor"), prepared.network.pretrained_alone():
-                tell.progress.floor = work.evaluate(VAL)
-        probed = time.perf_counter() - probing
         with prepared.network.pretrained_alone():
+            if tell.progress.floor is None:
+                tell.progress.floor = _floor(recipe, prepared, work, decoded)
+            probed = time.perf_counter() - probing
             samples = samples_before(recipe, work, run, resumed=resumed is not None)
-        result = _perform(recipe, prepared, run, work, tell.progress, audit, started)
+        result = result_of(_perform(recipe, prepared, run, work, tell.progress), audit, started)
         result = replace(result, samples=samples_after(recipe, work, run, samples))
         result = with_forgetting(result, meter, work, tell.progress)
         result = replace(result, peak_memory=peak.bytes, floor_seconds=probed)
         run.complete(result.to_dict())
         told(RunDone(result.run, result.test, result.seconds, images_by_name(batches.store.splits)))
     return _proved(result)
+
+
+def _floor(recipe: Recipe, prepared: Prepared, work: Work, decoded: Decoded | None) -> Scores | None:
+    """What the training has to beat; None where it is seen only as it goes."""
+    if prepared.plan.floor not in ("probe", "before"):
+        return None
+    with span("floor"):
+        if prepared.plan.floor == "before":
+            return work.evaluate(VAL)
+        return floor_of(recipe, prepared, work, None if decoded is None else decoded.floors)
 
 
 def _proved(result: TrainResult) -> TrainResult:
@@ -227,90 +204,18 @@ def _proved(result: TrainResult) -> TrainResult:
     return result
 
 
-def _perform(
-    recipe: Recipe,
-    prepared: Prepared,
-    run: RunFolder,
-    work: Work,
-    progress: Progress,
-    audit: AuditReport | None,
-    started: float,
-) -> TrainResult:
-    plan, network = work.plan, work.network
-    val_counts = list(prepared.splits.count_per_class("val").values())
-    watch = Watch(work.tell, plan, progress, tuple(val_counts))
-    work.tell = watch
+def _perform(recipe: Recipe, prepared: Prepared, run: RunFolder, work: Work, progress: Progress) -> Performed:
+    """Every epoch that is left to do."""
+    val_counts = tuple(prepared.splits.count_per_class("val").values())
+    work.tell = watch = Watch(work.tell, work.plan, progress, val_counts)
     fit(work, progress)
     watch.end()
-    floor, ceiling = _floor_and_ceiling(plan, progress)
-    kind, verdict = _verdict(plan, floor, ceiling, val_counts)
-    if kind == "below_floor":
-        with span("explaining"):
-            work.tell(Noticed(_harm(work, watch, floor, ceiling)))
-    network.model.load_state_dict(_best_written(run))
-    if network.adapters is not None:
-        write_adapters(run.adapter, network)
-    drift = work.meter.measure(features=True) if work.meter else ()
-    best = progress.best
-    assert best is not None
-    work.tell(Working("testing", 0))
-    with span("testing", len(prepared.counted.streams[TEST])):
-        logits, labels = predict_stream(work, _phase_of(plan, best.phase), TEST)
-    with span("report"):
-        if plan.floor != "before":  # a language model has no answer for each example
-            run.write_test_predictions(predictions_table(logits, labels, work.batches.store.splits))
-        report = report_of(logits, labels, plan.classes, plan.seed)
-    train_counts = list(prepared.splits.count_per_class("train").values())
-    if labels.ndim == 1:
-        evened = plan.objective.weighting != "none" or plan.sampler != "shuffle"
-        for finding in last_look(logits, labels, plan.classes, train_counts, evened=evened):
-            work.tell(Noticed(finding))
-    if recipe.data.split.folds:
-        run.write_out_of_fold(out_of_fold(work, _phase_of(plan, best.phase)))
-    return TrainResult(
-        run=str(run.path),
-        backbone=plan.layer_map.backbone,
-        strategy=plan.strategy,
-        classes=plan.classes,
-        floor=floor,
-        ceiling=ceiling,
-        test=scores_of(logits, labels),
-        val=best.scores,
-        verdict=verdict,
-        verdict_kind=kind,
-        frozen=_proof(progress),
-        findings=tuple(progress.noticed),
-        epochs_run=progress.epoch,
-        best_epoch=best.epoch,
-        best_phase=best.phase,
-        weights=str(run.best),
-        predict_command=_predict_command(run, prepared.splits),
-        seconds=time.perf_counter() - started,
-        test_report=report,
-        reuse=_reuse(work.prefixes.ledger),
-        precision=plan.precision,
-        views=max(phase.prefix.views if phase.prefix.kept else 0 for phase in plan.phases),
-        augment=plan.transforms,
-        depthwise=plan.depthwise,
-        fold_bn=plan.fold_bn,
-        test_without_leaks=scores_without_leaks(logits, labels, work.batches.store, audit),
-        profile=profile_of(work),
-        drift=drift,
-    )
+    return Performed(recipe, prepared, run, work, progress, watch)
 
 
 def _keeper(recipe: Recipe, prepared: Prepared, run: RunFolder) -> RunKeeper:
     card, fingerprint = model_card(recipe, prepared), prepared.plan.fingerprint()
     return RunKeeper(run, card, fingerprint, recipe.checkpoint.keep)
-
-
-def _best_written(run: RunFolder) -> dict[str, Tensor]:
-    """The best weights, which become best.safetensors."""
-    with span("checkpoint"):
-        found = best_model(run.checkpoints)
-        assert found is not None, "a plan has an epoch"
-        save_model(run.best, *found)
-    return found[0]
 
 
 def _complete(run: RunFolder) -> Finding:
@@ -324,58 +229,3 @@ def _write_intent(run: RunFolder, recipe: Recipe, prepared: Prepared) -> None:
     run.write_plan(prepared.plan.to_dict() | {"fingerprint": prepared.plan.fingerprint()})
     run.write_split(split_record(prepared.splits))
     run.write_environment(environment(prepared.plan.machine))
-
-
-def _floor_and_ceiling(plan: TrainingPlan, progress: Progress) -> tuple[Scores | None, Scores | None]:
-    if plan.floor == "none":
-        return None, None
-    if plan.floor == "itself":
-        assert progress.best is not None
-        return progress.best.scores, None
-    if plan.floor == "before":
-        return progress.floor, progress.best.scores if progress.best else None
-    return progress.floor, progress.ceiling.scores if progress.ceiling else None
-
-
-def _verdict(
-    plan: TrainingPlan, floor: Scores | None, ceiling: Scores | None, val_counts: list[int]
-) -> tuple[VerdictKind, str]:
-    if plan.floor == "before" and floor is not None and ceiling is not None:
-        return perplexity_verdict(floor, ceiling, plan.pretrained)
-    return verdict_of(floor, ceiling, plan.pretrained, compared_by(plan.checkpoint_metric), val_counts)
-
-
-def _harm(work: Work, watch: Watch, floor: Scores | None, ceiling: Scores | None) -> Finding:
-    if work.plan.floor == "before" and floor is not None and ceiling is not None:
-        return perplexity_rose(work.plan, floor, ceiling)
-    return explain_harm(work, watch.history())
-
-
-def _reuse(ledger: Ledger) -> Reuse | None:
-    return Reuse(**asdict(ledger)) if ledger.read else None
-
-
-def _phase_of(plan: TrainingPlan, name: str) -> Phase:
-    return next(phase for phase in plan.phases if phase.name == name)
-
-
-def _proof(progress: Progress) -> Proof:
-    names = tuple(dict.fromkeys(name for proof in progress.proofs for name in proof.changed))
-    checked = max((proof.checked for proof in progress.proofs), default=0)
-    return Proof(checked, len(names), names)
-
-
-def _predict_command(run: RunFolder, splits: DataSplits) -> str:
-    """A command that works as it stands: on a test image, which is saved first when the data has no files."""
-    index = splits.streams["test"][0]
-    if not splits.classes:
-        return shlex.join(["ftcli", "generate", str(run.path), " ".join(splits.load(index).split()[:WORDS])])
-    if splits.files is not None:
-        path = splits.files[index]
-    elif splits.texts:
-        path = run.path / "example.txt"
-        write_text(path, splits.load(index))
-    else:
-        path = run.path / "example.png"
-        to_rgb(splits.load(index)).save(path)  # PNG has no CMYK, which a JPEG may be of
-    return shlex.join(["ftcli", "predict", str(run.path), str(path)])

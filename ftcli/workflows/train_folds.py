@@ -13,8 +13,8 @@ from ftcli.errors import UsageError
 from ftcli.events import FoldStarted, Listener, Noticed, Scores
 from ftcli.findings import Finding
 from ftcli.recipe.schema import Recipe
+from ftcli.workflows.decoded import Decoded
 from ftcli.workflows.out_of_fold import Pooled, pooled
-from ftcli.workflows.prepare import Decoded
 from ftcli.workflows.result import TrainResult
 from ftcli.workflows.train import train
 

@@ -33,7 +33,8 @@ from ftcli.plans.data_splits import TEST
 from ftcli.recipe.load import recipe_from
 from ftcli.recipe.schema import Recipe
 from ftcli.workflows.cache import feature_shelf
-from ftcli.workflows.prepare import facts_of, image_batches, machine_for, plan_of, prepare
+from ftcli.workflows.decoded import image_batches
+from ftcli.workflows.prepare import facts_of, machine_for, plan_of, prepare
 from tests.studies.planner_data import Pictures, emoji, fashion, write_cell
 
 WAYS: Mapping[str, Any] = {

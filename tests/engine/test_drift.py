@@ -10,7 +10,8 @@ import torch
 from ftcli.engine.drift import DriftMeter, cadence_of, distance, relative_change, start_of
 from ftcli.engine.features import gram, stage_features
 from ftcli.engine.work import Work
-from ftcli.workflows.prepare import image_batches, prepare
+from ftcli.workflows.decoded import image_batches
+from ftcli.workflows.prepare import prepare
 from tests.report.report_samples import plan
 from tests.toys import EFFICIENTNET, RESNET, VIT, ignore, recipe
 

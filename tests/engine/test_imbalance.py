@@ -9,7 +9,8 @@ from ftcli.engine.fit import fit
 from ftcli.engine.progress import Progress
 from ftcli.engine.work import Work
 from ftcli.planner.compile import DataFacts, compile_plan
-from ftcli.workflows.prepare import image_batches, prepare
+from ftcli.workflows.decoded import image_batches
+from ftcli.workflows.prepare import prepare
 from tests.numerics.runs import run
 from tests.toys import digit_images, ignore, recipe
 

@@ -121,3 +121,21 @@ def test_a_batch_is_as_wide_as_its_longest_text_rounded_up() -> None:
 def test_the_content_of_a_text_is_that_of_its_tokens() -> None:
     one, other = store_of([words(3), words(3), words(4)]), store_of([words(4)])
     assert one.content(0) == one.content(1) != one.content(2) == other.content(0)
+
+
+def test_a_continuation_keeps_the_blank_that_a_tokenizer_drops_at_the_start_of_a_text() -> None:
+    """As SentencePiece's do: the blank belongs to the token, and the first one of a text is taken away."""
+    from tokenizers import Tokenizer as Library
+    from tokenizers import decoders, models, pre_tokenizers
+
+    numbers = {"<unk>": 0, "▁one": 1, "▁two": 2, "s": 3}
+    made = Library(models.WordLevel(numbers, unk_token="<unk>"))
+    made.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="always")  # type: ignore[assignment]
+    made.decoder = decoders.Metaspace(prepend_scheme="always")  # type: ignore[assignment]
+    tokenizer = Tokenizer(made.to_str(), 16, 4)
+    (given,) = tokenizer.encode(["one two"])
+    assert given.tokens.tolist() == [1, 2]
+    assert tokenizer.decode([1]) == "one"
+    assert tokenizer.decode_after([1, 2], [1, 3]) == " ones"
+    assert tokenizer.decode_after([1, 2], [3]) == "s"
+    assert tokenizer.decode_after([], [1]) == "one"

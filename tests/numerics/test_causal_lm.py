@@ -10,7 +10,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from ftcli.workflows.prepare import image_batches, prepare
+from ftcli.workflows.decoded import image_batches
+from ftcli.workflows.prepare import prepare
 from ftcli.workflows.train import train
 from tests.corpus_toys import corpus_recipe, write_corpus, write_decoder
 from tests.numerics.test_every_step import Run, cut_everywhere, steps_of

@@ -19,7 +19,8 @@ from ftcli.engine.fit import fit
 from ftcli.engine.optimize import Moments
 from ftcli.engine.progress import Progress
 from ftcli.engine.work import Work
-from ftcli.workflows.prepare import Prepared, image_batches, prepare
+from ftcli.workflows.decoded import image_batches
+from ftcli.workflows.prepare import Prepared, prepare
 from tests.toys import ignore, recipe
 
 FaultCount = Callable[[int, int], None]

@@ -11,7 +11,8 @@ import pytest
 
 from ftcli.engine.texts import TextStore
 from ftcli.events import Event, Noticed
-from ftcli.workflows.prepare import image_batches, prepare
+from ftcli.workflows.decoded import image_batches
+from ftcli.workflows.prepare import prepare
 from tests.numerics.runs import metrics, run, same_bits
 from tests.numerics.test_every_step import Run, cut_everywhere, steps_of
 from tests.text_toys import some_texts, text_recipe, write_encoder, write_table

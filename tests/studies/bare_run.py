@@ -22,7 +22,8 @@ from ftcli.events import Event, Scores
 from ftcli.plans.data_splits import TEST
 from ftcli.recipe.schema import Recipe
 from ftcli.workflows.cache import feature_shelf
-from ftcli.workflows.prepare import image_batches, machine_for, prepare
+from ftcli.workflows.decoded import image_batches
+from ftcli.workflows.prepare import machine_for, prepare
 
 
 @dataclass(frozen=True)

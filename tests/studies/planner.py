@@ -60,8 +60,8 @@ VARIED: dict[str, dict[str, Any]] = {
     "gradual": {"strategy": {"kind": "gradual"}},
     "full, norm train": {"norm": "train"},
 }
-"""As `full`, but for what stands here: one stage more every epoch from the head down; and BatchNorm that follows the new
-images' statistics, which is published for a far domain and large batches. No table of the planner advises the first."""
+"""As `full`, but for what stands here: one stage more every epoch from the head down, which no table of the planner
+advises; and BatchNorm that follows the new images' statistics, published for a far domain and large batches."""
 NAMES = (*STRATEGIES, *VARIED)
 
 

@@ -13,8 +13,9 @@ from ftcli.engine.images import ImageStore
 from ftcli.errors import DataError
 from ftcli.events import Noticed
 from ftcli.workflows.cache import cache_listing, feature_shelf
+from ftcli.workflows.decoded import image_batches
 from ftcli.workflows.evaluate import evaluate
-from ftcli.workflows.prepare import image_batches, prepare
+from ftcli.workflows.prepare import prepare
 from ftcli.workflows.train import train
 from tests.toys import ignore, recipe, recorder, write_digits
 

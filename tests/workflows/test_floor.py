@@ -58,8 +58,9 @@ def test_drifted_batch_norm_is_named_with_evidence(digits, pretrained, tmp_path)
     from ftcli.engine.drift import DriftMeter
     from ftcli.engine.work import Work
     from ftcli.planner.monitors.history import History
+    from ftcli.workflows.decoded import image_batches
     from ftcli.workflows.harm import explain_harm
-    from ftcli.workflows.prepare import image_batches, prepare
+    from ftcli.workflows.prepare import prepare
 
     made = recipe(digits, model={"backbone": "timm/test_resnet", "weights": str(pretrained)})
     prepared = prepare(made)
@@ -158,7 +159,8 @@ def test_a_run_that_is_chosen_by_macro_f1_is_judged_by_it(digits, pretrained, tm
 def test_evidence_of_harm_is_in_the_score_that_was_compared(digits, pretrained):
     from ftcli.engine.diagnose import gather_evidence
     from ftcli.engine.work import Work
-    from ftcli.workflows.prepare import image_batches, prepare
+    from ftcli.workflows.decoded import image_batches
+    from ftcli.workflows.prepare import prepare
 
     made = recipe(
         digits,

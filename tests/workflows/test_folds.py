@@ -11,8 +11,10 @@ import pytest
 from ftcli.engine.images import ImageStore
 from ftcli.errors import UsageError
 from ftcli.events import FoldStarted, Noticed, PlanReady
+from ftcli.workflows.absolute_paths import with_absolute_paths
+from ftcli.workflows.decoded import Decoded, image_batches
 from ftcli.workflows.out_of_fold import pooled
-from ftcli.workflows.prepare import Decoded, image_batches, prepare, with_absolute_paths
+from ftcli.workflows.prepare import prepare
 from ftcli.workflows.train import train
 from ftcli.workflows.train_folds import FoldsResult, of_fold, tell_default, train_folds
 from tests.toys import ignore, recipe, recorder, write_digits

@@ -14,7 +14,7 @@ from ftcli.errors import DataError, RecipeError
 from ftcli.recipe.load import recipe_from
 from ftcli.recipe.schema import Recipe
 from ftcli.report.html.page import report_page
-from ftcli.workflows.prepare import with_absolute_paths
+from ftcli.workflows.absolute_paths import with_absolute_paths
 from ftcli.workflows.report_run import read_run
 from ftcli.workflows.result import TrainResult
 from ftcli.workflows.saved_model import load_saved

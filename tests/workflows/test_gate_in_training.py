@@ -15,8 +15,9 @@ from ftcli.errors import GateError
 from ftcli.events import EpochDone, Noticed
 from ftcli.report.summary import evaluate_view
 from ftcli.workflows import audit_gate
+from ftcli.workflows.decoded import Decoded
 from ftcli.workflows.evaluate import evaluate
-from ftcli.workflows.prepare import Decoded, open_splits
+from ftcli.workflows.prepare import open_splits
 from ftcli.workflows.train import train
 from tests.toys import recipe, recorder, write_digits
 

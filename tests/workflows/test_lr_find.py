@@ -15,7 +15,8 @@ from ftcli.errors import UsageError
 from ftcli.events import Event, PhaseStarted, StepDone, Working
 from ftcli.plans.lr_sweep import rates_of_groups, sweep_lrs
 from ftcli.workflows.lr_find import LrFound, _work_of, lr_find, values_to_write
-from tests.numerics.runs import run
+from tests.numerics.runs import run, same_bits
+from tests.text_toys import some_texts, text_recipe, write_encoder, write_table
 from tests.toys import ignore, recipe, recorder
 
 LP_FT = {"kind": "lp_ft", "head_epochs": 1}
@@ -141,3 +142,17 @@ def test_a_phase_that_is_not_there_is_told_before_images_are_read(digits):
     with pytest.raises(UsageError, match="there is no phase 'tail'"):
         lr_find(made, phase="tail", per_stage=False, steps=10, listener=events.append)
     assert not [event for event in events if isinstance(event, Working)]
+
+
+def test_adapters_are_tried_too(tmp_path):
+    """Of LoRA: the adapters of each layer and the head. The run after it has the bits of one without it."""
+    pytest.importorskip("peft")
+    write_encoder(tmp_path / "encoder")
+    write_table(tmp_path / "texts.jsonl", some_texts(60))
+    made = text_recipe(tmp_path, strategy={"kind": "lora", "rank": 2}, train={"epochs": 1, "batch_size": 8})
+    run(made, tmp_path / "before")
+    sweeps = found(made, steps=12, per_stage=True).sweeps
+    assert {sweep.stage for sweep in sweeps} == {None, "layer.0", "layer.1", "pooler", "head"}
+    assert all(len(sweep.losses) > 2 for sweep in sweeps)
+    run(made, tmp_path / "after")
+    assert same_bits(tmp_path / "before", tmp_path / "after")

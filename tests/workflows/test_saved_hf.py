@@ -11,9 +11,9 @@ import pytest
 import torch
 
 from ftcli.engine.weights_file import load_model
+from ftcli.workflows.absolute_paths import with_absolute_path, with_absolute_paths
 from ftcli.workflows.inspect_run import inspect_path
 from ftcli.workflows.predict import predict
-from ftcli.workflows.prepare import with_absolute_path, with_absolute_paths
 from ftcli.workflows.saved_model import load_saved
 from ftcli.workflows.train import train
 from tests.toys import ignore, recipe, write_digits

@@ -12,6 +12,8 @@ from ftcli.errors import DataError
 
 JSON_LINES = frozenset({".jsonl", ".ndjson"})
 """Manifests of these suffixes hold one JSON object a line; all others are CSV."""
+TABLES = frozenset({".csv", *JSON_LINES})
+"""What a table is called, where a file might be something else."""
 LONGEST_LINE = 1_000_000
 """Characters; a line beyond it is no row of a manifest, and is not read to its end."""
 

@@ -18,6 +18,7 @@ from ._class_folders import check_names, folder_root
 from ._common import SourcePath, Split
 from ._corpus import CorpusOptions, Document, splits_of
 from ._files import files_below, name_of, told
+from ._manifest import TABLES
 from ._patterns import with_one_group
 from ._texts import of_rows, read_text
 
@@ -76,8 +77,11 @@ def _group(options: Corpus, key: str) -> str | None:
 
 
 def _one_file(options: Corpus, path: Path) -> DataSplits:
-    """Raises DataError for a split that needs more than one document, or a file of too few lines."""
-    asked = options.split
+    """Raises DataError for a table, a split that needs more than one document, or a file of too few lines."""
+    asked, suffix = options.split, path.suffix.lower()
+    if suffix in TABLES and suffix not in map(str.lower, options.suffixes):
+        remedy = f"data.kind: corpus_csv takes its documents from a column; its bare text: data.suffixes: [{suffix}]"
+        raise DataError("this is a table, with a document in every row", where=options.path, remedy=remedy)
     if asked.by != "ratio" or asked.file is not None or asked.train_size is not None:
         what = "one file is divided in its order, by split.val and split.test alone"
         raise DataError(what, where="data.split", remedy="remove the others, or give a folder of files")

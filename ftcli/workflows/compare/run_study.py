@@ -23,7 +23,7 @@ from ftcli.workflows.compare.foresee import foreseen
 from ftcli.workflows.compare.read_run import outcome_of
 from ftcli.workflows.compare.study_folder import StudyFolder, unfinished
 from ftcli.workflows.compare.training_work import TrainingWork
-from ftcli.workflows.prepare import Decoded
+from ftcli.workflows.decoded import Decoded
 from ftcli.workflows.train import train
 
 MakeRecipe = Callable[[Trial], Recipe]

@@ -69,6 +69,18 @@ def test_one_file_is_divided_in_its_order(tmp_path: Path) -> None:
         opened("corpus", file)
 
 
+@pytest.mark.parametrize("suffix", [".csv", ".JSONL"])
+def test_a_table_is_not_taken_for_one_text(tmp_path: Path, suffix: str) -> None:
+    file = tmp_path / f"table{suffix}"
+    file.write_text("".join(f"{number},words\n" for number in range(20)))
+    with pytest.raises(DataError, match="this is a table") as caught:
+        opened("corpus", file)
+    assert str(caught.value.remedy).startswith("data.kind: corpus_csv takes its documents from a column")
+    assert len(opened("corpus", file, suffixes=[suffix]).examples) == 3, (
+        "its bare text, where that is asked for"
+    )
+
+
 @pytest.mark.parametrize("suffix", ["csv", "jsonl"])
 def test_a_table_names_streams_and_groups(tmp_path: Path, suffix: str) -> None:
     rows = [{"body": f"text, {n}", "split": "valid" if n == 3 else "", "group": f"g{n}"} for n in range(8)]

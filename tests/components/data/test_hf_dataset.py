@@ -291,7 +291,7 @@ def test_without_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_run_keeps_a_name_and_makes_a_folder_absolute(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from ftcli.workflows.prepare import with_absolute_paths
+    from ftcli.workflows.absolute_paths import with_absolute_paths
     from tests.toys import recipe
 
     monkeypatch.chdir(tmp_path)
