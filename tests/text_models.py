@@ -66,8 +66,8 @@ TINY: dict[str, dict[str, Any]] = {
 assert TINY.keys() == FAMILIES.keys()
 
 
-def config_of(which: str) -> dict[str, Any]:
-    return {"model_type": which, **TINY[which]}
+def config_of(which: str, **config: Any) -> dict[str, Any]:
+    return {"model_type": which, **TINY[which], **config}
 
 
 @cache
@@ -76,9 +76,9 @@ def text_network(which: str, meta: bool = False, classes: int = 7) -> Network:
     return new_text_network(which, meta=meta, classes=classes)
 
 
-def new_text_network(which: str, *, meta: bool = False, classes: int = 7) -> Network:
+def new_text_network(which: str, *, meta: bool = False, classes: int = 7, **config: Any) -> Network:
     torch.manual_seed(0)
-    opened = open_text(which, None, config_of(which), "none", meta=meta)
+    opened = open_text(which, None, config_of(which, **config), "none", meta=meta)
     return with_head(opened, f"hf/{which}", Linear(), classes, seed=0, meta=meta)
 
 

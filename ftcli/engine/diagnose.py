@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ftcli.engine.drift import relative_change
 from ftcli.engine.progress import compared_by, score_of
+from ftcli.engine.quantised_base import FullWeights
 from ftcli.engine.work import Work
 from ftcli.plans.harm import HarmEvidence
 
@@ -20,7 +21,7 @@ def gather_evidence(work: Work, pretrained: State) -> HarmEvidence:
     metric = compared_by(work.plan.checkpoint_metric)
     score = score_of(metric, work.evaluate("val"))
     model, layers = work.network.model, work.network.layer_map
-    now = model.state_dict()
+    now = FullWeights(model)
     moved = {
         stage: relative_change((p.name for p in layers.in_stages([stage])), now, pretrained)
         for stage in layers.backbone_stages

@@ -14,6 +14,7 @@ from ftcli.engine.freeze import enter_eval_mode
 from ftcli.engine.inputs import evaluated
 from ftcli.engine.network import Network
 from ftcli.engine.precision import autocast
+from ftcli.engine.quantised_base import FullWeights
 from ftcli.engine.stopwatch import span
 from ftcli.engine.work import Work
 from ftcli.plans.data_splits import VAL
@@ -100,10 +101,10 @@ class DriftMeter:
         """Of every stage that the plan moves, or one above it; as the network is now, in eval mode afterwards."""
         with span("drift"):
             now = self._features() if features and self._first else {}
-            state = self.work.network.model.state_dict()
+            state = FullWeights(self.work.network.model)
             return tuple(self._of(stage, state, now) for stage in self._moving)
 
-    def _of(self, stage: str, state: State, now: Stages) -> StageDrift:
+    def _of(self, stage: str, state: Mapping[str, Tensor], now: Stages) -> StageDrift:
         layers = self.work.network.layer_map
         weights, stats = _weights(layers, stage), statistics_of(layers, stage)
         return StageDrift(

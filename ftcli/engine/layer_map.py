@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.instancenorm import _InstanceNorm
 
@@ -109,12 +109,18 @@ def _parameters(
         owner = model.get_submodule(name.rpartition(".")[0])
         yield Parameter(
             name,
-            tuple(tensor.shape),
+            _shape(tensor),
             layer.index,
             layer.stage,
             is_norm(owner),
             is_adapter=name in adapters,
         )
+
+
+def _shape(tensor: Tensor) -> tuple[int, ...]:
+    """That of the weights which a tensor holds: bitsandbytes packs those of a layer into one column of bytes."""
+    packed = getattr(tensor, "quant_state", None)
+    return tuple(tensor.shape if packed is None else packed.shape)
 
 
 def is_norm(module: nn.Module) -> bool:

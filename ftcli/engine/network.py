@@ -15,6 +15,7 @@ from ftcli.plans.inputs import Inputs, is_packed
 from ftcli.plans.layer_map import LayerMap
 from ftcli.plans.peft_adapters import Adapters
 from ftcli.plans.preprocessing import Preprocessing
+from ftcli.plans.quantised_base import QuantisedBase
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,8 @@ class Network:
     """What stands beside its layers, and at which of them; or before its texts."""
     prompt: Prompt | None = None
     """What puts virtual tokens before its texts."""
+    quantised: QuantisedBase | None = None
+    """What of its frozen weights is kept in 4 bits."""
 
     @property
     def head_modules(self) -> tuple[str, ...]:

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -15,8 +17,10 @@ from ftcli.engine.network import Network
 from ftcli.engine.peft_library import NAME, peft
 from ftcli.engine.peft_prompts import with_virtual_tokens
 from ftcli.engine.peft_targets import TARGETS, targets_of
+from ftcli.engine.quantised_base import quantise
 from ftcli.errors import Problem, RecipeError
 from ftcli.plans.peft_adapters import Adapters
+from ftcli.plans.quantised_base import QuantisedBase
 
 BASE = ".base_layer."
 """What stands in the names of a layer that has an adapter beside it."""
@@ -30,9 +34,10 @@ def with_adapters(network: Network, asked: Adapters, seed: int) -> Network:
     """
     if asked.virtual_tokens:
         return with_virtual_tokens(network, asked, seed)
+    base = None if asked.quantize is None else quantise(network)
     found = asked.at(targets_of(network, asked))
     config = peft_config(found)
-    with seeded(seed), quietly():
+    with seeded(seed), quietly(), _known_to_be_quantised(network, base):
         try:
             peft().inject_adapter_in_model(config, network.model, NAME)
         except (ValueError, TypeError) as error:
@@ -49,7 +54,7 @@ def with_adapters(network: Network, asked: Adapters, seed: int) -> Network:
         layer_of,
         adapters,
     )
-    return replace(network, layer_map=layer_map, module_layers=of_module, adapters=found)
+    return replace(network, layer_map=layer_map, module_layers=of_module, adapters=found, quantised=base)
 
 
 def peft_config(adapters: Adapters) -> Any:
@@ -74,6 +79,19 @@ def _layers_of(network: Network, found: Adapters) -> tuple[dict[str, int], set[s
             layer_of[name] = modules[target]
             adapters.add(name)
     return layer_of, adapters
+
+
+@contextmanager
+def _known_to_be_quantised(network: Network, base: QuantisedBase | None) -> Iterator[None]:
+    """As transformers says it of a model: PEFT asks before it puts adapters beside layers of bitsandbytes."""
+    if base is None:
+        yield
+        return
+    network.model.is_loaded_in_4bit = True  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        del network.model.is_loaded_in_4bit
 
 
 def _first_line(error: Exception) -> str:

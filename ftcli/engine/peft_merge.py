@@ -10,6 +10,7 @@ from ftcli.components.backbone import quietly
 from ftcli.engine.network import Network
 from ftcli.engine.peft_layers import peft_config
 from ftcli.engine.peft_library import NAME, peft
+from ftcli.engine.quantised_base import FullWeights
 from ftcli.errors import ModelError
 
 MOST_DIFFERENCE = 1e-4
@@ -37,7 +38,7 @@ class Parity:
 def merge_into(plain: Network, adapted: Network) -> None:
     """The model of `plain`, the same network without adapters, gets the weights and what the adapters add to them.
 
-    By PEFT's `merge_and_unload`. Raises ModelError where a sum is no number.
+    By PEFT's `merge_and_unload`. Weights in 4 bits are unpacked first. Raises ModelError where a sum is no number.
     """
     assert adapted.adapters is not None
     library = peft()
@@ -45,7 +46,7 @@ def merge_into(plain: Network, adapted: Network) -> None:
     try:
         with quietly():
             tuner = kind(plain.model, peft_config(adapted.adapters), NAME)
-            plain.model.load_state_dict(adapted.model.state_dict())
+            plain.model.load_state_dict(dict(FullWeights(adapted.model)))
             tuner.merge_and_unload(safe_merge=True)
     except ValueError as error:
         raise ModelError(f"PEFT cannot fold the adapters: {error}", remedy="train again") from error

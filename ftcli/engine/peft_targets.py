@@ -29,7 +29,7 @@ def targets_of(network: Network, asked: Adapters) -> tuple[str, ...]:
     stage but the stem. Raises RecipeError for a name or stage that matches nothing, with the names there are.
     """
     lowest = _lowest_stage(network, asked.from_stage)
-    there = [name for name in _called(network) if _is_in(network, name, lowest)]
+    there = [name for name in called(network) if _is_in(network, name, lowest)]
     if asked.targets is None:
         found = [name for name in there if can_adapt(network.model.get_submodule(name))]
         if not found:
@@ -70,7 +70,7 @@ def _is_in(network: Network, name: str, lowest: int) -> bool:
     return layers.stages.index(layers.layers[layer].stage) >= lowest
 
 
-def _called(network: Network) -> list[str]:
+def called(network: Network) -> list[str]:
     """Modules with parameters of their own that a forward pass calls, in their order.
 
     A weight that is read past its module (the output projection of torch's MultiheadAttention) would have an

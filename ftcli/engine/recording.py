@@ -204,7 +204,7 @@ def _gradients_from(network: Network, boundary: int) -> Iterator[None]:
     layers = network.layer_map.by_name
     before = [(parameter, parameter.requires_grad) for parameter in network.model.parameters()]
     for name, parameter in network.model.named_parameters():
-        parameter.requires_grad_(layers[name].layer >= boundary)
+        parameter.requires_grad_(layers[name].layer >= boundary and parameter.is_floating_point())
     try:
         yield
     finally:

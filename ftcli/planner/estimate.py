@@ -39,12 +39,15 @@ def estimate(
     plan: TrainingPlan,
     counted: Sequence[StepMemory],
     forecasts: Sequence[Forecast],
-    buffers: int,
+    tensors: int,
     images: Images,
 ) -> Estimate:
-    """`counted` and `forecasts` by phase, the latter empty where nothing was timed; `buffers` in bytes."""
+    """`counted` and `forecasts` by phase, the latter empty where nothing was timed.
+
+    `tensors`: the bytes of all parameters and buffers, as they are kept.
+    """
     widest = max(plan.phases, key=lambda phase: plan.layer_map.numel(phase.mask.trainable))
-    memories = [_memory(plan, phase, each, buffers) for phase, each in zip(plan.phases, counted, strict=True)]
+    memories = [_memory(plan, phase, each, tensors) for phase, each in zip(plan.phases, counted, strict=True)]
     return Estimate(
         trainable=plan.layer_map.numel(widest.mask.trainable),
         parameters=plan.layer_map.numel(),
@@ -57,10 +60,10 @@ def estimate(
     )
 
 
-def _memory(plan: TrainingPlan, phase: Phase, counted: StepMemory, buffers: int) -> Memory:
+def _memory(plan: TrainingPlan, phase: Phase, counted: StepMemory, tensors: int) -> Memory:
     trainable = plan.layer_map.numel(phase.mask.trainable)
     return Memory(
-        weights=_FP32 * plan.layer_map.numel() + buffers,
+        weights=tensors,
         gradients=_FP32 * trainable,
         optimizer=_FP32 * _STATES.get(plan.optimizer.kind, 2) * trainable,
         activations=plan.batch_size * counted.saved,

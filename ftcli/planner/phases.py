@@ -17,6 +17,7 @@ from ftcli.plans.norm_policy import NormPolicy
 from ftcli.plans.param_group import group_parameters
 from ftcli.plans.phase import BatchNormMode, Phase, Stretch
 from ftcli.plans.prefix import PrefixCost
+from ftcli.plans.quantised_base import is_scale
 from ftcli.recipe.schema import Recipe
 
 
@@ -128,10 +129,13 @@ def _any_in(names: Iterable[str], mask: FreezeMask) -> bool:
 def _frozen_tensors(
     layer_map: LayerMap, mask: FreezeMask, train_layers: frozenset[int], modes: tuple[BatchNormMode, ...]
 ) -> tuple[str, ...]:
-    """Parameters outside the mask, statistics of BatchNorms in eval mode, other buffers of frozen layers."""
+    """Parameters outside the mask, statistics of BatchNorms in eval mode, other buffers of frozen layers.
+
+    The scales of weights in 4 bits are as frozen as these, whatever stands beside them.
+    """
     kept = {mode.name for mode in modes if not mode.updates_stats}
     return (
         *(p.name for p in layer_map.parameters if p.name not in mask),
         *(name for bn in layer_map.batch_norms if bn.name in kept for name in bn.buffers),
-        *(name for name, layer in layer_map.buffers if layer not in train_layers),
+        *(name for name, layer in layer_map.buffers if layer not in train_layers or is_scale(name)),
     )

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
+from ftcli.plans.quantised_base import Quantize
+
 Method = Literal["lora", "ia3", "prompt_tuning", "prefix_tuning"]
 
 _OWN = (".lora_", ".ia3_")
@@ -48,6 +50,8 @@ class Adapters:
     """The lowest stage that gets any; None: all but the stem."""
     inputs: tuple[str, ...] = ()
     """IA3: which of the targets are scaled before them, not behind; named as they are."""
+    quantize: Quantize | None = None
+    """LoRA: in what the frozen linear layers keep their weights; None: as they are."""
 
     @property
     def virtual_tokens(self) -> int:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 _BOTTLENECK = "the PEFT library has no bottleneck adapters: take lora, ia3, prefix_tuning or prompt_tuning"
 _QUANTISED = (
-    "no base is quantised: take lora, whose base is frozen in fp32; train.precision: bf16 and a smaller "
-    "train.batch_size save memory"
+    "it is an option of lora, for 4 bits: strategy: {kind: lora, quantize: nf4}; there is no base of 8 bits"
 )
 _INSTEAD = {
     "strategy": {

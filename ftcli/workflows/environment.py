@@ -16,6 +16,7 @@ PACKAGES = (
     "transformers",
     "datasets",
     "peft",
+    "bitsandbytes",
     "numpy",
     "pillow",
     "safetensors",

@@ -24,9 +24,9 @@ def estimate_of(recipe: Recipe, network: Network, classes: tuple[str, ...], imag
     facts = DataFacts(classes, images.num_train, network.preprocessing)
     plan = plan_of(recipe, network, facts, machine)
     counted = [step_memory(network, phase) for phase in plan.phases]
-    buffers = sum(tensor.nbytes for tensor in network.model.buffers())
+    tensors = sum(tensor.nbytes for tensor in (*network.model.parameters(), *network.model.buffers()))
     forecasts = forecast(plan, network, images.num_val) if here else ()
-    return estimate(plan, counted, forecasts, buffers, images)
+    return estimate(plan, counted, forecasts, tensors, images)
 
 
 def _machine(recipe: Recipe) -> tuple[Machine, bool]:

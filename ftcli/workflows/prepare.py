@@ -18,6 +18,7 @@ from ftcli.engine.peft_layers import with_adapters
 from ftcli.engine.placement import find_machine, place
 from ftcli.engine.precision import effect_of_bf16
 from ftcli.engine.prefix_cost import prefix_costs
+from ftcli.engine.quantised_base import must_compute
 from ftcli.engine.stopwatch import span
 from ftcli.engine.texts import TextStore
 from ftcli.engine.weights_file import ModelCard
@@ -27,6 +28,7 @@ from ftcli.planner.choose import choose_augment
 from ftcli.planner.compile import DataFacts, check_device, compile_plan
 from ftcli.planner.corpus_notice import corpus_findings
 from ftcli.planner.data_notice import data_findings
+from ftcli.planner.quantised_notice import base_is_quantised
 from ftcli.plans.data_splits import TRAIN, DataSplits
 from ftcli.plans.inputs import Inputs, size_of
 from ftcli.plans.peft_adapters import Adapters
@@ -81,6 +83,7 @@ def prepare(
         must_take_the_task(recipe, network)
         network = corpus.with_tokenizer(recipe, network, splits) if recipe.learns_tokens else network
         place(network.model, machine.device)
+        must_compute(network.model)
     if not recipe.takes_texts and recipe.data.image_size is not None:
         must_take_images(network, machine.device)
     store = _read_before_the_plan(recipe, splits, network, on_progress)
@@ -138,12 +141,25 @@ def plan_of(
     precision: Bf16Effect | Precision | None = None,
 ) -> TrainingPlan:
     """Twice: what the frozen parts cost can be counted once it is known which they are."""
-    plan = compile_plan(recipe, network.layer_map, facts, machine, precision)
+    plan = _compiled(recipe, network, facts, machine, precision)
     boundaries = {phase.prefix.boundary for phase in plan.phases if phase.prefix.boundary}
     if not boundaries:
         return plan
     known = replace(facts, prefix_costs=prefix_costs(network, boundaries, facts.tokens))
-    return compile_plan(recipe, network.layer_map, known, machine, precision)
+    return _compiled(recipe, network, known, machine, precision)
+
+
+def _compiled(
+    recipe: Recipe,
+    network: Network,
+    facts: DataFacts,
+    machine: Machine,
+    precision: Bf16Effect | Precision | None,
+) -> TrainingPlan:
+    plan = compile_plan(recipe, network.layer_map, facts, machine, precision)
+    if network.quantised is None:
+        return plan
+    return plan.with_findings((*plan.findings, base_is_quantised(network.quantised)))
 
 
 def _bf16_evidence(

@@ -18,6 +18,7 @@ from ftcli.engine.inputs import placed, ready
 from ftcli.engine.network import Network
 from ftcli.engine.peft_layers import with_adapters
 from ftcli.engine.placement import find_machine, place
+from ftcli.engine.quantised_base import must_compute
 from ftcli.engine.run_folder import RunFolder
 from ftcli.engine.tokenizer import Tokenizer, padded
 from ftcli.engine.weights_file import ModelCard, load_model
@@ -90,6 +91,7 @@ def load_saved(run: Path, device: Literal["auto", "cpu", "cuda"] = "auto") -> Sa
     _load_state(network, state, path)
     found = find_machine(device).device
     place(network.model, found).eval()
+    must_compute(network.model)
     return SavedModel(card, network, found)
 
 

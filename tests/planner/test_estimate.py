@@ -35,7 +35,7 @@ def estimated(strategy: object, *, timed: bool = True, optimizer: str = "adamw")
     plan = compile_plan(recipe, resnet(), facts, Machine("cpu"))
     counted = [StepMemory(1_000 * number, 100) for number, _ in enumerate(plan.phases, 1)]
     forecasts = [Forecast(phase.name, 1.0, 3.0, 5.0) for phase in plan.phases] if timed else []
-    return estimate(plan, counted, forecasts, 64, IMAGES)
+    return estimate(plan, counted, forecasts, 4 * resnet().numel() + 64, IMAGES)
 
 
 @pytest.mark.parametrize(("optimizer", "states"), [("adamw", 2), ("sgd", 1)])

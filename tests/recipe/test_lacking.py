@@ -38,14 +38,26 @@ def test_bottleneck_adapters(kind: str) -> None:
 
 @pytest.mark.parametrize(
     ("strategy", "path"),
-    [("qlora", "strategy.kind"), ({"kind": "lora", "quantize": "nf4"}, "strategy.quantize")],
+    [
+        ("qlora", "strategy.kind"),
+        ({"kind": "lora", "load_in_4bit": True}, "strategy.load_in_4bit"),
+        ({"kind": "lora", "bits": 4}, "strategy.bits"),
+        ({"kind": "ia3", "quantize": "nf4"}, "strategy.quantize"),
+    ],
 )
 def test_a_quantised_base(strategy: Any, path: str) -> None:
-    """The nearest word would have been lora, as if that were the same."""
+    """The nearest word would have been lora alone, as if that were the same."""
     ((where, _, remedy),) = told(strategy)
     assert where == path
     assert remedy is not None
-    assert remedy.startswith("no base is quantised: take lora")
+    assert "strategy: {kind: lora, quantize: nf4}" in remedy
+    assert choices_at("strategy")["lora"].model_validate({"kind": "lora", "quantize": "nf4"})
+
+
+def test_a_base_of_8_bits() -> None:
+    ((where, message, _),) = told({"kind": "lora", "quantize": "int8"})
+    assert where == "strategy.quantize"
+    assert "nf4" in message
 
 
 def test_other_words_and_sections_are_left_to_their_letters() -> None:

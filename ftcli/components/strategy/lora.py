@@ -32,6 +32,9 @@ class LoRA(Choice):
     """DoRA (Liu et al. 2024): the length of each weight trains apart from its direction."""
     rslora: bool = False
     """rsLoRA (Kalajdzievski 2023): scale by alpha / sqrt(rank)."""
+    quantize: Literal["none", "nf4"] = "none"
+    """nf4: QLoRA (Dettmers et al. 2023). Frozen linear layers of the backbone keep 4 bits a weight; the rest stays in
+    fp32. Needs the package bitsandbytes: pip install 'ftcli[qlora]'."""
 
 
 def adapters(options: LoRA) -> Adapters:
@@ -42,7 +45,8 @@ def adapters(options: LoRA) -> Adapters:
         "use_dora": options.dora,
         "use_rslora": options.rslora,
     }
-    return Adapters("lora", settings, options.target_modules, options.from_stage)
+    quantize = None if options.quantize == "none" else options.quantize
+    return Adapters("lora", settings, options.target_modules, options.from_stage, quantize=quantize)
 
 
 def phases(options: LoRA, layer_map: LayerMap, epochs: int) -> tuple[Stretch, ...]:
