@@ -16,11 +16,11 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import register_flop_formula
 
 from ftcli.errors import ModelError
-from ftcli.plans.quantised_base import BLOCK
+from ftcli.plans.quantised_base import BLOCK, SCALES
 
 
 class FrozenLinear4bit(bitsandbytes.nn.Linear4bit):
-    """`weight` (N, 1) uint8 holds two NF4 codes a byte, `absmax` the scale in fp32 of each block.
+    """`weight` (N, 1) uint8 holds two NF4 codes a byte, `nf4_absmax` the scale in fp32 of each block.
 
     The library's own layer rounds its bias where it meets bf16, and repacks its weights in evaluation on processors
     that have AVX512-BF16: they cannot be trained through afterwards. What is frozen must stay as it is, so this one
@@ -36,7 +36,7 @@ class FrozenLinear4bit(bitsandbytes.nn.Linear4bit):
             packed, quant_state=state, compress_statistics=False, quant_type="nf4", bnb_quantized=True
         )
         self.bias = linear.bias
-        self.register_buffer("absmax", state.absmax)
+        self.register_buffer(SCALES, state.absmax)
 
     def forward(self, x: Tensor) -> Tensor:
         """(..., in_features) -> (..., out_features). Raises ModelError for an input of integers."""
@@ -59,7 +59,7 @@ class FrozenLinear4bit(bitsandbytes.nn.Linear4bit):
     def _state(self) -> QuantState:
         """The library's own, with the scales of the buffer: wherever that was moved to, whatever was loaded into it."""
         state = self.weight.quant_state
-        state.absmax = self.absmax
+        state.absmax = self.get_buffer(SCALES)
         return state
 
     def _save_to_state_dict(self, destination: Any, prefix: str, keep_vars: bool) -> None:

@@ -83,7 +83,7 @@ def _linear4bit() -> Any:
     try:
         with quietly():
             from ftcli.engine.linear4bit import FrozenLinear4bit
-    except ImportError as error:
+    except (ImportError, OSError, RuntimeError) as error:  # its binary may not suit the machine
         what = f"a base in 4 bits needs the package bitsandbytes: {error}"
         raise ModelError(what, where=QUANTIZE, remedy="pip install 'ftcli[qlora]'") from error
     return FrozenLinear4bit
@@ -100,14 +100,15 @@ def _to_quantise(network: Network) -> list[str]:
         and module.in_features % BLOCK == 0
         and not is_below(name, network.head_modules)
         and names_of[id(module.weight)] == 1
-        and kept.isdisjoint(name.split("."))
+        and not any(f".{path}." in f".{name}." for path in kept)
     ]
 
 
 def _kept_in_fp32(model: nn.Module) -> set[str]:
-    """Words in names of modules: transformers' declaration for weights that 16 bits are too few for already."""
-    said = (getattr(module, "_keep_in_fp32_modules", None) for module in model.modules())
-    return {word for words in said for word in words or ()}
+    """Parts of modules' names: transformers' declarations for weights that 16 bits are too few for already."""
+    fields = ("_keep_in_fp32_modules", "_keep_in_fp32_modules_strict")
+    said = (getattr(module, field, None) for module in model.modules() for field in fields)
+    return {path.removesuffix(".weight") for paths in said for path in paths or ()}
 
 
 def _nothing_to_quantise(network: Network) -> Problem:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from ftcli.plans.quantised_base import Quantize
 
@@ -69,6 +69,8 @@ class Adapters:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Adapters:
         """Raises TypeError or KeyError where they are not those of `to_dict`."""
+        if values.get("quantize") not in (None, *get_args(Quantize)):
+            raise TypeError(f"weights in {values['quantize']}")
         targets = values["targets"]
         lists = {"targets": None if targets is None else tuple(targets), "inputs": tuple(values["inputs"])}
         return cls(**{**values, **lists})

@@ -8,7 +8,7 @@ from typing import Literal
 Quantize = Literal["nf4"]
 BLOCK = 64
 """Weights that share a scale."""
-SCALES = "absmax"
+SCALES = "nf4_absmax"
 """What the buffer is called that keeps them, beside the weights."""
 
 

@@ -216,6 +216,9 @@ class Recipe(Options):
             raise ValueError("random weights know nothing that could be forgotten; remove forgetting")
         if self.forgetting is not None and self.takes_texts:
             raise ValueError("forgetting is measured on images alone; remove forgetting")
+        if self.forgetting is not None and getattr(self.strategy, "quantize", "none") != "none":
+            what = "what rounding the base to 4 bits costs would be counted as forgotten"
+            raise ValueError(f"{what}; remove forgetting, or strategy.quantize")
         return self
 
     @model_validator(mode="after")

@@ -90,8 +90,10 @@ class _Panel:
         self._legend(sweep, colour, number)
 
     def _legend(self, sweep: LrSweep, colour: str, number: int) -> None:
-        line = min(22, (PANEL - TOP - BOTTOM) // len(self.sweeps))
+        line = max(min(22, (PANEL - TOP - BOTTOM) // len(self.sweeps)), 8)
         x, y = WIDTH - RIGHT + 20, self.top + TOP + line * number
+        if y + line > self.top + PANEL - BOTTOM:
+            return
         self.draw.line([(x, y + line / 2), (x + 24, y + line / 2)], fill=colour, width=4)
         valley = f", try {numbers.rate(sweep.suggestion.valley, 2)}" if sweep.suggestion else ""
         self._text(x + 34, y, f"{shorten(sweep.stage or 'all stages', 20)}{valley}", size=min(16, line))

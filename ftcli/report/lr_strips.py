@@ -21,8 +21,8 @@ DIVERGED = "x"
 
 def strips(sweeps: Sequence[LrSweep]) -> RenderableType:
     """79 columns, a line a stage and two more; the smoothed losses of all of them on one scale."""
-    spans = [limits(sweep) for sweep in sweeps]
-    low, high = min(low for low, _ in spans), max(high for _, high in spans)
+    ends = [end for sweep in sweeps for end in limits(sweep) if math.isfinite(end)]
+    low, high = min(ends, default=0.0), max(ends, default=1.0)
     told = f"{LEVELS[0]} is a loss of {low:.3g}, {LEVELS[-1]} of {high:.3g} or more; {DIVERGED}: it diverges"
     lines = [
         plain(f"{shorten(sweep.stage or '', NAME):{NAME}} {_strip(sweep, low, high)}") for sweep in sweeps

@@ -36,7 +36,7 @@ def test_each_weight_is_the_nearest_of_sixteen(shape: tuple[int, int]) -> None:
     full = linear(shape).weight.detach()
     layer = FrozenLinear4bit(linear(shape))
     assert (layer.weight.dtype, layer.weight.shape) == (torch.uint8, ((full.numel() + 1) // 2, 1))
-    assert layer.absmax.shape == (-(-full.numel() // BLOCK),)
+    assert layer.nf4_absmax.shape == (-(-full.numel() // BLOCK),)
     codes = layer.weight.quant_state.code
     scales = full.flatten().split(BLOCK)
     nearest = torch.cat(
@@ -82,7 +82,7 @@ def test_bf16_computes_with_copies(training: bool) -> None:
 def test_what_is_loaded_is_computed_with() -> None:
     """Into one of other weights, also where that has been moved."""
     first, second = FrozenLinear4bit(linear()), FrozenLinear4bit(linear(seed=1)).to("cpu")
-    assert set(first.state_dict()) == {"weight", "bias", "absmax"}
+    assert set(first.state_dict()) == {"weight", "bias", "nf4_absmax"}
     assert not torch.equal(first(inputs(64)), second(inputs(64)))
     second.load_state_dict(first.state_dict())
     assert torch.equal(first(inputs(64)), second(inputs(64)))

@@ -127,6 +127,8 @@ def test_vectors_that_scale() -> None:
     assert adapted.adapters is not None
     assert len(adapted.adapters.inputs) == 6
     assert Adapters.from_dict(adapted.adapters.to_dict()) == adapted.adapters
+    with pytest.raises(TypeError, match="weights in fp4"):
+        Adapters.from_dict(adapted.adapters.to_dict() | {"quantize": "fp4"})
 
 
 def test_what_peft_cannot_adapt() -> None:

@@ -85,7 +85,7 @@ def test_the_map_counts_weights_not_bytes(backbone: str) -> None:
     plain, made = wide(backbone).layer_map, quantised(backbone).layer_map
     shapes = {p.name.replace(".base_layer.", "."): p.shape for p in made.parameters if not p.is_adapter}
     assert shapes == {p.name: p.shape for p in plain.parameters}
-    scales = {name for name, _ in made.buffers if name.endswith(".absmax")}
+    scales = {name for name, _ in made.buffers if name.endswith(".nf4_absmax")}
     assert len(scales) == len(packed_layers(quantised(backbone).model))
 
 

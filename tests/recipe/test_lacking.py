@@ -67,3 +67,15 @@ def test_other_words_and_sections_are_left_to_their_letters() -> None:
     assert remedy == "did you mean 'prefix_tuning'?"
     ((_, _, remedy),) = told("dora")
     assert remedy == "it is an option: strategy: {kind: lora, dora: ...}"
+
+
+def test_what_rounding_costs_is_not_told_as_forgotten() -> None:
+    content = {
+        "data": {"kind": "folder", "path": "photos"},
+        "model": {"backbone": "torchvision/vit_b_16"},
+        "strategy": {"kind": "lora", "quantize": "nf4"},
+    }
+    assert recipe_from(content).forgetting is None
+    with pytest.raises(RecipeError) as caught:
+        recipe_from(content | {"forgetting": {"path": "old"}})
+    assert "would be counted as forgotten" in caught.value.problems[0].message

@@ -65,3 +65,10 @@ def test_the_page_has_them_only_where_stages_were_tried() -> None:
 
     assert "is a loss of" in page(WHOLE, STAGE)
     assert "is a loss of" not in page(WHOLE)
+
+
+def test_a_stage_without_a_number_hides_no_other() -> None:
+    lost = replace(STAGE, stage="stem", losses=(math.nan, math.nan, math.nan))
+    assert lines(lost, STAGE)[1].split()[0] == "layer4"
+    assert lines(lost)[-1].startswith(f"{LEVELS[0]} is a loss of ")
+    assert "nan" not in lines(lost)[-1]

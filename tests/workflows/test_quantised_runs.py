@@ -80,7 +80,9 @@ def test_adapters_and_head_move_and_the_packed_base_is_proved(
     assert before.keys() == after.keys()
     meant = {p.name for p in network.layer_map.parameters if p.is_adapter or p.stage == "head"}
     assert {name for name in after if not torch.equal(before[name], after[name])} == meant
-    packed = {f"{name}.{field}" for name in packed_layers(network.model) for field in ("weight", "absmax")}
+    packed = {
+        f"{name}.{field}" for name in packed_layers(network.model) for field in ("weight", "nf4_absmax")
+    }
     assert packed <= set(json.loads((out / "plan.json").read_text())["phases"][0]["frozen_tensors"])
     assert summary(out)["frozen"]["changed"] == 0
     assert summary(out)["frozen"]["checked"] >= len(after) - len(meant)
@@ -91,7 +93,7 @@ def test_the_proof_sees_every_bit_of_a_packed_layer(place: Path) -> None:
     prepared = prepare(made_for("bert", place))
     model, frozen = prepared.network.model, prepared.plan.phases[0].frozen_tensors
     before = digests(model, frozen)
-    for field in ("weight", "absmax", "bias"):
+    for field in ("weight", "nf4_absmax", "bias"):
         name = f"bert.encoder.layer.1.output.dense.base_layer.{field}"
         first = model.state_dict()[name].view(-1)[:1]
         kept = first.clone()

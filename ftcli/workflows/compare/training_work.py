@@ -68,7 +68,7 @@ class TrainingWork:
             card.group_norm,
             size_of(inputs_from_dict(plan["preprocessing"])),
         )
-        key = repr((*parts, card.config))
+        key = repr((*parts, card.config, card.adapters))
         if key not in self._networks:
             self._networks[key] = open_network(recipe, len(card.classes), meta=True, config=card.config)
         return key, self._networks[key]

@@ -86,3 +86,20 @@ def test_language_models_are_compared_by_perplexity(tmp_path: Path, monkeypatch:
     assert "is not tested" in page
     assert "McNemar" not in page
     assert "surely" not in best_variant(found)
+
+
+@pytest.mark.parametrize("strategies", ["lora,full", "full,lora"])
+def test_what_an_adapter_computes_is_counted_on_its_own_network(
+    strategies: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It goes back through the frozen layers to the lowest adapter; only their weights' gradients are saved."""
+    pytest.importorskip("peft")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    write_encoder(tmp_path / "encoder")
+    write_table(tmp_path / "texts.jsonl", some_texts(60, words=(6, 14)))
+    made = text_recipe(tmp_path, train={"epochs": 1, "batch_size": 14}, seed=0)
+    flops = {cell.variant: cell.training_flops for cell in studied(made, strategies, tmp_path).cells}
+    lora, full = flops["lora"], flops["full"]
+    assert lora is not None
+    assert full is not None
+    assert 0.6 < lora / full < 1.6, "rank 8 is much beside a width of 16"
