@@ -9,7 +9,7 @@ import pytest
 
 from tests.studies.planner_results import PLANNER, PUBLISHED, means, regrets, results, show
 
-STRATEGIES = ("head", "last stage", "last 2 stages", "lp_ft, graded", "full")
+STRATEGIES = ("head", "last stage", "last 2 stages", "lp_ft, graded", "lp_ft", "full", "gradual", "scratch")
 STORED = Path(__file__).with_name("results") / "planner.jsonl"
 RUNS = [
     ("a", 50, 0, {"head": 0.50, "full": 0.60, PLANNER: 0.50}),
