@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from multiprocessing import active_children
 from multiprocessing.process import BaseProcess
 from threading import current_thread, main_thread
+from types import FrameType
 from typing import Any
 
 from torch.utils.data import DataLoader
@@ -99,7 +100,12 @@ def _raising_on_death(workers: Sequence[BaseProcess]) -> Iterator[None]:
         yield
         return
     watched: list[BaseProcess] = []  # the handler raises only where it is sure to be taken away again
-    before = signal.signal(signal.SIGCHLD, lambda number, frame: _refuse_dead(watched))
+
+    def on_death(number: int, frame: FrameType | None) -> None:
+        if not _opens_a_file(frame):
+            _refuse_dead(watched)
+
+    before = signal.signal(signal.SIGCHLD, on_death)
     try:
         watched.extend(workers)
         _refuse_dead(workers)
@@ -107,6 +113,13 @@ def _raising_on_death(workers: Sequence[BaseProcess]) -> Iterator[None]:
     finally:
         watched.clear()
         signal.signal(signal.SIGCHLD, before)
+
+
+def _opens_a_file(frame: FrameType | None) -> bool:
+    """torch opens temporary files where a message was cut off: one would be left behind, and the death is seen next."""
+    while frame is not None and frame.f_globals.get("__name__") != "tempfile":
+        frame = frame.f_back
+    return frame is not None
 
 
 def _refuse_dead(workers: Sequence[BaseProcess]) -> None:

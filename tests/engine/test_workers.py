@@ -7,9 +7,10 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from contextlib import suppress
-from multiprocessing import Process, active_children
+from multiprocessing import Process, active_children, connection
 from pathlib import Path
 from threading import Thread
 
@@ -139,6 +140,25 @@ def test_killed_at_any_time(after, undisturbed):
     thread.join()
     assert_same(found, undisturbed)
     assert len(findings(events)) <= 1
+
+
+def test_a_death_does_not_leave_a_temporary_file_behind(monkeypatch):
+    """torch opens some to see whether it may, where a message was cut off: the handler waits until that is done."""
+    worker = Process(target=time.sleep, args=(60,))
+    worker.start()
+    asked = tempfile._sanitize_params
+
+    def killed_meanwhile(*options):
+        kill(worker)
+        assert connection.wait([worker.sentinel], 10)
+        time.sleep(0.01)  # Python runs handlers of signals here
+        return asked(*options)
+
+    monkeypatch.setattr(tempfile, "_sanitize_params", killed_meanwhile)
+    with workers._raising_on_death([worker]), tempfile.NamedTemporaryFile() as file:
+        assert os.path.exists(file.name)
+    with pytest.raises(workers._WorkerDied, match="SIGKILL"):
+        workers._refuse_dead([worker])
 
 
 def test_the_fourth_death_in_an_epoch_ends_it(tmp_path, undisturbed):
