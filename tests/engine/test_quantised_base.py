@@ -185,3 +185,16 @@ def test_a_device_that_the_library_cannot_compute_on(monkeypatch: pytest.MonkeyP
     with pytest.raises(ModelError, match=r"cannot compute on cpu: no kernel image$") as caught:
         must_compute(made.model)
     assert caught.value.where == "strategy.quantize"
+
+
+@pytest.mark.parametrize("field", ["_keep_in_fp32_modules", "_keep_in_fp32_modules_strict"])
+@pytest.mark.parametrize("declared", ["query", "self.query", "attention.self.query.weight"])
+def test_what_an_architecture_declares_stays_in_fp32(field: str, declared: str) -> None:
+    """By a name, or by a part of a path; `lf.query` is none."""
+    network = wide("bert")
+    setattr(network.model, field, [declared, "lf.key"])
+    packed = packed_layers(with_adapters(network, NF4, seed=0).model)
+    names = {name.removesuffix(".base_layer") for name in packed}
+    assert names
+    assert not any(name.endswith(".query") for name in names)
+    assert any(name.endswith(".key") for name in names)

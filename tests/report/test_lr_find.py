@@ -65,6 +65,11 @@ def test_the_shortest_tests_can_be_shown(losses: tuple[float, ...]) -> None:
     assert Image.open(io.BytesIO(lr_png([short]))).size[0] == 1200
 
 
+def test_a_png_of_very_many_stages_leaves_names_out() -> None:
+    stages = [replace(WHOLE, stage=f"layer.{number}") for number in range(600)]
+    assert Image.open(io.BytesIO(lr_png([WHOLE, *stages]))).size == (1200, 620)
+
+
 def test_json_has_no_nan() -> None:
     short = replace(WHOLE, losses=(2.0, 1.9, math.nan))
     (told,) = lr_json([short], [])["sweeps"]
