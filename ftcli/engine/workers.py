@@ -32,6 +32,10 @@ NO_SHARED_MEMORY = ("unable to allocate shared memory", "unable to resize file <
 """In the words of a worker's RuntimeError: batches come through /dev/shm, of which a container has 64 MB."""
 ROOM_REMEDY = "set runtime.workers: 0, or give the container more shared memory (--shm-size=2g or --ipc=host)"
 
+UNBROKEN = ("tempfile", "multiprocessing.popen_fork")
+"""Modules at whose work a death is not told, but right after it: torch opens temporary files where a message was cut
+off, and one would be left behind; a process is asked for its exit code once, and would count as alive for ever."""
+
 
 class _WorkerDied(Exception):
     """Said how, by the worker's exit code."""
@@ -102,7 +106,7 @@ def _raising_on_death(workers: Sequence[BaseProcess]) -> Iterator[None]:
     watched: list[BaseProcess] = []  # the handler raises only where it is sure to be taken away again
 
     def on_death(number: int, frame: FrameType | None) -> None:
-        if not _opens_a_file(frame):
+        if not _is_within(UNBROKEN, frame):
             _refuse_dead(watched)
 
     before = signal.signal(signal.SIGCHLD, on_death)
@@ -115,9 +119,8 @@ def _raising_on_death(workers: Sequence[BaseProcess]) -> Iterator[None]:
         signal.signal(signal.SIGCHLD, before)
 
 
-def _opens_a_file(frame: FrameType | None) -> bool:
-    """torch opens temporary files where a message was cut off: one would be left behind, and the death is seen next."""
-    while frame is not None and frame.f_globals.get("__name__") != "tempfile":
+def _is_within(modules: Sequence[str], frame: FrameType | None) -> bool:
+    while frame is not None and frame.f_globals.get("__name__") not in modules:
         frame = frame.f_back
     return frame is not None
 

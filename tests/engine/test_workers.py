@@ -161,6 +161,30 @@ def test_a_death_does_not_leave_a_temporary_file_behind(monkeypatch):
         workers._refuse_dead([worker])
 
 
+def test_a_death_does_not_take_another_worker_s_exit_code(monkeypatch):
+    """One ends as it should, at the end of an epoch, and right after the system has told so the other is killed."""
+    victim, ended = Process(target=time.sleep, args=(60,)), Process(target=os._exit, args=(0,))
+    victim.start()
+    ended.start()
+    asked = os.waitpid
+
+    def killed_meanwhile(pid, options):
+        answer = asked(pid, options)
+        if answer[0] == ended.pid:
+            kill(victim)
+            assert connection.wait([victim.sentinel], 10)
+            time.sleep(0.01)  # Python runs handlers of signals here
+        return answer
+
+    monkeypatch.setattr(os, "waitpid", killed_meanwhile)
+    with workers._raising_on_death([victim]):
+        ended.join()
+    assert ended.exitcode == 0
+    with pytest.raises(workers._WorkerDied, match="SIGKILL"):
+        workers._refuse_dead([victim])
+    assert not {victim, ended} & set(active_children())
+
+
 def test_the_fourth_death_in_an_epoch_ends_it(tmp_path, undisturbed):
     victim = undisturbed[4][0][0]
 
