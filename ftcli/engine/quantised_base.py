@@ -83,9 +83,13 @@ def _linear4bit() -> Any:
     try:
         with quietly():
             from ftcli.engine.linear4bit import FrozenLinear4bit
-    except (ImportError, OSError, RuntimeError) as error:  # its binary may not suit the machine
+    except ModuleNotFoundError as error:
         what = f"a base in 4 bits needs the package bitsandbytes: {error}"
         raise ModelError(what, where=QUANTIZE, remedy="pip install 'ftcli[qlora]'") from error
+    except (ImportError, OSError, RuntimeError) as error:  # its binary may not suit the machine
+        what = f"bitsandbytes, which a base in 4 bits needs, cannot be loaded: {error}"
+        remedy = "pip install --force-reinstall bitsandbytes, and look at `python -m bitsandbytes`"
+        raise ModelError(what, where=QUANTIZE, remedy=remedy) from error
     return FrozenLinear4bit
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -164,14 +165,34 @@ def test_a_network_with_nothing_to_pack_is_named(backbone: str, there: str) -> N
     assert (" Linear" in problem.message) == (there == "Linear"), "the head is none of them"
 
 
-def test_without_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def unloaded(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """As if bitsandbytes had not been imported yet."""
     for name in [name for name in sys.modules if name.partition(".")[0] == "bitsandbytes"]:
         monkeypatch.delitem(sys.modules, name)
-    monkeypatch.setitem(sys.modules, "bitsandbytes", None)  # as Python does for a package that is not there
     monkeypatch.delitem(sys.modules, "ftcli.engine.linear4bit", raising=False)
+    return monkeypatch
+
+
+def test_without_the_package(unloaded: pytest.MonkeyPatch) -> None:
+    unloaded.setitem(sys.modules, "bitsandbytes", None)  # as Python does for a package that is not there
     with pytest.raises(ModelError, match="4 bits needs the package bitsandbytes") as caught:
         quantise(wide("bert"))
     assert (caught.value.where, caught.value.remedy) == ("strategy.quantize", "pip install 'ftcli[qlora]'")
+
+
+@pytest.mark.parametrize(
+    "code",
+    ["raise OSError('libcudart.so.13: cannot open shared object file')", "from math import nothing"],
+)
+def test_a_package_that_cannot_be_loaded(code: str, unloaded: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "bitsandbytes.py").write_text(code)
+    unloaded.syspath_prepend(tmp_path)
+    with pytest.raises(
+        ModelError, match="bitsandbytes, which a base in 4 bits needs, cannot be loaded: "
+    ) as caught:
+        quantise(wide("bert"))
+    assert "--force-reinstall bitsandbytes" in (caught.value.remedy or "")
 
 
 def test_a_device_that_the_library_cannot_compute_on(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,10 +22,12 @@ from ftcli.workflows.inspect import inspect_recipe
 from ftcli.workflows.merge import merge
 from ftcli.workflows.prepare import open_network, prepare
 from ftcli.workflows.saved_model import load_saved
+from ftcli.workflows.train_folds import train_folds
 from tests.corpus_toys import corpus_recipe, write_corpus, write_decoder
 from tests.numerics.runs import Stop, metrics, run, same_bits, stop_after
 from tests.text_models import some_tokens
 from tests.text_toys import some_texts, text_recipe, write_encoder, write_table
+from tests.toys import ignore
 
 pytest.importorskip("peft")
 pytest.importorskip("bitsandbytes")
@@ -156,6 +158,9 @@ def test_plain_peft_puts_them_on_a_base_that_transformers_rounds(
             place / "encoder", num_labels=2, quantization_config=rounding, device_map="cpu"
         )
         loaded = peft.PeftModel.from_pretrained(base, str(runs("bert") / "adapter")).eval()
+    for module in loaded.modules():
+        if hasattr(module, "support_avx512bf16_for_cpu"):  # with it, and on such a processor, it computes in bf16
+            module.support_avx512bf16_for_cpu = False
     tokens = some_tokens()
     is_text = tokens != PAD
     with torch.no_grad():
@@ -206,6 +211,15 @@ def test_the_frozen_bottom_is_computed_once(place: Path, tmp_path: Path) -> None
     run(made_for("bert", place, from_stage="layer.1", prefix="off"), tmp_path / "anew")
     assert same_bits(tmp_path / "kept", tmp_path / "anew")
     assert metrics(tmp_path / "kept") == metrics(tmp_path / "anew")
+
+
+@pytest.mark.slow
+def test_in_folds(place: Path, tmp_path: Path) -> None:
+    made = made_for("bert", place, epochs=1)
+    data = made.data.model_copy(update={"split": made.data.split.model_copy(update={"folds": 2})})
+    found = train_folds(made.model_copy(update={"data": data}), out=tmp_path, resume=False, listener=ignore)
+    assert [summary(Path(fold.run))["frozen"]["changed"] for fold in found.folds] == [0, 0]
+    assert found.pooled is not None
 
 
 def test_in_bf16_what_is_frozen_keeps_its_bits(place: Path, tmp_path: Path) -> None:
