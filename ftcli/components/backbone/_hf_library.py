@@ -10,7 +10,7 @@ from typing import Any
 
 from ftcli.errors import ModelError
 
-_LOGGERS = ("transformers", "huggingface_hub")
+_LOGGERS = ("transformers", "huggingface_hub", "bitsandbytes")
 
 
 def library() -> Any:

@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
-from ftcli.components.backbone import hf, open_backbone
+from ftcli.components.backbone import hf, open_backbone, quietly
 from ftcli.engine.images import center_crop, normalise, prepare
 from ftcli.errors import ModelError
 
@@ -417,3 +417,11 @@ def test_it_is_silent_and_leaves_the_loggers_as_they_were(
     open_backbone(f"hf/{tmp_path}")
     assert capfd.readouterr() == ("", "")
     assert logging.getLogger("transformers").level == level
+
+
+def test_bitsandbytes_is_silenced_too(caplog: pytest.LogCaptureFixture) -> None:
+    """On processors with AVX512-BF16 it tells of a package that it would like to have."""
+    with quietly():
+        logging.getLogger("bitsandbytes.backends.cpu.ops").warning("not told")
+    logging.getLogger("bitsandbytes.backends.cpu.ops").warning("told")
+    assert caplog.messages == ["told"]
