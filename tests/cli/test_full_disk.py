@@ -12,7 +12,9 @@ from tests.numerics.runs import same_bits
 TRAIN = """
 import os, sys
 from ftcli.cli.app import call
+from ftcli.engine import placement
 from ftcli.cli.outcome import run
+placement.cpu_has_bf16 = lambda: False  # as in the process of the tests
 os.chdir(sys.argv[1])
 print(run(call, ["train", "toy.yaml", "--out", "run", "--json"]))
 """
