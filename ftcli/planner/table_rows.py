@@ -51,7 +51,8 @@ class Row:
     are those of the domain.
 
     `last_stages` counts what strategy `partial` trains of the backbone, from the head down; `or_else` are the
-    strategies that the row allows beside its own.
+    strategies that the row allows beside its own. A row that is not `for_scenarios` says nothing of tasks that are
+    named, chest X-rays for one, whose distance nobody measured.
     """
 
     table: Letter
@@ -65,10 +66,13 @@ class Row:
     domain: Literal["close", "far"] | None = None
     distances: Span = Span()
     scenario: str | None = None
+    for_scenarios: bool = True
     augment: Literal["none", "light", "standard", "strong"] = "light"
 
     def fires(self, case: Case) -> bool:
         if self.domain not in (None, case.domain.word) or self.scenario not in (None, case.domain.scenario):
+            return False
+        if case.domain.scenario is not None and not self.for_scenarios:
             return False
         if case.domain.distance not in self.distances:
             return False

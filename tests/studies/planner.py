@@ -58,10 +58,13 @@ STRATEGIES: dict[str, tuple[Strategy, int | None, Rates]] = {
 }
 VARIED: dict[str, dict[str, Any]] = {
     "gradual": {"strategy": {"kind": "gradual"}},
+    "full at 3e-4": {"layer_lr": {"kind": "discriminative", "backbone_divisor": 3.33333}},
+    "full at 1e-3": {"layer_lr": "uniform"},
     "full, norm train": {"norm": "train"},
 }
 """As `full`, but for what stands here: one stage more every epoch from the head down, which no table of the planner
-advises; and BatchNorm that follows the new images' statistics, published for a far domain and large batches."""
+advises; the backbone at other LRs than the 1e-4 of `full`; and BatchNorm that follows the new images' statistics,
+published for a far domain and large batches."""
 NAMES = (*STRATEGIES, *VARIED)
 
 

@@ -159,7 +159,9 @@ def test_plain_peft_puts_them_on_a_base_that_transformers_rounds(
         )
         loaded = peft.PeftModel.from_pretrained(base, str(runs("bert") / "adapter")).eval()
     for module in loaded.modules():
-        if hasattr(module, "support_avx512bf16_for_cpu"):  # with it, and on such a processor, it computes in bf16
+        if hasattr(
+            module, "support_avx512bf16_for_cpu"
+        ):  # with it, and on such a processor, it computes in bf16
             module.support_avx512bf16_for_cpu = False
     tokens = some_tokens()
     is_text = tokens != PAD
