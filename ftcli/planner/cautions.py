@@ -60,6 +60,6 @@ def overfitting(num_train: int, trainable: int) -> Finding | None:
         "warning",
         "strategy",
         f"{num_train:,} training examples against {trainable:,} trainable parameters overfit easily",
-        "augment, keep the LR low, watch validation; train fewer stages when it gets worse",
+        "augment, and watch validation; train fewer stages when it gets worse",
         "more-parameters-than-examples",
     )

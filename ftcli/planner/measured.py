@@ -9,7 +9,7 @@ from ftcli.planner.tables import DIFFERENTIAL, FRESH
 
 EVIDENCE = (
     "the planner's study (make study-planner): digits, Fashion-MNIST and two sets of emoji drawings, 50 to 800 images "
-    "(Fashion-MNIST 2,000), two seeds, EfficientNet-Lite0 at 64 pixels"
+    "(Fashion-MNIST 2,000), two or three seeds, EfficientNet-Lite0 at 64 pixels"
 )
 MEASURED_PER_CLASS = Span(5, 201)
 """Above 100 a class on Fashion-MNIST alone."""
