@@ -47,21 +47,35 @@ def stamp_of(path: Path) -> Stamp | None:
     return Stamp(now.st_size, now.st_mtime_ns, now.st_ctime_ns, now.st_ino & INT64)
 
 
+class Stamps:
+    """What is remembered in `folder` of the files of one source of data."""
+
+    def __init__(self, source: str, folder: Path) -> None:
+        self._record = record_of(source, folder)
+        self._before = _read(self._record)
+        self._seen: dict[str, Content] = {}
+
+    def look(self, path: Path) -> Content | None:
+        """None when it cannot be read. From any thread."""
+        name = abspath(path)
+        content = _content(path, self._before.get(name))
+        if content is not None:
+            self._seen[name] = content
+        return content
+
+    def keep(self) -> None:
+        """Write what was seen, where anything of it is new."""
+        before, after = self._before, {name: c for name, c in self._seen.items() if c.settled}
+        if any(before.get(name) != content for name, content in after.items()):
+            _write(self._record, {**before, **after} if len(before) < 4 * len(after) else after)
+
+
 def contents_of(files: Mapping[int, Path], source: str, folder: Path, workers: int) -> dict[int, Content]:
     """By index; those that cannot be read are left out. Remembered in `folder`, a file for each source of data."""
-    record = record_of(source, folder)
-    before = _read(record)
-    found: dict[int, Content] = {}
-
-    def look(path: Path) -> Content | None:
-        return _content(path, before.get(abspath(path)))
-
-    for index, content in zip(files, in_order(look, files.values(), workers), strict=True):
-        if content is not None:
-            found[index] = content
-    after = {abspath(files[i]): c for i, c in found.items() if c.settled}
-    if any(before.get(name) != content for name, content in after.items()):
-        _write(record, {**before, **after} if len(before) < 4 * len(after) else after)
+    stamps = Stamps(source, folder)
+    looked = zip(files, in_order(stamps.look, files.values(), workers), strict=True)
+    found = {index: content for index, content in looked if content is not None}
+    stamps.keep()
     return found
 
 
