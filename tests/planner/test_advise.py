@@ -11,9 +11,11 @@ from ftcli.planner.advice_recipe import Source, recipe_text
 from ftcli.planner.advise import Advice, Streams, recommend
 from ftcli.planner.cautions import overfitting
 from ftcli.planner.compute import cheaper
-from ftcli.planner.domain import DISTANCES, parse_domain
+from ftcli.planner.domain import DISTANCES, Domain, parse_domain
 from ftcli.planner.measured import EVIDENCE
 from ftcli.planner.table_rows import Case
+from ftcli.planner.trusted import winning_row
+from ftcli.planner.what_if import changes
 from ftcli.plans.layer_map import LayerMap
 from ftcli.recipe.check import check
 from ftcli.recipe.schema import Recipe
@@ -156,11 +158,44 @@ def test_what_would_change_the_answer() -> None:
     assert advice(3_000, "close").changes == (
         "with 10,000 images or more: everything (table A)",
         "with 999 images or fewer: the head (table A)",
+        "at a distance of 0.5 or more, a far domain (0.3 from here): the head and the last 2 stages, but at 1e-5 "
+        "(table D)",
     )
     assert advice(5_000, "pets", 10).changes == (
         "with 10,000 images or more: the head and the last 2 stages (table B)",
-        "with a far domain (a distance of 0.5 or more, 0.4 from here): everything (table B)",
+        "at a distance of 0.5 or more, a far domain (0.4 from here): everything (table B)",
     )
+
+
+def test_it_says_so_where_only_the_lr_would_change() -> None:
+    assert advice(200, "0.4", 10).changes == (
+        "with 500 images or more: everything, but at 3e-4 (table M)",
+        "with 2,010 images or more: the head (table B)",
+        "with 49 images or fewer: the head (table B)",
+        "at a distance below 0.35 (0.05 from here): the head (table B)",
+        "at a distance of 0.5 or more, a far domain (0.1 from here): everything, but at 1e-3 (table M)",
+    )
+
+
+@pytest.mark.parametrize("distance", [0.2, 0.36, 0.4, 0.6, 0.75, 0.85])
+@pytest.mark.parametrize("images", [60, 199, 200, 900])
+def test_no_neighbour_nearer_than_the_one_it_names_gets_another_answer(images: int, distance: float) -> None:
+    """Asked one by one."""
+
+    def answer(number: int, far: float) -> tuple[object, ...]:
+        row = winning_row(Case(number, Domain(far), 10))
+        return row.trains, row.rates.early, row.rates.late
+
+    here = answer(images, distance)
+    told = "\n".join(changes(Case(images, Domain(distance), 10), {str(here[0])}))
+    more = next((n for n in range(images, 3_000) if answer(n, distance) != here), None)
+    fewer = next((n for n in range(images, 10, -1) if answer(n, distance) != here), None)
+    nearer = next((d for d in range(round(100 * distance), 0, -1) if answer(images, d / 100) != here), None)
+    further = next((d for d in range(round(100 * distance), 101) if answer(images, d / 100) != here), None)
+    assert (f"with {more:,} images or more" in told) if more else "2,010 images or more" not in told
+    assert fewer is None or f"with {fewer:,} images or fewer" in told
+    assert nearer is None or f"at a distance below {(nearer + 1) / 100:g}" in told
+    assert further is None or f"at a distance of {further / 100:g} or more" in told
 
 
 @pytest.mark.parametrize("layer_map", [resnet(), transformer()], ids=["resnet", "transformer"])
