@@ -19,7 +19,7 @@ from ftcli.plans.estimate import Estimate
 from ftcli.recipe.load import recipe_from
 from ftcli.recipe.schema import Recipe
 from ftcli.workflows.estimate import estimate_of
-from ftcli.workflows.prepare import open_network
+from ftcli.workflows.open_network import open_network
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,8 @@ from ftcli.plans.training_plan import Precision, TrainingPlan
 from ftcli.recipe.load import recipe_from
 from ftcli.recipe.schema import Recipe
 from ftcli.workflows import corpus
-from ftcli.workflows.prepare import facts_of, machine_for, open_network, open_splits, plan_of
+from ftcli.workflows.open_network import open_network
+from ftcli.workflows.prepare import facts_of, machine_for, open_splits, plan_of
 from ftcli.workflows.texts import must_take_the_task
 
 UNKNOWN_CLASSES = tuple(f"class {number}" for number in range(10))

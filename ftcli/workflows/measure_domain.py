@@ -21,7 +21,7 @@ from ftcli.plans.data_splits import TRAIN, DataSplits
 from ftcli.plans.domain_distance import Anchors, DomainDistance, LayerDistance, mean_divergence
 from ftcli.recipe.load import recipe_from
 from ftcli.workflows.init import default_backbone
-from ftcli.workflows.prepare import open_network
+from ftcli.workflows.open_network import open_network
 
 NUM_IMAGES = 256
 """From all over the training images: with 64 the distance of photographs or digits was the same to 0.02."""

@@ -3,26 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-import torch
-
-from ftcli.engine.build import build_network, with_group_norm
 from ftcli.engine.images import ImageStore
-from ftcli.engine.inputs import ExampleStore, evaluated
+from ftcli.engine.inputs import ExampleStore
 from ftcli.engine.network import Network
 from ftcli.engine.packing import PackedStore
-from ftcli.engine.peft_layers import with_adapters
 from ftcli.engine.placement import find_machine, place
-from ftcli.engine.precision import effect_of_bf16
 from ftcli.engine.prefix_cost import prefix_costs
 from ftcli.engine.quantised_base import must_compute
 from ftcli.engine.stopwatch import span
 from ftcli.engine.texts import TextStore
 from ftcli.engine.weights_file import ModelCard
-from ftcli.errors import ModelError, Problem, RecipeError
 from ftcli.findings import Finding
 from ftcli.planner.choose import choose_augment
 from ftcli.planner.compile import DataFacts, check_device, compile_plan
@@ -30,17 +24,15 @@ from ftcli.planner.corpus_notice import corpus_findings
 from ftcli.planner.data_notice import data_findings
 from ftcli.planner.quantised_notice import base_is_quantised
 from ftcli.plans.data_splits import TRAIN, DataSplits
-from ftcli.plans.inputs import Inputs, size_of
-from ftcli.plans.peft_adapters import Adapters
+from ftcli.plans.inputs import Inputs
 from ftcli.plans.training_plan import Bf16Effect, Machine, Precision, TrainingPlan
 from ftcli.recipe.schema import Recipe
-from ftcli.registry import implementation, offers
+from ftcli.registry import implementation
 from ftcli.workflows import corpus
+from ftcli.workflows.bf16_evidence import bf16_evidence, not_finite
 from ftcli.workflows.decoded import scanned
+from ftcli.workflows.open_network import must_take_images, open_network
 from ftcli.workflows.texts import encoded_texts, must_take_the_task, noticed_of_texts
-
-EVIDENCE_IMAGES = 32
-"""On so many images bf16 is compared with fp32: features are in the thousands, so that more would say the same."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +82,7 @@ def prepare(
     counted = store.splits if store is not None else splits
     splits = splits if recipe.learns_tokens else counted
     with span("precision"):
-        evidence = precision or _bf16_evidence(
+        evidence = precision or bf16_evidence(
             recipe, machine, network, store or ImageStore(splits, network.images, 0)
         )
     facts = facts_of(counted, network.preprocessing)
@@ -104,7 +96,7 @@ def prepare(
         *data_findings(recipe, splits),
         *_left_out(splits),
         *_noticed_in(store),
-        *_not_finite(evidence),
+        *not_finite(evidence),
     )
     plan = plan.with_findings((*plan.findings, *noticed))
     counts = corpus.told(store) if isinstance(store, PackedStore) else _counts(splits)
@@ -162,30 +154,6 @@ def _compiled(
     return plan.with_findings((*plan.findings, base_is_quantised(network.quantised)))
 
 
-def _bf16_evidence(
-    recipe: Recipe, machine: Machine, network: Network, store: ExampleStore
-) -> Bf16Effect | None:
-    """What bf16 does on training examples from all over the stream, as evaluation sees them; None where nobody asks.
-
-    An image that cannot be read is passed over: reading all of them, soon, tells of each.
-    """
-    if recipe.train.precision != "auto" or not machine.bf16 or recipe.runtime.exact:
-        return None
-    stream = store.splits.streams[TRAIN]
-    batch = evaluated(store, stream[:: max(len(stream) // EVIDENCE_IMAGES, 1)][:EVIDENCE_IMAGES])
-    if batch is None:
-        return None
-    return effect_of_bf16(network, batch, machine.device, recipe.train.batch_size)
-
-
-def _not_finite(evidence: Bf16Effect | Precision | None) -> tuple[Finding, ...]:
-    if not isinstance(evidence, Bf16Effect) or evidence.finite or not evidence.finite_in_fp32:
-        return ()
-    message = "in bf16 some features become infinity or NaN, and in fp32 they do not: the run is in fp32"
-    remedy = "nothing to do; do not ask for bf16 with this network"
-    return (Finding("info", "train.precision", message, remedy, "low-precision-overflows"),)
-
-
 def facts_of(splits: DataSplits, preprocessing: Inputs) -> DataFacts:
     """What a plan needs to know of data that is at hand."""
     counts = tuple(splits.count_per_class(TRAIN).values())
@@ -202,77 +170,6 @@ def machine_for(recipe: Recipe) -> Machine:
 def open_splits(recipe: Recipe) -> DataSplits:
     splits: DataSplits = implementation(recipe.data, "open_splits")(recipe.data, recipe.seed)
     return splits
-
-
-def open_network(
-    recipe: Recipe, num_classes: int, *, meta: bool = False, config: Mapping[str, Any] | None = None
-) -> Network:
-    """The backbone with its new head; on the meta device it has shapes and no weights.
-
-    With `config`, which a model's file keeps, the architecture is rebuilt from it, and the weights are random; the
-    recipe's own changes that of an architecture.
-    """
-    if config is None and recipe.model.config is not None:
-        config = {"model_type": recipe.model.backbone.removeprefix("hf/"), **recipe.model.config}
-    network = build_network(
-        recipe.model.backbone,
-        recipe.model.weights if recipe.pretrained and config is None else "none",
-        recipe.model.head,
-        num_classes,
-        image_size=recipe.input_size,
-        seed=recipe.seed,
-        meta=meta,
-        config=config,
-    )
-    network = with_group_norm(network) if recipe.norm.kind == "group_norm" else network
-    return _adapted(recipe, network)
-
-
-def _adapted(recipe: Recipe, network: Network) -> Network:
-    """With the adapters of its strategy, where that has any."""
-    if not offers(recipe.strategy, "adapters"):
-        return network
-    if recipe.norm.kind == "group_norm":
-        what = "new norms would have to train, and an adapter leaves all but itself and the head as it was"
-        raise RecipeError(Problem("norm.kind", what, "remove norm, or take another strategy"))
-    asked: Adapters = implementation(recipe.strategy, "adapters")(recipe.strategy)
-    adapted = with_adapters(network, asked, recipe.seed)
-    _must_keep_the_length(recipe, adapted)
-    return adapted
-
-
-def _must_keep_the_length(recipe: Recipe, network: Network) -> None:
-    """Raises RecipeError where virtual tokens take the places of those that a recipe asks for."""
-    room = size_of(network.preprocessing)
-    if recipe.input_size is None or recipe.input_size <= room:
-        return
-    where = "data.sequence_length" if recipe.learns_tokens else "data.max_length"
-    what = f"with the virtual tokens there are positions for {room} tokens of a text, not for {recipe.input_size}"
-    raise RecipeError(Problem(where, what, f"at most {room}, or fewer strategy.tokens"))
-
-
-def must_take_images(network: Network, device: str) -> None:
-    """An empty image through the network: a size that it cannot take is told before any image is read.
-
-    Raises ModelError.
-    """
-    size = network.images.image_size
-    was_training = network.model.training
-    network.model.eval()
-    try:
-        with torch.no_grad():
-            network.model(torch.zeros(1, 3, size, size, device=device))
-    except torch.OutOfMemoryError:
-        raise
-    except (AssertionError, RuntimeError, ValueError) as error:
-        reason = str(error).partition("\n")[0] or type(error).__name__
-        raise ModelError(
-            f"{network.backbone} cannot take images of {size} pixels: {reason}",
-            where="data.image_size",
-            remedy="change data.image_size, or leave it out: the weights' own size",
-        ) from error
-    finally:
-        network.model.train(was_training)
 
 
 def _left_out(splits: DataSplits) -> tuple[Finding, ...]:

@@ -22,7 +22,7 @@ from ftcli.engine.network import Network
 from ftcli.engine.reference_images import batches_of, noise, photographs
 from ftcli.plans.domain_distance import Anchors, LayerDistance, mean_divergence
 from ftcli.recipe.load import recipe_from
-from ftcli.workflows.prepare import open_network
+from ftcli.workflows.open_network import open_network
 
 Images = list[Image.Image]
 

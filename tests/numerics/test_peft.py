@@ -17,7 +17,8 @@ from ftcli.errors import RecipeError
 from ftcli.planner.verdicts import verdicts
 from ftcli.plans.freeze_facts import plan_facts
 from ftcli.recipe.schema import Recipe
-from ftcli.workflows.prepare import open_network, prepare
+from ftcli.workflows.open_network import open_network
+from ftcli.workflows.prepare import prepare
 from tests.numerics.runs import Stop, metrics, run, same_bits, stop_after
 from tests.numerics.test_plan_is_what_happens import comparable, compiled
 from tests.toys import RESNET, VIT, recipe, write_digits

@@ -16,7 +16,8 @@ from ftcli.planner.compile import DataFacts, compile_plan
 from ftcli.planner.verdicts import verdicts
 from ftcli.plans.freeze_facts import FreezeFacts, plan_facts
 from ftcli.plans.training_plan import TrainingPlan
-from ftcli.workflows.prepare import machine_for, open_network
+from ftcli.workflows.open_network import open_network
+from ftcli.workflows.prepare import machine_for
 from tests.toys import EFFICIENTNET, RESNET, VIT, recipe
 
 STRATEGIES: dict[str, Any] = {

@@ -21,8 +21,8 @@ from ftcli.plans.tokenization import PAD
 from ftcli.recipe.schema import Recipe
 from ftcli.workflows.evaluate import evaluate
 from ftcli.workflows.merge import merge
+from ftcli.workflows.open_network import open_network
 from ftcli.workflows.predict import predict
-from ftcli.workflows.prepare import open_network
 from ftcli.workflows.saved_model import SavedModel, load_saved
 from ftcli.workflows.train import train
 from tests.text_models import some_tokens

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ftcli.recipe.schema import Recipe
-from ftcli.workflows.prepare import open_network
+from ftcli.workflows.open_network import open_network
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from ftcli.plans.training_plan import Bf16Effect
-from ftcli.workflows import prepare as preparing
+from ftcli.workflows import bf16_evidence
 from ftcli.workflows.evaluate import evaluate
 from ftcli.workflows.inspect import inspect_recipe
 from ftcli.workflows.inspect_run import inspect_path
@@ -30,7 +30,7 @@ def refused(monkeypatch):
         seen.append(len(images))
         return Bf16Effect(0.05, len(images))
 
-    monkeypatch.setattr(preparing, "effect_of_bf16", effect)
+    monkeypatch.setattr(bf16_evidence, "effect_of_bf16", effect)
     return seen
 
 
@@ -64,7 +64,7 @@ def test_nothing_is_measured_where_the_recipe_says_so_or_nothing_trains(digits, 
 def test_infinity_in_bf16_alone_is_a_finding(digits, monkeypatch):
     for in_fp32, rules in ((True, ["low-precision-overflows"]), (False, [])):
         effect = Bf16Effect(float("nan"), 32, in_fp32)
-        monkeypatch.setattr(preparing, "effect_of_bf16", lambda *_, effect=effect: effect)
+        monkeypatch.setattr(bf16_evidence, "effect_of_bf16", lambda *_, effect=effect: effect)
         plan = prepare(recipe(digits)).plan
         assert plan.precision == "fp32"
         assert [finding.rule for finding in plan.findings if finding.where == "train.precision"] == rules
@@ -83,7 +83,7 @@ def test_a_run_goes_on_in_the_precision_that_it_began_with(digits, tmp_path, mon
     run(made, tmp_path / "whole")
     with pytest.raises(Stop):
         run(made, tmp_path / "cut", stop_after(2))
-    monkeypatch.setattr(preparing, "effect_of_bf16", lambda *_: pytest.fail("measured again"))
+    monkeypatch.setattr(bf16_evidence, "effect_of_bf16", lambda *_: pytest.fail("measured again"))
     run(made, tmp_path / "cut", resume=True)
     assert json.loads((tmp_path / "cut" / "plan.json").read_text())["precision"] == "bf16"
     assert same_bits(tmp_path / "whole", tmp_path / "cut")

@@ -12,7 +12,7 @@ from ftcli.engine.prefix_cost import forward_flops
 from ftcli.engine.stopwatch import profiling
 from ftcli.plans.prefix import FrozenPrefix, PrefixCost
 from ftcli.plans.profile import Part, Profile
-from ftcli.workflows.prepare import open_network
+from ftcli.workflows.open_network import open_network
 from ftcli.workflows.profile import _compute, _passes, profile_of
 from tests.numerics.runs import metrics, run, same_bits
 from tests.toys import recipe

@@ -20,7 +20,8 @@ from ftcli.recipe.schema import Recipe
 from ftcli.workflows.evaluate import evaluate
 from ftcli.workflows.inspect import inspect_recipe
 from ftcli.workflows.merge import merge
-from ftcli.workflows.prepare import open_network, prepare
+from ftcli.workflows.open_network import open_network
+from ftcli.workflows.prepare import prepare
 from ftcli.workflows.saved_model import load_saved
 from ftcli.workflows.train_folds import train_folds
 from tests.corpus_toys import corpus_recipe, write_corpus, write_decoder

@@ -27,8 +27,9 @@ from ftcli.recipe.schema import Recipe
 from ftcli.workflows.evaluate import evaluate
 from ftcli.workflows.generate import generate
 from ftcli.workflows.merge import merge
+from ftcli.workflows.open_network import open_network
 from ftcli.workflows.predict import predict
-from ftcli.workflows.prepare import open_network, prepare
+from ftcli.workflows.prepare import prepare
 from ftcli.workflows.saved_model import load_saved
 from tests.corpus_toys import corpus_recipe, write_corpus, write_decoder
 from tests.numerics.runs import Stop, metrics, run, same_bits, stop_after

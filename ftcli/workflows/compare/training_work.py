@@ -12,7 +12,7 @@ from ftcli.engine.training_flops import StepFlops, step_flops
 from ftcli.engine.weights_file import read_card
 from ftcli.plans.inputs import inputs_from_dict, size_of
 from ftcli.recipe.load import load_recipe
-from ftcli.workflows.prepare import open_network
+from ftcli.workflows.open_network import open_network
 
 COMPUTED_EVERY_TIME = ("network-not-cut", "prefix-too-large")
 """Findings that tell of a frozen part which was not kept after all."""
