@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.benchmarks.speed import tools
 from tests.benchmarks.speed.launch import launch
 from tests.benchmarks.speed.make_images import MADE, Wanted, make_images, read_source
 from tests.benchmarks.speed.results import Results, judge, measured, ratio, reached, standard_error, summary
@@ -17,6 +18,7 @@ from tests.benchmarks.speed.study import APART
 from tests.benchmarks.speed.tables import as_markdown, goals_table, markdown, work_table
 from tests.benchmarks.speed.tools import Workplace, perform, recipe_of
 from tests.benchmarks.speed.works import (
+    BF16,
     COMPARE,
     FASTAI,
     FOUR,
@@ -238,6 +240,15 @@ def test_an_option_that_ftcli_does_not_have_is_told(place: Workplace, tiny: tupl
     unknown = perform(place, work, Tool("ftcli", recipe=("augment.no_such_option=4",)), data, weights)
     assert unknown["status"] == "unsupported"
     assert "no_such_option" in unknown["why"]
+
+
+def test_bf16_is_not_measured_where_it_is_imitated(
+    place: Workplace, tiny: tuple[Work, Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work, data, weights = tiny
+    monkeypatch.setattr(tools, "has_bf16", lambda: False)
+    record = perform(place, work, BF16, data, weights)
+    assert (record["status"], "bf16" in record["why"]) == ("unsupported", True)
 
 
 @pytest.mark.slow

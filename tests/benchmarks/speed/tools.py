@@ -91,6 +91,8 @@ def perform(
     about = place.about(tool)
     if "status" in about:
         return dict(about)
+    if tool.in_bf16 and not has_bf16():
+        return {"status": "unsupported", "why": "this processor does not compute in bf16"}
     if tool.command:
         return _command(place, work, tool)
     assert data is not None
@@ -214,6 +216,7 @@ def read_run(summary: dict[str, Any], epochs: Sequence[dict[str, Any]], num_trai
         "accuracies": accuracies,
         "accuracy": max(accuracies),
         "last_accuracy": accuracies[-1],
+        "note": summary["precision"],
     }
 
 

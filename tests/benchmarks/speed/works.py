@@ -27,6 +27,8 @@ class Tool:
     command: tuple[str, ...] = ()
     tuned: bool = False
     """channels_last, bf16 where the processor computes in it, a worker for each core."""
+    in_bf16: bool = False
+    """Not run where the processor only imitates bf16."""
     apart: bool = False
     """The runs of a study one by one, each a process of its own."""
     empties: bool = False
@@ -37,6 +39,8 @@ NO_AUDIT = "data.audit=off"
 """No peer looks for leaks: the same work is a run that does not either."""
 FTCLI = Tool("ftcli", recipe=(NO_AUDIT,))
 FP32 = Tool("ftcli, fp32", recipe=(NO_AUDIT, "train.precision=fp32"))
+BF16 = Tool("ftcli, bf16", recipe=(NO_AUDIT, "train.precision=bf16"), in_bf16=True)
+"""As a recipe may ask, whatever bf16 does to the features."""
 WARM = Tool("ftcli, again (warm cache)", recipe=(NO_AUDIT,), warm=True)
 AUDITED = Tool("ftcli, with its audit")
 VIEWS = Tool("ftcli, 4 views", recipe=(NO_AUDIT, "cache.views=4"))
@@ -117,11 +121,11 @@ def _full_goals() -> tuple[Goal, ...]:
 
 
 WORKS = (
-    Work("probe", "Linear probe", (FTCLI, FP32, WARM, AUDITED, *PEERS), _probe_goals(), lr=1e-2),
+    Work("probe", "Linear probe", (FTCLI, FP32, BF16, WARM, AUDITED, *PEERS), _probe_goals(), lr=1e-2),
     Work(
         "last-stage",
         "Last stage and head, fixed views",
-        (FTCLI, FP32, *PEERS),
+        (FTCLI, FP32, BF16, *PEERS),
         (Goal("last stage + head, fixed views, vs timm-style", FTCLI, TIMM, 5, 10),),
         kind="partial",
     ),
@@ -136,7 +140,7 @@ WORKS = (
     Work(
         "full",
         "Full fine-tuning of ResNet-18",
-        (FTCLI, FP32, *PEERS),
+        (FTCLI, FP32, BF16, *PEERS),
         _full_goals(),
         kind="full",
         epochs=1,
@@ -145,7 +149,7 @@ WORKS = (
     Work(
         "efficientnet",
         "Full fine-tuning of EfficientNet-Lite0 (ImageNet weights)",
-        (FTCLI, FP32, TIMM, TUNED),
+        (FTCLI, FP32, BF16, TIMM, TUNED),
         (Goal("EfficientNet-Lite0 step vs timm-style fp32", FTCLI, TIMM, 2.3, 5, STEP),),
         kind="full",
         backbone=LITE,
