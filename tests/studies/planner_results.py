@@ -11,6 +11,8 @@ from typing import Any
 
 PUBLISHED, PLANNER = "published", "planner"
 """What the published tables alone advise, and what `ftcli plan` does, which knows what was measured here, too."""
+BEHIND = "points_behind"
+"""Stands in the line of a strategy that was not run on a seed, for it was so far behind the best on others."""
 Cell = tuple[str, int, int]
 """A source, a number of labelled pictures, a seed."""
 Means = Mapping[tuple[str, int], Mapping[str, float]]
@@ -25,19 +27,22 @@ def results(file: Path, pick: str = "score, then loss") -> dict[Cell, dict[str, 
         each = json.loads(line)
         if pick in each.get("picked_by", {}):
             each["accuracy"] = each["picked_by"][pick]
-            found[each["source"], each["size"], each["seed"]][each["strategy"]] = each
+        elif BEHIND not in each:
+            continue
+        found[each["source"], each["size"], each["seed"]][each["strategy"]] = each
     return dict(found)
 
 
 def means(found: Mapping[Cell, Mapping[str, Mapping[str, Any]]]) -> Means:
-    """Over the seeds that are through, of the strategies that all of them have."""
+    """Over the seeds that are through, of the strategies that all of them have; of one that was left behind, over
+    those on which it ran."""
     seeds: dict[tuple[str, int], list[Mapping[str, Mapping[str, Any]]]] = defaultdict(list)
     for (source, size, _), runs in sorted(found.items(), key=lambda each: (each[0][1], each[0])):
         if PLANNER in runs:  # its line is the last of a seed
             seeds[source, size].append(runs)
     return {
         cell: {
-            name: fmean(run[name]["accuracy"] for run in runs)
+            name: fmean(run[name]["accuracy"] for run in runs if BEHIND not in run[name])
             for name in runs[0]
             if all(name in run for run in runs)
         }
@@ -69,13 +74,24 @@ def regrets_without_hindsight(
         }
         known = means(others).get((source, size), {})
         choice = max(
-            (other for other in among if other in known and other in runs),
+            (other for other in among if other in known and "accuracy" in runs.get(other, {})),
             key=lambda n: known[n],
             default=None,
         )
         if choice is not None and name in runs:
             told[source, size].append(runs[choice]["accuracy"] - runs[name]["accuracy"])
     return {cell: fmean(each) for cell, each in told.items()}
+
+
+def left_behind(
+    found: Mapping[Cell, Mapping[str, Mapping[str, Any]]], cell: Cell, names: list[str], points: float
+) -> dict[str, float]:
+    """Of strategies, those more than so many points behind the best on the other seeds of a cell, and how far."""
+    source, size, seed = cell
+    others = {each: runs for each, runs in found.items() if each[:2] == (source, size) and each[2] != seed}
+    known = {name: mean for name, mean in means(others).get((source, size), {}).items() if name in names}
+    behind = {name: 100 * (max(known.values()) - mean) for name, mean in known.items()}
+    return {name: round(by, 2) for name, by in behind.items() if by > points}
 
 
 def show(found: Mapping[Cell, Mapping[str, Mapping[str, Any]]], strategies: list[str]) -> None:

@@ -9,8 +9,10 @@ import pytest
 
 from tests.studies.planner import NAMES
 from tests.studies.planner_results import (
+    BEHIND,
     PLANNER,
     PUBLISHED,
+    left_behind,
     means,
     regrets,
     regrets_without_hindsight,
@@ -80,6 +82,22 @@ def test_hindsight_is_left_out_by_the_choice_of_the_other_seeds(file: Path) -> N
     assert regrets_without_hindsight(found, "full", ["head", "full"]) == pytest.approx({("a", 50): -0.05})
 
 
+def test_what_is_far_behind_runs_on_no_further_seed_and_keeps_its_mean(file: Path) -> None:
+    found = results(file)
+    assert left_behind(found, ("a", 50, 2), ["head", "full"], 3) == {"head": 4.0}
+    assert left_behind(found, ("a", 50, 2), ["head", "full"], 5) == {}
+    assert left_behind(found, ("b", 50, 0), ["head", "full"], 3) == {}, "its only seed is this one"
+    seed = {"source": "a", "size": 50, "seed": 2}
+    more = [
+        {"strategy": "head", BEHIND: 4.0},
+        {"strategy": "full", "picked_by": {"score, then loss": 0.6}},
+        {"strategy": PLANNER, "picked_by": {"score, then loss": 0.5}},
+    ]
+    file.write_text(file.read_text() + "".join(f"{json.dumps(seed | line)}\n" for line in more))
+    assert means(results(file))["a", 50] == pytest.approx({"head": 0.53, "full": 0.58, PLANNER: 0.52})
+    assert regrets_without_hindsight(results(file), PLANNER, ["head", "full"])["a", 50] == pytest.approx(0.06)
+
+
 def test_what_plan_says_costs_little() -> None:
     """Half a point on average; a point at most in nine of ten cells, by what one can know before. Of what is stored,
     every strategy in at least 12 cells."""
@@ -105,4 +123,4 @@ def test_stored_results_say_how_they_were_measured_and_are_whole() -> None:
     for runs in results(STORED).values():
         same = runs[PLANNER].get("same_as", PLANNER)
         assert runs[same]["accuracy"] == runs[PLANNER]["accuracy"]
-        assert max(run["accuracy"] for run in runs.values()) > 2 / runs[PLANNER]["classes"]
+        assert max(run.get("accuracy", 0) for run in runs.values()) > 2 / runs[PLANNER]["classes"]
