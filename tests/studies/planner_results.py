@@ -78,7 +78,7 @@ def regrets_without_hindsight(
             key=lambda n: known[n],
             default=None,
         )
-        if choice is not None and name in runs:
+        if choice is not None and "accuracy" in runs.get(name, {}):
             told[source, size].append(runs[choice]["accuracy"] - runs[name]["accuracy"])
     return {cell: fmean(each) for cell, each in told.items()}
 

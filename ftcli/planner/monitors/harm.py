@@ -9,6 +9,8 @@ from ftcli.plans.harm import HarmEvidence
 
 SMALL_MOVE = 0.005
 """Below half a percent the pretrained weights are as they were."""
+MODEST_MOVE = 0.05
+"""Up to a twentieth after an epoch or two says nothing against the LR: good runs begin so."""
 FAR = 0.5
 """Half of the weights' norm: what they were is lost."""
 
@@ -62,6 +64,8 @@ def _learning_rate(history: History, evidence: HarmEvidence) -> tuple[str, str, 
         )
     if moved < FAR and not _fall(history) and _still_improves(history):
         return _too_short(history)
+    if moved < MODEST_MOVE and 0 < len(history.epochs) <= 2 and not _fall(history):
+        return _too_short_to_tell(history, stage, moved, lr)
     why = f"and the LR is why: {stage} moved by {percent(moved)} of its pretrained weights at LR {lr:g}"
     slower = slower_backbone(history, 10)
     return "optimizer.lr", why, f"{slower}, or {lower_lr(history, 10)}"
@@ -80,6 +84,16 @@ def _too_short(history: History) -> tuple[str, str, str]:
         why,
         f"train.epochs: {2 * history.plan.epochs}, or optimizer.lr: {2 * lr:g}{or_lp_ft}",
     )
+
+
+def _too_short_to_tell(history: History, stage: str, moved: float, lr: float) -> tuple[str, str, str]:
+    count = len(history.epochs)
+    why = (
+        f"after {count} epoch{'s' * (count > 1)}, too few to tell more: {stage} moved by {percent(moved)} of its "
+        f"pretrained weights at LR {lr:g}"
+    )
+    or_lp_ft = "" if history.plan.strategy == "lp_ft" else ", or strategy: lp_ft"
+    return "train.epochs", why, f"train.epochs: {max(2 * history.plan.epochs, 5)}{or_lp_ft}"
 
 
 def _still_improves(history: History) -> bool:

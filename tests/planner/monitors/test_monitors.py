@@ -349,6 +349,16 @@ def test_weights_that_hardly_moved_want_a_higher_lr():
     assert finding.remedy.startswith("optimizer.lr: 0.01 (now 0.001)")
 
 
+def test_an_epoch_or_two_say_nothing_against_the_lr_unless_the_weights_went_far():
+    short = history([2.4], [2.3], [0.1])
+    finding = harm(short, HarmEvidence("accuracy", 0.1, None, {"layer4": 0.006}))
+    assert finding.where == "train.epochs"
+    assert "after 1 epoch, too few to tell more: layer4 moved by 0.6%" in finding.message
+    assert finding.remedy == "train.epochs: 20, or strategy: lp_ft"
+    for moved, where in ((0.2, "optimizer.lr"), (0.001, "optimizer.lr")):
+        assert harm(short, HarmEvidence("accuracy", 0.1, None, {"layer4": moved})).where == where
+
+
 @pytest.mark.parametrize(
     ("value", "told"), [(3e-4, "2e-4"), (1e-3, "1e-3"), (0.07, "5e-2"), (1.0, "1"), (20, "2e1")]
 )
@@ -400,6 +410,7 @@ HARM = [
     harm(lp_ft_that_fell(), HarmEvidence("accuracy", 0.5, 0.88, {"layer4": 0.9})),
     harm(WELL, HarmEvidence("accuracy", 0.5, None, {"layer4": 0.001})),
     harm(WELL, HarmEvidence("accuracy", 0.5, None, {"layer4": 0.2})),
+    harm(history([2.4], [2.3], [0.1]), HarmEvidence("accuracy", 0.1, None, {"layer4": 0.006})),
 ]
 
 
