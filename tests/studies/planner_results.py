@@ -34,20 +34,26 @@ def results(file: Path, pick: str = "score, then loss") -> dict[Cell, dict[str, 
 
 
 def means(found: Mapping[Cell, Mapping[str, Mapping[str, Any]]]) -> Means:
-    """Over the seeds that are through, of the strategies that all of them have; of one that was left behind, over
-    those on which it ran."""
+    """Over the seeds that are through, of the strategies that all of them have. One that was left behind stands as far
+    from the planner as on the seeds on which it ran: another seed draws other pictures, and is easier or harder."""
     seeds: dict[tuple[str, int], list[Mapping[str, Mapping[str, Any]]]] = defaultdict(list)
     for (source, size, _), runs in sorted(found.items(), key=lambda each: (each[0][1], each[0])):
         if PLANNER in runs:  # its line is the last of a seed
             seeds[source, size].append(runs)
     return {
         cell: {
-            name: fmean(run[name]["accuracy"] for run in runs if BEHIND not in run[name])
+            name: fmean(run[PLANNER]["accuracy"] for run in runs) + _ahead(name, runs)
             for name in runs[0]
             if all(name in run for run in runs)
         }
         for cell, runs in seeds.items()
     }
+
+
+def _ahead(name: str, runs: list[Mapping[str, Mapping[str, Any]]]) -> float:
+    """Of the planner, where both ran."""
+    both = (run for run in runs if BEHIND not in run[name])
+    return fmean(run[name]["accuracy"] - run[PLANNER]["accuracy"] for run in both)
 
 
 def regrets(accuracy: Means, name: str, among: list[str]) -> dict[tuple[str, int], float]:
