@@ -169,7 +169,6 @@ def test_what_would_change_the_answer() -> None:
 
 def test_it_says_so_where_only_the_lr_would_change() -> None:
     assert advice(200, "0.4", 10).changes == (
-        "with 500 images or more: everything, but at 3e-4 (table M)",
         "with 2,010 images or more: the head (table B)",
         "with 49 images or fewer: the head (table B)",
         "at a distance below 0.35 (0.05 from here): the head (table B)",

@@ -40,11 +40,11 @@ ROWS = [
     (D, 50_000, None, "close", 7, "full", None, (1e-4, 1e-4, 1e-3)),
     (D, 50_000, None, "far", 8, "full", None, (1e-4, 1e-4, 1e-3)),
     (M, 500, 10, "0.4", 0, "full", None, (3e-4, 3e-4, 1e-3)),
-    (M, 490, 10, "0.4", 1, "full", None, (1e-4, 1e-4, 1e-3)),
-    (M, 200, 10, "far", 2, "full", None, (1e-3, 1e-3, 1e-3)),
-    (M, 190, 10, "far", 3, "full", None, (3e-4, 3e-4, 1e-3)),
-    (M, 190, 10, "0.6", 4, "full", None, (1e-4, 1e-4, 1e-3)),
-    (M, 200, 10, "chest-xray", 4, "full", None, (1e-4, 1e-4, 1e-3)),
+    (M, 50, 10, "0.4", 0, "full", None, (3e-4, 3e-4, 1e-3)),
+    (M, 200, 10, "far", 1, "full", None, (1e-3, 1e-3, 1e-3)),
+    (M, 190, 10, "far", 2, "full", None, (3e-4, 3e-4, 1e-3)),
+    (M, 190, 10, "0.6", 3, "full", None, (1e-4, 1e-4, 1e-3)),
+    (M, 200, 10, "chest-xray", 3, "full", None, (1e-4, 1e-4, 1e-3)),
 ]
 
 
