@@ -37,10 +37,9 @@ def scan(
     indices = range(len(splits.examples))
     for index, (content, result) in zip(indices, in_order(look, indices, workers), strict=True):
         found.append(result)
+        # a file that changed while it was read is read again the next time
         if files and content and isinstance(result, Fingerprint) and content.stamp == stamp_of(files[index]):
-            after[content.digest] = (
-                result  # a file that changed while it was read is read again the next time
-            )
+            after[content.digest] = result
         on_progress(index + 1, len(indices))
     if stamps:
         stamps.keep()
