@@ -21,15 +21,15 @@ def changes(case: Case, now: Collection[str]) -> Iterator[str]:
     one, the nearest in which the same trains at other LRs."""
     here = winning_row(case)
     for neighbours in (_larger(case), _smaller(case), _nearer(case), _further(case)):
-        faster = False
+        lr_told = False
         for words, neighbour in neighbours:
             row = winning_row(neighbour)
             if row.trains not in now:
                 yield f"{words}: {row.trains} (table {row.table})"
                 break
-            if not faster and _backbone(row) != _backbone(here) and row.trains == here.trains:
+            if not lr_told and _backbone(row) != _backbone(here) and row.trains == here.trains:
                 yield f"{words}: {row.trains}, but {_told(_backbone(row))} (table {row.table})"
-                faster = True
+                lr_told = True
 
 
 def _larger(case: Case) -> Iterator[Neighbour]:

@@ -10,7 +10,7 @@ from ftcli.plans.harm import HarmEvidence
 SMALL_MOVE = 0.005
 """Below half a percent the pretrained weights are as they were."""
 MODEST_MOVE = 0.05
-"""Up to a twentieth after an epoch or two says nothing against the LR: good runs begin so."""
+"""Up to a twentieth, after an epoch or two, is no evidence against the LR."""
 FAR = 0.5
 """Half of the weights' norm: what they were is lost."""
 
