@@ -6,8 +6,8 @@ from ftcli.engine.forecast import forecast
 from ftcli.engine.network import Network
 from ftcli.engine.placement import find_machine, place
 from ftcli.engine.step_memory import step_memory
-from ftcli.planner.compile import DataFacts
 from ftcli.planner.estimate import Images, estimate
+from ftcli.plans.data_facts import DataFacts
 from ftcli.plans.estimate import Estimate
 from ftcli.plans.training_plan import Machine
 from ftcli.recipe.schema import Recipe

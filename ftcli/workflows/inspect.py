@@ -13,10 +13,10 @@ from ftcli.engine.network import Network
 from ftcli.engine.weights_file import ModelCard
 from ftcli.errors import DataError
 from ftcli.findings import Finding
-from ftcli.planner.compile import DataFacts
 from ftcli.planner.corpus_notice import corpus_findings
 from ftcli.planner.data_notice import data_findings
 from ftcli.planner.verdicts import verdicts
+from ftcli.plans.data_facts import DataFacts
 from ftcli.plans.data_splits import TRAIN, DataSplits
 from ftcli.plans.freeze_facts import FreezeFacts, plan_facts
 from ftcli.plans.training_plan import Precision, TrainingPlan

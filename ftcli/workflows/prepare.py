@@ -19,10 +19,12 @@ from ftcli.engine.texts import TextStore
 from ftcli.engine.weights_file import ModelCard
 from ftcli.findings import Finding
 from ftcli.planner.choose import choose_augment
-from ftcli.planner.compile import DataFacts, check_device, compile_plan
+from ftcli.planner.compile import compile_plan
 from ftcli.planner.corpus_notice import corpus_findings
 from ftcli.planner.data_notice import data_findings
 from ftcli.planner.quantised_notice import base_is_quantised
+from ftcli.planner.refuse import check_device
+from ftcli.plans.data_facts import DataFacts
 from ftcli.plans.data_splits import TRAIN, DataSplits
 from ftcli.plans.inputs import Inputs
 from ftcli.plans.training_plan import Bf16Effect, Machine, Precision, TrainingPlan

@@ -11,7 +11,8 @@ from ftcli.engine.progress import Compared, Progress, compared_by
 from ftcli.engine.work import Work
 from ftcli.events import Event, Noticed, Scores, StepDone, Working
 from ftcli.findings import Finding
-from ftcli.planner.compile import DataFacts, compile_plan
+from ftcli.planner.compile import compile_plan
+from ftcli.plans.data_facts import DataFacts
 from ftcli.plans.data_splits import split_record
 from ftcli.plans.training_plan import TrainingPlan
 from ftcli.recipe.schema import Recipe, Train

@@ -14,7 +14,8 @@ from ftcli.components.head import Linear
 from ftcli.engine.build import build_network
 from ftcli.engine.freeze import apply_mask, enter_train_mode
 from ftcli.engine.network import Network
-from ftcli.planner.compile import DataFacts, compile_plan
+from ftcli.planner.compile import compile_plan
+from ftcli.plans.data_facts import DataFacts
 from ftcli.plans.layer_map import HEAD
 from ftcli.plans.phase import Phase
 from ftcli.plans.training_plan import Machine

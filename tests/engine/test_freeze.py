@@ -8,7 +8,8 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from ftcli.components.head import Linear
 from ftcli.engine.build import build_network, with_group_norm
 from ftcli.engine.freeze import apply_mask, enter_eval_mode, enter_train_mode
-from ftcli.planner.compile import DataFacts, compile_plan
+from ftcli.planner.compile import compile_plan
+from ftcli.plans.data_facts import DataFacts
 from ftcli.plans.training_plan import Machine
 from ftcli.recipe.schema import Recipe
 

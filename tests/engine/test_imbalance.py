@@ -8,7 +8,8 @@ import torch
 from ftcli.engine.fit import fit
 from ftcli.engine.progress import Progress
 from ftcli.engine.work import Work
-from ftcli.planner.compile import DataFacts, compile_plan
+from ftcli.planner.compile import compile_plan
+from ftcli.plans.data_facts import DataFacts
 from ftcli.workflows.decoded import image_batches
 from ftcli.workflows.prepare import prepare
 from tests.numerics.runs import run

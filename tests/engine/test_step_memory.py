@@ -12,7 +12,8 @@ from ftcli.components import head
 from ftcli.engine.build import build_network
 from ftcli.engine.network import Network
 from ftcli.engine.step_memory import step_memory
-from ftcli.planner.compile import DataFacts, compile_plan
+from ftcli.planner.compile import compile_plan
+from ftcli.plans.data_facts import DataFacts
 from ftcli.plans.phase import Phase
 from ftcli.plans.training_plan import Machine
 from ftcli.recipe.load import recipe_from

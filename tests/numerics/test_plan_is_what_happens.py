@@ -12,8 +12,9 @@ from ftcli.engine.freeze import apply_mask, enter_train_mode
 from ftcli.engine.live_facts import live_facts
 from ftcli.engine.network import Network
 from ftcli.engine.optimize import build_optimizer
-from ftcli.planner.compile import DataFacts, compile_plan
+from ftcli.planner.compile import compile_plan
 from ftcli.planner.verdicts import verdicts
+from ftcli.plans.data_facts import DataFacts
 from ftcli.plans.freeze_facts import FreezeFacts, plan_facts
 from ftcli.plans.training_plan import TrainingPlan
 from ftcli.workflows.open_network import open_network

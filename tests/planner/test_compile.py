@@ -7,7 +7,9 @@ import pytest
 
 from ftcli.errors import MachineError, RecipeError
 from ftcli.planner.choose import choose_checkpoint_metric
-from ftcli.planner.compile import DataFacts, check_device, compile_plan
+from ftcli.planner.compile import compile_plan
+from ftcli.planner.refuse import check_device
+from ftcli.plans.data_facts import DataFacts
 from ftcli.plans.layer_map import Parameter
 from ftcli.plans.preprocessing import IMAGENET
 from ftcli.plans.training_plan import Bf16Effect, Machine

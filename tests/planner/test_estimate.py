@@ -6,8 +6,9 @@ import json
 
 import pytest
 
-from ftcli.planner.compile import DataFacts, compile_plan
+from ftcli.planner.compile import compile_plan
 from ftcli.planner.estimate import Images, estimate
+from ftcli.plans.data_facts import DataFacts
 from ftcli.plans.estimate import Estimate, StepMemory
 from ftcli.plans.forecast import Forecast
 from ftcli.plans.prefix import PrefixCost

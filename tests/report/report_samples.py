@@ -8,7 +8,8 @@ from typing import Any
 
 from rich.console import Console, RenderableType
 
-from ftcli.planner.compile import DataFacts, compile_plan
+from ftcli.planner.compile import compile_plan
+from ftcli.plans.data_facts import DataFacts
 from ftcli.plans.layer_map import BatchNorm, Layer, LayerMap, Parameter
 from ftcli.plans.preprocessing import IMAGENET
 from ftcli.plans.training_plan import Machine, TrainingPlan

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from ftcli.planner.compile import DataFacts, compile_plan
+from ftcli.planner.compile import compile_plan
+from ftcli.plans.data_facts import DataFacts
 from ftcli.plans.preprocessing import IMAGENET
 from ftcli.plans.training_plan import Machine
 from ftcli.recipe.schema import Recipe
