@@ -5,6 +5,7 @@ Pixel by pixel, as decoders leave them: in another order each would have to be r
 
 from __future__ import annotations
 
+import mmap
 from pathlib import Path
 from zlib import crc32
 
@@ -20,6 +21,9 @@ ROW = np.dtype(
 )
 """An image in the table: which content it was made of, where it begins, its size, and a checksum."""
 BLOCK = 4096
+HELD_BYTES = 2**26
+"""Of pixels that were looked at, after which the process lets go of their pages: the system still has them, and a data
+set of any size takes as little of the process's memory as a small one."""
 
 
 def checksum_of(raw: memoryview) -> int:
@@ -41,7 +45,9 @@ class Images:
         self.folder = folder
         self._rows = read_rows(folder, manifest)
         self._checked = bytearray(len(self._rows))
-        self._pixels = torch.frombuffer(mapped(folder / DATA, manifest.sizes[DATA]), dtype=torch.uint8)
+        self._memory = mapped(folder / DATA, manifest.sizes[DATA])
+        self._pixels = torch.frombuffer(self._memory, dtype=torch.uint8)
+        self._held = 0
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -50,11 +56,19 @@ class Images:
         """Raises Damaged when its pixels are not those that were written."""
         _, start, height, width, checksum = self._rows[row].item()
         flat = self._pixels[start : start + 3 * height * width]
+        self._let_go(flat.nbytes)
         if not self._checked[row]:
             if checksum_of(flat.numpy().data) != checksum:
                 raise Damaged(f"the pixels of image {row} are not those that were written")
             self._checked[row] = 1
         return flat.view(height, width, 3).permute(2, 0, 1)
+
+    def _let_go(self, more: int) -> None:
+        """Of all pages once it is enough. What is looked at again comes back, for nobody writes into them."""
+        self._held += more
+        if self._held > HELD_BYTES and hasattr(mmap, "MADV_DONTNEED"):
+            self._memory.madvise(mmap.MADV_DONTNEED)
+            self._held = more
 
     @property
     def contents(self) -> list[bytes]:

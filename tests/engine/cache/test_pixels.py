@@ -89,6 +89,33 @@ def test_the_second_run_decodes_nothing(photographs: Path, cache: PixelCache, de
     assert len(decoded) == 40
 
 
+@pytest.mark.skipif(not Path("/proc/self/smaps").exists(), reason="only Linux tells what is mapped")
+def test_a_process_holds_few_of_the_pixels_that_it_has_seen(
+    photographs: Path, cache: PixelCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = ImageStore(splits_of(photographs), IMAGENET.at_size(96), 2**30, cache)
+    store.scan(2, lambda done, total: None)
+    first, seen = store[0].clone(), sum(store[index].nbytes for index in range(40))
+    assert held_of(cache.store.folder) > seen / 2, "it is far from the bound, and all is held"
+    monkeypatch.setattr("ftcli.engine.cache.ragged.HELD_BYTES", seen // 16)
+    for index in range(40):
+        assert store[index].numpy().any()
+    assert held_of(cache.store.folder) < seen / 4
+    assert torch.equal(store[0], first)
+    assert same(store)
+
+
+def held_of(folder: Path) -> int:
+    """Bytes of files in a folder that this process has in its memory."""
+    held, inside = 0, False
+    for line in Path("/proc/self/smaps").read_text().splitlines():
+        if "-" in line.split()[0]:
+            inside = str(folder) in line
+        elif inside and line.startswith("Rss:"):
+            held += 1024 * int(line.split()[1])
+    return held
+
+
 def test_every_odd_file_as_it_is_prepared(tmp_path: Path, cache: PixelCache, decoded: list[int]) -> None:
     """CMYK, 16 bits, palettes, transparency, turned by EXIF: by what `prepare` makes of each."""
     folder = tmp_path / "odd"
