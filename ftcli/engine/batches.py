@@ -75,8 +75,7 @@ class ImageBatches:
 
     def evaluation(self, stream: str) -> Iterator[Batch]:
         """Every example once, in order, as evaluation sees it."""
-        same = Variation(self.store.preprocessing.image_size, self.seed, 0)
-        return self._load(same, self._in_order(stream))
+        return self._load(self._same(), self._in_order(stream))
 
     def view(self, number: int, augment_options: Any) -> Iterator[Batch]:
         """Every training example once, in order, augmented as epoch `number` has it; of a flip its view `number`."""
@@ -84,7 +83,8 @@ class ImageBatches:
 
     def some(self, count: int) -> Tensor:
         """A few training images uint8 (B, 3, S, S) as evaluation sees them."""
-        return next(iter(self.evaluation("train"))).inputs[:count]
+        few = [(index, 0) for index in self.store.splits.streams["train"][:count]]
+        return next(self._load(self._same(), [few])).inputs
 
     def targets(self, stream: str) -> Tensor:
         """Labels of a stream in order, (N,) int64 or (N, C) float."""
@@ -118,6 +118,10 @@ class ImageBatches:
         picks = picks_of(taken) if view is None else [(index, 0) for index in taken]
         batches = [picks[start:end] for start, end in batch_bounds(len(picks), self.batch_size)]
         return self._load(self._variation(augment_options, epoch, view), batches[first:])
+
+    def _same(self) -> Variation:
+        """What evaluation makes of an image."""
+        return Variation(self.store.preprocessing.image_size, self.seed, 0)
 
     def _variation(self, augment_options: Any, epoch: int, view: int | None) -> Variation:
         return variation_of(augment_options, self.store.preprocessing, self.seed, epoch, view)
