@@ -5,6 +5,7 @@ import os
 import pytest
 
 import tests.fuzz  # noqa: F401 - a profile of Hypothesis's, there before a command line names it
+from ftcli.offline import VARIABLE
 from tests.faults.tally import fault_count  # noqa: F401 - a fixture
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -26,6 +27,16 @@ def in_fp32_unless_asked():
     patch.setattr("ftcli.engine.placement.cpu_has_bf16", lambda: False)
     yield
     patch.undo()
+
+
+@pytest.fixture(autouse=True)
+def online_again():
+    """`--offline` is for a process: the next test is another command's."""
+    before = os.environ.get(VARIABLE)
+    yield
+    os.environ.pop(VARIABLE, None)
+    if before is not None:
+        os.environ[VARIABLE] = before
 
 
 @pytest.fixture(scope="session")

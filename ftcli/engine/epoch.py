@@ -49,7 +49,7 @@ def perform_epoch(work: Work, progress: Progress, phase: Phase, feed: Feed, step
         val=scores,
         images_per_second=work.plan.num_train / so_far.seconds,
         seconds=so_far.seconds + time.perf_counter() - started,
-        best=note(work.plan, progress, phase, scores),
+        best=note(work.plan, progress, phase, scores, _val_counts(work)),
         signals=signals,
     )
     progress.add(row)
@@ -117,6 +117,10 @@ def _validate(
     if work.meter is None:
         return scores, None
     return scores, signals_of(logits, labels, work.meter.after_epoch(progress.epoch, phase))
+
+
+def _val_counts(work: Work) -> tuple[int, ...]:
+    return tuple(work.batches.store.splits.count_per_class(VAL).values())
 
 
 @contextmanager

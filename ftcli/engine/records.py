@@ -1,15 +1,24 @@
-"""Which epoch of a run is its best, and when a phase has come to its end before its last epoch."""
+"""Which epoch of a run is kept, and when a phase has come to its end before its last epoch."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from math import sqrt
 
 from ftcli.engine.progress import Best, Progress, score_of
 from ftcli.events import Scores
 from ftcli.plans.phase import Phase
+from ftcli.plans.score_error import effective_count, variance_of_share
 from ftcli.plans.training_plan import TrainingPlan
 
 
-def note(plan: TrainingPlan, progress: Progress, phase: Phase, scores: Scores) -> bool:
-    """Bring the records up to date; True when this epoch is the best of the run."""
+def note(
+    plan: TrainingPlan, progress: Progress, phase: Phase, scores: Scores, val_counts: Sequence[int] = ()
+) -> bool:
+    """Bring the records up to date; True when this is the epoch of the run to keep, so far.
+
+    `val_counts`: validation examples of each class.
+    """
     score = score_of(plan.checkpoint_metric, scores)
     this = Best(progress.epoch, phase.name, scores)
     rule = phase.plateau or plan.early_stopping
@@ -17,12 +26,20 @@ def note(plan: TrainingPlan, progress: Progress, phase: Phase, scores: Scores) -
         progress.phase_best, progress.stale = score, 0
     else:
         progress.stale += 1
-    if phase.trains_backbone and beats(plan, scores, progress.ceiling):
+    if phase.trains_backbone and _replaces(plan, this, progress.ceiling, val_counts):
         progress.ceiling = this
-    if beats(plan, scores, progress.best):
+    if _replaces(plan, this, progress.best, val_counts):
         progress.best = this
         return True
     return False
+
+
+def _replaces(plan: TrainingPlan, this: Best, record: Best | None, val_counts: Sequence[int]) -> bool:
+    """By a better score; of the last epoch, where the plan says so, one that is as good will do."""
+    if beats(plan, this.scores, record):
+        return True
+    settled = plan.checkpoint_rule == "one_standard_error" and this.epoch == plan.epochs - 1
+    return settled and record is not None and is_as_good(plan, this.scores, record, val_counts)
 
 
 def beats(plan: TrainingPlan, scores: Scores, record: Best | None) -> bool:
@@ -31,6 +48,14 @@ def beats(plan: TrainingPlan, scores: Scores, record: Best | None) -> bool:
         return True
     score, best = (score_of(plan.checkpoint_metric, each) for each in (scores, record.scores))
     return score > best or (score == best and scores.loss < record.scores.loss)
+
+
+def is_as_good(plan: TrainingPlan, scores: Scores, record: Best, val_counts: Sequence[int]) -> bool:
+    """Within a standard error of the record's score, which is the best of many and so owes something to chance."""
+    metric, of = plan.checkpoint_metric, record.scores.num_examples
+    best = score_of(metric, record.scores)
+    error = sqrt(variance_of_share(best, effective_count(metric, val_counts) or of))
+    return score_of(metric, scores) >= best - error
 
 
 def has_settled(plan: TrainingPlan, progress: Progress, phase: Phase) -> bool:

@@ -7,6 +7,7 @@ from typing import Any
 
 from ftcli.plans.depthwise import COLUMNS
 from ftcli.plans.layer_map import BatchNorm, Parameter
+from ftcli.plans.phase import Phase
 from ftcli.plans.training_plan import Bf16Effect, Decision, Machine, Precision
 from ftcli.recipe.schema import Recipe
 from ftcli.registry import kinds, offers
@@ -89,6 +90,25 @@ def choose_checkpoint_metric(
     sizes = f"{low:,} to {high:,}" if low < high else f"{low:,}"
     why = f"classes of {sizes} training examples are {'near enough to' if low < high else 'in'} balance"
     return Chosen("accuracy", Decision("checkpoint_metric", "accuracy", why))
+
+
+SETTLED = 0.1
+"""A share of the peak LR; where a curve ends below it, the last epochs move the weights little."""
+
+
+def choose_checkpoint_rule(recipe: Recipe, metric: str, last: Phase) -> Chosen:
+    """best or one_standard_error. `last`: the run's last phase."""
+    asked = recipe.train.checkpoint_rule
+    if asked != "auto":
+        return Chosen(asked, None)
+    if metric == "loss" or recipe.learns_tokens or recipe.train.early_stopping is not None:
+        return Chosen("best", None)
+    left = last.lr_factor(recipe.train.epochs)
+    if left > SETTLED:
+        why = f"the LR ends at {100 * left:.0f}% of its peak: no epoch is more settled than others"
+        return Chosen("best", Decision("checkpoint_rule", "best", why))
+    why = "the LR comes down: the last epoch is kept unless it scores a standard error below the best"
+    return Chosen("one_standard_error", Decision("checkpoint_rule", "one_standard_error", why))
 
 
 MOST_BF16_ERROR = 0.01

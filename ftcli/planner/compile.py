@@ -10,6 +10,7 @@ from ftcli.components import norm, objective, optimizer
 from ftcli.planner.choose import (
     choose_augment,
     choose_checkpoint_metric,
+    choose_checkpoint_rule,
     choose_depthwise,
     choose_deterministic,
     choose_fold_bn,
@@ -63,12 +64,13 @@ def compile_plan(
     check_features(augment.value, phases)
     precision = choose_precision(recipe, machine, evidence)
     metric = choose_checkpoint_metric(recipe, facts.class_counts, multi_label=facts.multi_label)
+    kept = choose_checkpoint_rule(recipe, metric.value, phases[-1])
     depthwise = choose_depthwise(recipe, machine, wide_depthwise(layer_map, phases))
     deterministic = choose_deterministic(recipe, machine)
     frozen = frozen_below(layer_map, phases, probed=_floor(recipe) == "probe")
     fold_bn = choose_fold_bn(recipe, machine, precision.value, frozen)
     targets = choose_targets(recipe, layer_map)
-    choices = (targets, layer_lr, augment, precision, metric, depthwise, fold_bn, deterministic)
+    choices = (targets, layer_lr, augment, precision, metric, kept, depthwise, fold_bn, deterministic)
     plan = TrainingPlan(
         layer_map=layer_map,
         classes=facts.classes,
@@ -106,6 +108,7 @@ def compile_plan(
         deterministic=deterministic.value,
         fold_bn=fold_bn.value,
         on_non_finite=recipe.train.on_non_finite,
+        checkpoint_rule=kept.value,
     )
     check_batch(plan)
     return plan.with_findings(findings_of(recipe, plan))

@@ -56,6 +56,9 @@ class OptimizerSpec:
     settings: Mapping[str, Any] = field(default_factory=dict)
 
 
+CheckpointRule = Literal["best", "one_standard_error"]
+
+
 @dataclass(frozen=True)
 class ObjectiveSpec:
     """What training makes small. `settings` are those of its kind."""
@@ -123,6 +126,8 @@ class TrainingPlan:
     """How batch norms below the first layer that trains are computed."""
     on_non_finite: OnNonFinite = "stop"
     """What follows NaN or infinity in a loss, a gradient, a weight or a buffer."""
+    checkpoint_rule: CheckpointRule = "best"
+    """Which epoch is kept: that of the best score; or the last, unless it scores a standard error below the best."""
     tokens: float | None = None
     """Of a text in the mean, cut where it is too long, or of a sequence; None of images, and where no text was read."""
 

@@ -131,6 +131,8 @@ def _curve(curve: LrCurve) -> str:
 
 def _selection(plan: TrainingPlan) -> str:
     best = f"by validation {plan.checkpoint_metric}"
+    if plan.checkpoint_rule == "one_standard_error":
+        best = f"{best}, the last where it is as good"
     if plan.early_stopping is None:
         return best
     return f"{best}; a phase stops after {_plural(plan.early_stopping.patience, 'epoch')} without improvement"

@@ -7,7 +7,8 @@ from math import sqrt
 
 from ftcli.engine.progress import Compared
 from ftcli.events import Scores
-from ftcli.planner.monitors.history import SCORES, effective_count, value_of, variance_of
+from ftcli.planner.monitors.history import SCORES, value_of, variance_of
+from ftcli.plans.score_error import effective_count
 from ftcli.workflows.result import VerdictKind
 
 HARM_ERRORS = 2.0

@@ -72,7 +72,7 @@ def test_early_stopping_ends_the_run(digits, tmp_path):
 
 @pytest.mark.parametrize("metric", ["accuracy", "balanced_accuracy", "macro_f1", "loss"])
 def test_the_best_epoch_is_the_one_of_the_checkpoint_metric(metric, digits, tmp_path):
-    train = {"epochs": 4, "batch_size": 8, "checkpoint_metric": metric}
+    train = {"epochs": 4, "batch_size": 8, "checkpoint_metric": metric, "checkpoint_rule": "best"}
     result = run(recipe(digits, train=train, optimizer={"kind": "adamw", "lr": 0.003}), tmp_path / "run")
     rows = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
     values = [row["val"][metric] for row in rows]
@@ -92,7 +92,8 @@ def test_group_norm_replaces_batch_norm_and_is_read_back(digits, tmp_path):
 
 def test_the_test_set_is_measured_with_the_best_weights_not_the_last(digits, tmp_path, monkeypatch):
     monkeypatch.setattr("ftcli.engine.records.beats", lambda plan, scores, record: record is None)
-    result = run(recipe(digits, train={"epochs": 4, "batch_size": 8}), tmp_path / "run")
+    train = {"epochs": 4, "batch_size": 8, "checkpoint_rule": "best"}
+    result = run(recipe(digits, train=train), tmp_path / "run")
     assert (result.best_epoch, result.epochs_run) == (0, 4)
     assert result.test.loss == pytest.approx(evaluate(tmp_path / "run")["loss"], rel=1e-5)
 

@@ -16,6 +16,8 @@ from ftcli.plans.training_plan import Bf16Effect, Machine
 from ftcli.recipe.schema import Recipe
 from tests.maps import resnet, transformer
 
+DECIDED = ["norm", "layer_lr", "augment", "precision", "checkpoint_rule", "fold_bn"]
+
 
 def recipe(**sections):
     content = {
@@ -81,7 +83,7 @@ def test_default_lr_is_a_tenth_for_a_pretrained_backbone():
     assert peak_lrs(made.phases[0], made.optimizer) == pytest.approx(
         {"stem": 1e-4, "layer1": 1e-4, "layer2": 1e-4, "layer3": 1e-4, "layer4": 1e-4, "head": 1e-3}
     )
-    assert [d.what for d in made.decisions] == ["norm", "layer_lr", "augment", "precision", "fold_bn"]
+    assert [d.what for d in made.decisions] == DECIDED
     scratch = plan(strategy="scratch")
     assert set(peak_lrs(scratch.phases[0], scratch.optimizer).values()) == {1e-3}
     assert scratch.norm.kind == "train"
@@ -273,6 +275,41 @@ def test_the_checkpoint_metric_follows_the_balance_of_the_classes():
     assert "751" in why
     assert "250" in why
     assert metric_and_reason(counts=(900, 100), train={"checkpoint_metric": "loss"}) == ("loss", [])
+
+
+@pytest.mark.parametrize(
+    ("sections", "rule", "why"),
+    [
+        ({}, "one_standard_error", "the LR comes down"),
+        ({"strategy": "gradual"}, "one_standard_error", "the LR comes down"),
+        ({"schedule": {"kind": "linear", "final_factor": 0.1}}, "one_standard_error", "the LR comes down"),
+        ({"schedule": {"kind": "one_cycle"}}, "one_standard_error", "the LR comes down"),
+        ({"schedule": {"kind": "linear", "final_factor": 0.2}}, "best", "the LR ends at 20% of its peak"),
+        ({"schedule": {"kind": "constant"}}, "best", "the LR ends at 100% of its peak"),
+        ({"train": {"early_stopping": {"patience": 3}}}, "best", None),
+        ({"train": {"checkpoint_metric": "loss"}}, "best", None),
+        ({"train": {"checkpoint_rule": "best"}}, "best", None),
+        (
+            {"schedule": "constant", "train": {"checkpoint_rule": "one_standard_error"}},
+            "one_standard_error",
+            None,
+        ),
+    ],
+)
+def test_the_last_epoch_is_kept_where_the_weights_have_settled(sections, rule, why):
+    made = plan(**sections)
+    assert made.checkpoint_rule == rule
+    told = [decision.why for decision in made.decisions if decision.what == "checkpoint_rule"]
+    assert [each.startswith(why) for each in told] == ([] if why is None else [True])
+
+
+def test_a_loss_has_no_standard_error():
+    with pytest.raises(ValueError, match=r"not of a loss; set train\.checkpoint_rule: best"):
+        recipe(train={"checkpoint_metric": "loss", "checkpoint_rule": "one_standard_error"})
+
+
+def test_which_epoch_is_kept_decides_the_numbers_of_a_run():
+    assert plan().fingerprint() != plan(train={"checkpoint_rule": "best"}).fingerprint()
 
 
 @pytest.mark.parametrize(

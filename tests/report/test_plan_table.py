@@ -208,4 +208,11 @@ def test_json_holds_the_same_numbers() -> None:
     assert told["totals"]["parameters"] == 11_181_642
     assert [p["trainable"] for p in told["totals"]["phases"]] == [5_130, 11_181_642]
     assert [(p["name"], p["prefix"]["views"]) for p in told["phases"]] == [("head", 0), ("fine-tune", 0)]
-    assert {d["what"] for d in told["decisions"]} == {"norm", "layer_lr", "augment", "precision", "fold_bn"}
+    assert {d["what"] for d in told["decisions"]} == {
+        "norm",
+        "layer_lr",
+        "augment",
+        "precision",
+        "checkpoint_rule",
+        "fold_bn",
+    }

@@ -10,6 +10,7 @@ from ftcli.events import EpochDone, PhaseProved, Scores
 from ftcli.plans.inputs import noun_of
 from ftcli.plans.layer_map import HEAD
 from ftcli.plans.phase import Phase
+from ftcli.plans.score_error import effective_count, variance_of_share
 from ftcli.plans.training_plan import TrainingPlan
 
 SCORES = {
@@ -103,23 +104,7 @@ def value_of(scores: Scores, metric: str) -> float:
     return float(scores.accuracy if found is None else found)
 
 
-def effective_count(metric: str, counts: tuple[int, ...]) -> float | None:
-    """As how many examples a mean over classes is worth: few of a rare class make it unsure however many others are.
-
-    The variance of a mean of C shares, each of n_c examples, is that of one share of C^2 / sum(1 / n_c). For macro F1
-    and mean average precision it is an approximation. None: as many as there are.
-    """
-    known = [count for count in counts if count]
-    if metric == "accuracy" or not known:
-        return None
-    return len(known) ** 2 / sum(1 / count for count in known)
-
-
 def variance_of(scores: Scores, metric: str, effective: float | None) -> float:
-    """Of a share measured on so many independent examples; one success and one failure are added (Laplace),
-
-    so that 12 right of 12 is not taken for certainty."""
+    """Of a score on validation, `effective` as plans/score_error counts examples."""
     examples = scores.num_examples if effective is None else effective
-    count = examples + 2
-    share = (value_of(scores, metric) * examples + 1) / count
-    return share * (1 - share) / count
+    return variance_of_share(value_of(scores, metric), examples)

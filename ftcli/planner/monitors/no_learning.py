@@ -7,10 +7,11 @@ from collections.abc import Iterator
 
 from ftcli.findings import Finding
 from ftcli.planner.monitors.collapse import has_collapsed, has_diverged
-from ftcli.planner.monitors.history import History, effective_count
+from ftcli.planner.monitors.history import History
 from ftcli.planner.monitors.words import lower_lr, percent, rounded
 from ftcli.plans.inputs import is_packed
 from ftcli.plans.layer_map import HEAD
+from ftcli.plans.score_error import effective_count
 
 FEWEST_EPOCHS = 4
 """Fewer show nothing: networks take a while."""

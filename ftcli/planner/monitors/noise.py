@@ -66,7 +66,7 @@ def _few_images(history: History, seen: str, of_chance: float) -> Finding:
         "warning",
         "data.split.val",
         f"{seen}; of {count:,} {history.noun}s a difference of {of_chance:.1f} points is one standard error, so that "
-        "the best epoch is chosen by chance",
+        "which epoch scores best is chance",
         _more_to_judge_by(history, count),
         "validation-noisy",
     )

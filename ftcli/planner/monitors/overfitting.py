@@ -68,4 +68,10 @@ def _remedy(history: History, best: EpochDone) -> str:
         steps.append(f"train.early_stopping: {{patience: {PATIENCE}}}")
     if history.plan.strategy == "full" and history.plan.pretrained:
         steps.append("or train less of it, strategy: {kind: partial}")
-    return f"{', '.join(steps) or f'more training {history.noun}s'}; best.safetensors is that of the best epoch anyway"
+    return f"{', '.join(steps) or f'more training {history.noun}s'}; {_kept(history)}"
+
+
+def _kept(history: History) -> str:
+    if history.plan.checkpoint_rule == "best":
+        return "best.safetensors is that of the best epoch anyway"
+    return "the last epoch is kept only where it scores within a standard error of the best"
