@@ -11,6 +11,10 @@ from ftcli.plans.phase import Phase
 from ftcli.plans.score_error import effective_count, variance_of_share
 from ftcli.plans.training_plan import TrainingPlan
 
+WORSE = 2.0
+"""Standard errors below the best score that are worse: of epochs that are its equal one in six is one error below, and
+the best of many owes something to chance."""
+
 
 def note(
     plan: TrainingPlan, progress: Progress, phase: Phase, scores: Scores, val_counts: Sequence[int] = ()
@@ -38,7 +42,7 @@ def _replaces(plan: TrainingPlan, this: Best, record: Best | None, val_counts: S
     """By a better score; of the last epoch, where the plan says so, one that is as good will do."""
     if beats(plan, this.scores, record):
         return True
-    settled = plan.checkpoint_rule == "one_standard_error" and this.epoch == plan.epochs - 1
+    settled = plan.checkpoint_rule == "last" and this.epoch == plan.epochs - 1
     return settled and record is not None and is_as_good(plan, this.scores, record, val_counts)
 
 
@@ -51,11 +55,11 @@ def beats(plan: TrainingPlan, scores: Scores, record: Best | None) -> bool:
 
 
 def is_as_good(plan: TrainingPlan, scores: Scores, record: Best, val_counts: Sequence[int]) -> bool:
-    """Within a standard error of the record's score, which is the best of many and so owes something to chance."""
+    """By its score, as sure as that is."""
     metric, of = plan.checkpoint_metric, record.scores.num_examples
     best = score_of(metric, record.scores)
     error = sqrt(variance_of_share(best, effective_count(metric, val_counts) or of))
-    return score_of(metric, scores) >= best - error
+    return score_of(metric, scores) >= best - WORSE * error
 
 
 def has_settled(plan: TrainingPlan, progress: Progress, phase: Phase) -> bool:

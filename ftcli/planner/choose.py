@@ -97,7 +97,7 @@ SETTLED = 0.1
 
 
 def choose_checkpoint_rule(recipe: Recipe, metric: str, last: Phase) -> Chosen:
-    """best or one_standard_error. `last`: the run's last phase."""
+    """best or last. `last`: the run's last phase."""
     asked = recipe.train.checkpoint_rule
     if asked != "auto":
         return Chosen(asked, None)
@@ -107,8 +107,8 @@ def choose_checkpoint_rule(recipe: Recipe, metric: str, last: Phase) -> Chosen:
     if left > SETTLED:
         why = f"the LR ends at {100 * left:.0f}% of its peak: no epoch is more settled than others"
         return Chosen("best", Decision("checkpoint_rule", "best", why))
-    why = "the LR comes down: the last epoch is kept unless it scores a standard error below the best"
-    return Chosen("one_standard_error", Decision("checkpoint_rule", "one_standard_error", why))
+    why = "the LR comes down: the last epoch is kept unless it scores two standard errors below the best"
+    return Chosen("last", Decision("checkpoint_rule", "last", why))
 
 
 MOST_BF16_ERROR = 0.01

@@ -73,11 +73,11 @@ class Train(Options):
     """What, on validation, picks the best epoch; of equal scores the one of less loss. auto: mean average precision on
     multi-label data, perplexity of a language model, macro F1 where the largest class has more than 3 times the
     examples of the smallest, accuracy otherwise."""
-    checkpoint_rule: Literal["auto", "best", "one_standard_error"] = "auto"
-    """Which epoch is kept. best: that of the best score. one_standard_error: the last one, unless it scores more than a
-    standard error below the best: weights settle while the LR comes down, and of a few dozen images the best score is
-    chance. auto: that, where the LR ends at a tenth of its peak or less; best with early_stopping, with a constant LR,
-    and by loss or perplexity."""
+    checkpoint_rule: Literal["auto", "best", "last"] = "auto"
+    """Which epoch is kept. best: that of the best score. last: the last one, unless it scores more than two standard
+    errors below the best: weights settle while the LR comes down, and of a few dozen images the best score is chance.
+    auto: last, where the LR ends at a tenth of its peak or less; best with early_stopping, with a constant LR, and by
+    loss or perplexity."""
     sampler: Literal["shuffle", "balanced", "weighted"] = "shuffle"
     """shuffle: every example once an epoch. balanced: drawn so that each class comes equally often. weighted: drawn by
     the examples' weights. An epoch has as many examples in each case; drawn ones may come twice or not at all."""
@@ -239,9 +239,9 @@ class Recipe(Options):
         metric = self.train.checkpoint_metric
         if not self.learns_tokens and metric == "perplexity":
             raise ValueError("perplexity is a language model's; set train.checkpoint_metric: auto")
-        if self.train.checkpoint_rule == "one_standard_error" and (self.learns_tokens or metric == "loss"):
+        if self.train.checkpoint_rule == "last" and (self.learns_tokens or metric == "loss"):
             raise ValueError(
-                "one standard error is that of a score, not of a loss; set train.checkpoint_rule: best"
+                "checkpoint_rule: last goes by a score, not by a loss; set train.checkpoint_rule: best"
             )
         return self
 

@@ -131,7 +131,7 @@ def _curve(curve: LrCurve) -> str:
 
 def _selection(plan: TrainingPlan) -> str:
     best = f"by validation {plan.checkpoint_metric}"
-    if plan.checkpoint_rule == "one_standard_error":
+    if plan.checkpoint_rule == "last":
         best = f"{best}, the last where it is as good"
     if plan.early_stopping is None:
         return best

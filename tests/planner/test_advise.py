@@ -172,7 +172,7 @@ def test_it_says_so_where_only_the_lr_would_change() -> None:
         "with 2,010 images or more: the head (table B)",
         "with 49 images or fewer: the head (table B)",
         "at a distance below 0.35 (0.05 from here): the head (table B)",
-        "at a distance of 0.5 or more, a far domain (0.1 from here): everything, but at 1e-3 (table M)",
+        "at a distance of 0.9 or more, a far domain (0.5 from here): everything, but at 1e-5 to 1e-4 (table B)",
     )
 
 

@@ -280,18 +280,18 @@ def test_the_checkpoint_metric_follows_the_balance_of_the_classes():
 @pytest.mark.parametrize(
     ("sections", "rule", "why"),
     [
-        ({}, "one_standard_error", "the LR comes down"),
-        ({"strategy": "gradual"}, "one_standard_error", "the LR comes down"),
-        ({"schedule": {"kind": "linear", "final_factor": 0.1}}, "one_standard_error", "the LR comes down"),
-        ({"schedule": {"kind": "one_cycle"}}, "one_standard_error", "the LR comes down"),
+        ({}, "last", "the LR comes down"),
+        ({"strategy": "gradual"}, "last", "the LR comes down"),
+        ({"schedule": {"kind": "linear", "final_factor": 0.1}}, "last", "the LR comes down"),
+        ({"schedule": {"kind": "one_cycle"}}, "last", "the LR comes down"),
         ({"schedule": {"kind": "linear", "final_factor": 0.2}}, "best", "the LR ends at 20% of its peak"),
         ({"schedule": {"kind": "constant"}}, "best", "the LR ends at 100% of its peak"),
         ({"train": {"early_stopping": {"patience": 3}}}, "best", None),
         ({"train": {"checkpoint_metric": "loss"}}, "best", None),
         ({"train": {"checkpoint_rule": "best"}}, "best", None),
         (
-            {"schedule": "constant", "train": {"checkpoint_rule": "one_standard_error"}},
-            "one_standard_error",
+            {"schedule": "constant", "train": {"checkpoint_rule": "last"}},
+            "last",
             None,
         ),
     ],
@@ -304,8 +304,8 @@ def test_the_last_epoch_is_kept_where_the_weights_have_settled(sections, rule, w
 
 
 def test_a_loss_has_no_standard_error():
-    with pytest.raises(ValueError, match=r"not of a loss; set train\.checkpoint_rule: best"):
-        recipe(train={"checkpoint_metric": "loss", "checkpoint_rule": "one_standard_error"})
+    with pytest.raises(ValueError, match=r"not by a loss; set train\.checkpoint_rule: best"):
+        recipe(train={"checkpoint_metric": "loss", "checkpoint_rule": "last"})
 
 
 def test_which_epoch_is_kept_decides_the_numbers_of_a_run():

@@ -18,9 +18,9 @@ from tests.planner.test_advise import advice
     [
         (200, "close", 10, "stem to layer4 frozen, head 1e-3"),
         (500, "far", None, "stem to layer2 frozen, layer3 to layer4 1e-5, head 1e-4"),
-        (190, "0.6", 10, "stem to layer4 1e-4, head 1e-3"),
         (190, "0.84", 10, "stem to layer4 3e-4, head 1e-3"),
-        (200, "0.84", 10, "stem to head 1e-3"),
+        (190, "chest-xray", 10, "stem to layer4 1e-4, head 1e-3"),
+        (3_000_000, "far", 10, "stem to head 1e-3"),
         (5_000, "far", 10, "stem to layer2 1e-5, layer3 to layer4 1e-4, head 1e-3"),
     ],
 )

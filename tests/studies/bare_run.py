@@ -36,19 +36,22 @@ class _Epoch:
     loss: float
 
 
-PICKS: dict[str, Callable[[_Epoch], tuple[float, ...]]] = {
+KEPT = "kept"
+"""The epoch that `ftcli train` keeps: see train.checkpoint_rule."""
+RANKS: dict[str, Callable[[_Epoch], tuple[float, ...]]] = {
     "score, then loss": lambda epoch: (epoch.score, -epoch.loss),
     "score": lambda epoch: (epoch.score, -epoch.number),
     "score, then later": lambda epoch: (epoch.score, epoch.number),
     "loss": lambda epoch: (-epoch.loss,),
     "last": lambda epoch: (epoch.number,),
 }
-"""Ways to tell the best epoch by its validation; the first is `ftcli train`'s."""
+"""Other ways to tell an epoch by its validation."""
+PICKS = (KEPT, *RANKS)
 
 
 @dataclass
 class _BestWeights:
-    """Keeps in memory those of the best epoch, by each way of telling it."""
+    """Keeps in memory those of the epochs that are picked, by each way of picking one."""
 
     metric: str
     best: dict[str, tuple[_Epoch, dict[str, Tensor]]] = field(default_factory=dict)
@@ -58,7 +61,9 @@ class _BestWeights:
         scores = Scores(**row["val"])
         epoch = _Epoch(row["epoch"], row["phase"], score_of(self.metric, scores), scores.loss)
         weights = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-        for name, rank in PICKS.items():
+        if best:
+            self.best[KEPT] = epoch, weights
+        for name, rank in RANKS.items():
             if name not in self.best or rank(epoch) > rank(self.best[name][0]):
                 self.best[name] = epoch, weights
 

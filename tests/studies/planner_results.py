@@ -13,13 +13,15 @@ PUBLISHED, PLANNER = "published", "planner"
 """What the published tables alone advise, and what `ftcli plan` does, which knows what was measured here, too."""
 BEHIND = "points_behind"
 """Stands in the line of a strategy that was not run on a seed, for it was so far behind the best on others."""
+LAST = "last"
+"""The last epoch, one of the ways to pick the epoch that is tested."""
 Cell = tuple[str, int, int]
 """A source, a number of labelled pictures, a seed."""
 Means = Mapping[tuple[str, int], Mapping[str, float]]
 """By source and size, the accuracy of each strategy: the mean over seeds."""
 
 
-def results(file: Path, pick: str = "score, then loss") -> dict[Cell, dict[str, dict[str, Any]]]:
+def results(file: Path, pick: str = LAST) -> dict[Cell, dict[str, dict[str, Any]]]:
     """The runs of a file by cell and strategy, with the accuracy of the epoch that `pick` takes. Lines that say how
     they were measured are left out, and runs of which that is not known."""
     found: dict[Cell, dict[str, dict[str, Any]]] = defaultdict(dict)

@@ -8,7 +8,7 @@ import pytest
 
 from ftcli.recipe.schema import Recipe
 from tests.numerics.runs import run
-from tests.studies.bare_run import PICKS, bare_run
+from tests.studies.bare_run import KEPT, PICKS, bare_run
 from tests.toys import recipe
 
 
@@ -18,6 +18,8 @@ def test_test_scores_are_those_of_a_whole_run(strategy: object, digits: Path, tm
         digits, strategy=strategy, augment="light", train={"epochs": 3, "batch_size": 8}, seed=3
     )
     scores, seconds = bare_run(made)
-    assert scores["score, then loss"] == run(made, tmp_path / "run").test
+    assert scores[KEPT] == run(made, tmp_path / "run").test
+    made = made.model_copy(update={"train": made.train.model_copy(update={"checkpoint_rule": "best"})})
+    assert scores["score, then loss"] == run(made, tmp_path / "best").test
     assert set(scores) == set(PICKS)
     assert seconds > 0

@@ -10,6 +10,7 @@ import pytest
 from tests.studies.planner import NAMES
 from tests.studies.planner_results import (
     BEHIND,
+    LAST,
     PLANNER,
     PUBLISHED,
     left_behind,
@@ -38,7 +39,7 @@ def file(tmp_path: Path) -> Path:
                 "size": size,
                 "seed": seed,
                 "strategy": name,
-                "picked_by": {"score, then loss": accuracy, "last": 1 - accuracy},
+                "picked_by": {LAST: accuracy, "score": 1 - accuracy},
             }
             for name, accuracy in runs.items()
         ]
@@ -63,7 +64,7 @@ def test_a_strategy_that_lacks_a_seed_is_left_out_of_its_cell(file: Path) -> Non
 
 
 def test_another_way_of_picking_epochs_has_other_accuracies(file: Path) -> None:
-    assert means(results(file, "last"))["b", 50]["full"] == pytest.approx(0.6)
+    assert means(results(file, "score"))["b", 50]["full"] == pytest.approx(0.6)
 
 
 def test_what_is_shown(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -90,8 +91,8 @@ def test_what_is_far_behind_runs_on_no_further_seed_and_stays_so_far_behind(file
     seed = {"source": "a", "size": 50, "seed": 2}
     more = [
         {"strategy": "head", BEHIND: 4.0},
-        {"strategy": "full", "picked_by": {"score, then loss": 0.6}},
-        {"strategy": PLANNER, "picked_by": {"score, then loss": 0.5}},
+        {"strategy": "full", "picked_by": {LAST: 0.6}},
+        {"strategy": PLANNER, "picked_by": {LAST: 0.5}},
     ]
     file.write_text(file.read_text() + "".join(f"{json.dumps(seed | line)}\n" for line in more))
     assert means(results(file))["a", 50] == pytest.approx({"head": 0.52, "full": 0.58, PLANNER: 0.52})
@@ -101,13 +102,13 @@ def test_what_is_far_behind_runs_on_no_further_seed_and_stays_so_far_behind(file
 
 
 def test_what_plan_says_costs_little() -> None:
-    """Half a point on average; a point at most in nine of ten cells, by what one can know before. Of what is stored,
-    every strategy in at least 12 cells."""
+    """Half a point on average, and a point at most in nine of ten cells. Of what is stored, every strategy in at least
+    12 cells."""
     accuracy = means(results(STORED))
     found = list(regrets(accuracy, PLANNER, [*NAMES]).values())
     assert len(found) >= 12
     assert sum(found) / len(found) <= 0.005
-    assert max(found) <= 0.02
+    assert sum(regret <= 0.01 for regret in found) >= 0.9 * len(found)
     known = list(regrets_without_hindsight(results(STORED), PLANNER, [*NAMES]).values())
     assert len(known) == len(found)
     assert sum(regret <= 0.01 for regret in known) >= 0.9 * len(known)

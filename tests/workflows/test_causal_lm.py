@@ -244,7 +244,10 @@ def test_models_of_another_task_are_refused(place: Path, tmp_path: Path) -> None
         ({"objective": "focal"}, "remove objective"),
         ({"train": {"sampler": "balanced"}}, "remove train.sampler"),
         ({"train": {"checkpoint_metric": "macro_f1"}}, "remove train.checkpoint_metric"),
-        ({"train": {"checkpoint_rule": "one_standard_error"}}, "not of a loss; set train.checkpoint_rule: best"),
+        (
+            {"train": {"checkpoint_rule": "last"}},
+            "not by a loss; set train.checkpoint_rule: best",
+        ),
         ({"task": "text_classification"}, "data of kind corpus are for task: causal_lm"),
         ({"augment": "light"}, "augment: light varies images"),
     ],

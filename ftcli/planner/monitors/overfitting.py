@@ -74,4 +74,4 @@ def _remedy(history: History, best: EpochDone) -> str:
 def _kept(history: History) -> str:
     if history.plan.checkpoint_rule == "best":
         return "best.safetensors is that of the best epoch anyway"
-    return "the last epoch is kept only where it scores within a standard error of the best"
+    return "the last epoch is kept only where it scores within two standard errors of the best"
