@@ -53,7 +53,7 @@ def epoch_header(first: EpochDone, noun: str = "image") -> EpochText:
 
 
 def epoch_line(done: EpochDone) -> EpochText:
-    """Losses are means, the score and macro F1 on validation; `*` marks the best epoch so far."""
+    """Losses are means, the score and macro F1 on validation; `*` marks the epoch to keep, so far."""
     cells = (
         str(done.epoch),
         shorten(done.phase, _PHASE_WIDTH),

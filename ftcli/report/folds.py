@@ -29,7 +29,7 @@ _COLUMNS = (
 _FIRST = {False: ("accuracy", "accuracy"), True: ("mean_average_precision", "mean average precision")}
 """Multi-label or not -> metric and its name."""
 _NOTE = (
-    "{} and macro F1 of the best epoch; floor and val on each fold's own part, test on the same examples for "
+    "{} and macro F1 of the epoch kept; floor and val on each fold's own part, test on the same examples for "
     "all; spread is the sample standard deviation"
 )
 _POOLED_NOTE = (

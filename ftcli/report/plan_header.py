@@ -26,7 +26,7 @@ def plan_header(plan: TrainingPlan) -> RenderableType:
         "optimizer": _optimizer(plan.optimizer, plan.clip_norm, plan.label_smoothing),
         **_objective(plan),
         "schedule": _schedules(plan),
-        "best epoch": _selection(plan),
+        "epoch kept": _selection(plan),
         "device": f"{plan.machine.device}, {plan.precision}, seed {plan.seed}",
     }
     told = labelled((label, plain(text)) for label, text in lines.items())
@@ -130,9 +130,9 @@ def _curve(curve: LrCurve) -> str:
 
 
 def _selection(plan: TrainingPlan) -> str:
-    best = f"by validation {plan.checkpoint_metric}"
+    best = f"the best validation {plan.checkpoint_metric}"
     if plan.checkpoint_rule == "last":
-        best = f"{best}, the last where it is as good"
+        best = f"the last, or {best}"
     if plan.early_stopping is None:
         return best
     return f"{best}; a phase stops after {_plural(plan.early_stopping.patience, 'epoch')} without improvement"

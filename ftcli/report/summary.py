@@ -44,7 +44,7 @@ def summary_view(result: TrainResult) -> RenderableType:
     style = _VERDICT_STYLES[result.verdict_kind]
     verdict = Text.assemble(("verdict: ", STRONG), plain(result.verdict, style))
     proof = proof_line(result.frozen.checked, result.frozen.changed, result.frozen.names)
-    best = f"best epoch {result.best_epoch}, phase {result.best_phase}; {result.epochs_run} run"
+    kept = f"kept: epoch {result.best_epoch}, phase {result.best_phase}; {result.epochs_run} run"
     return Group(
         Text(""),
         verdict,
@@ -52,7 +52,7 @@ def summary_view(result: TrainResult) -> RenderableType:
         _scores(result),
         Text(""),
         proof,
-        plain(f"{best} in {numbers.duration(result.seconds)}"),
+        plain(f"{kept} in {numbers.duration(result.seconds)}"),
         *_reuse(result.reuse),
         *drift_view(result.drift),
         *forgetting_view(result.forgetting),
@@ -205,9 +205,7 @@ def predict_view(predictions: Sequence[Mapping[str, Any]]) -> RenderableType:
 def _scores(result: TrainResult) -> RenderableType:
     """With what each row means beside it, or below where the page is narrow."""
     of_tokens = result.test.perplexity is not None
-    floor, ceiling = (
-        ("as it was opened", "best epoch") if of_tokens else ("linear probe", "best fine-tuned epoch")
-    )
+    floor, ceiling = ("as it was opened", "trained") if of_tokens else ("linear probe", "fine-tuned")
     rows: list[tuple[str, Scores | None, str]] = [
         ("floor", result.floor, f"{floor}, on validation"),
         ("ceiling", result.ceiling, f"{ceiling}, on validation"),
@@ -231,7 +229,7 @@ def _scores_table(rows: Sequence[tuple[str, Scores, str]], *, beside: bool) -> T
 
 def _measured_once(report: Mapping[str, Any] | None) -> str:
     if report is None:
-        return "the best epoch, measured once"
+        return "the epoch kept, measured once"
     metric = "mean_average_precision" if report.get("multi_label") else "accuracy"
     metric = "perplexity" if "perplexity" in report["intervals"] else metric
     return f"measured once; 95%: {told_range(metric, *report['intervals'][metric])}"

@@ -80,6 +80,6 @@ def test_a_sampler_that_draws() -> None:
 
 
 def test_the_metric_that_was_chosen() -> None:
-    assert header()["best epoch"] == "by validation macro_f1, the last where it is as good"
-    assert header(counts=None)["best epoch"] == "by validation accuracy, the last where it is as good"
-    assert header(schedule={"kind": "constant"})["best epoch"] == "by validation macro_f1"
+    assert header()["epoch kept"] == "the last, or the best validation macro_f1"
+    assert header(counts=None)["epoch kept"] == "the last, or the best validation accuracy"
+    assert header(schedule={"kind": "constant"})["epoch kept"] == "the best validation macro_f1"

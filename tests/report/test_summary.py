@@ -98,7 +98,7 @@ def test_findings_are_shown_gravest_first_and_literally() -> None:
     text = in_pipe(summary_view(RESULT))
     assert text.index("error  ") < text.index("info  ")
     assert "data: [red]x[/red] is a duplicate" in text
-    assert "best epoch 7, phase fine-tune; 10 run in 3 min 23 s" in text
+    assert "kept: epoch 7, phase fine-tune; 10 run in 3 min 23 s" in text
 
 
 def test_what_does_not_apply_is_left_out() -> None:

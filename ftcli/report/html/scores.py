@@ -23,13 +23,13 @@ _HEADINGS: dict[VerdictKind, str] = {
 }
 _MEANINGS = {
     "floor": "a linear probe: the pretrained network as it is, and a new head; on validation",
-    "ceiling": "the best epoch in which the backbone trained; on validation",
+    "ceiling": "the epoch kept, of those in which the backbone trained; on validation",
     "test": "the weights that were kept, measured once at the end",
     "without leaks": "test, without the examples that the audit found in training too",
 }
 _OF_TOKENS = {
     "floor": "the language model as it was opened; on validation",
-    "ceiling": "the best epoch; on validation",
+    "ceiling": "the epoch kept; on validation",
     "without leaks": "test, without the sequences of documents that the audit found in training too",
 }
 
@@ -83,7 +83,7 @@ def _cards(result: TrainResult) -> Iterator[tuple[str, str]]:
     counts = [(kind, sum(f.severity == kind for f in result.findings)) for kind in ("error", "warning")]
     told = ", ".join(f"{count} {kind}{'s' if count > 1 else ''}" for kind, count in counts if count)
     yield "Findings", f'<a href="#findings">{len(result.findings)}</a><small>{told or "no warning"}</small>'
-    epochs = f"{result.epochs_run} epochs, best {result.best_epoch}"
+    epochs = f"{result.epochs_run} epochs, kept {result.best_epoch}"
     yield "Time", f"{numbers.duration(result.seconds)}<small>{epochs}</small>"
 
 
