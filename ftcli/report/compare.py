@@ -148,7 +148,7 @@ def meanings(found: Comparison) -> str:
     points = "" if found.metric in LESS_IS_BETTER else " in points"
     over = f"mean over seeds and sample standard deviation{points}" if several else "one seed: no spread"
     return (
-        f"test: {METRICS[found.metric]} of the best epoch, {over}; trains: parameters, where most do; examples: seen "
+        f"test: {METRICS[found.metric]} of the epoch kept, {over}; trains: parameters, where most do; examples: seen "
         "in training; tokens: of these, without padding; FLOPs: forward and backward, frozen parts that are kept once; "
         "time: of the epochs, without what runs share (decoding, the frozen part, the probe for the floor); memory: "
         "the most, of the process or its GPU"
