@@ -120,7 +120,7 @@ class EpochDone:
     images_per_second: float
     seconds: float
     best: bool
-    """The checkpoint metric is the best so far."""
+    """It is the one to keep, so far: see train.checkpoint_rule."""
     signals: Signals | None = None
     """What monitors go by; None in runs from before it was measured."""
 

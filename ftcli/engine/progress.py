@@ -14,7 +14,7 @@ Compared = Literal["accuracy", "balanced_accuracy", "macro_f1", "mean_average_pr
 
 @dataclass(frozen=True)
 class Best:
-    """An epoch (from 0) that scored best, and its scores on validation."""
+    """An epoch (from 0) to keep, and its scores on validation."""
 
     epoch: int
     phase: str
@@ -58,7 +58,7 @@ class Progress:
     """The linear probe, once it has been measured."""
     best: Best | None = None
     ceiling: Best | None = None
-    """The best epoch in which the backbone trained."""
+    """The one to keep of the epochs in which the backbone trained."""
     phase_best: float | None = None
     stale: int = 0
     """Epochs of this phase since its last improvement."""
@@ -104,7 +104,7 @@ class Progress:
 
 
 def compared_by(checkpoint_metric: str) -> Compared:
-    """The score that floor and ceiling are compared on, and that chose both of them.
+    """The score that floor and ceiling are compared on, and the epochs of both.
 
     Of a loss or perplexity there is no standard error without every example's own: the accuracy stands in for it.
     """

@@ -14,6 +14,8 @@ from ftcli.plans.training_plan import TrainingPlan
 WORSE = 2.0
 """Standard errors below the best score that are worse: of epochs that are its equal one in six is one error below, and
 the best of many owes something to chance."""
+MOST = 0.2
+"""Of a score is worse however few the examples are."""
 
 
 def note(
@@ -59,7 +61,7 @@ def is_as_good(plan: TrainingPlan, scores: Scores, record: Best, val_counts: Seq
     metric, of = plan.checkpoint_metric, record.scores.num_examples
     best = score_of(metric, record.scores)
     error = sqrt(variance_of_share(best, effective_count(metric, val_counts) or of))
-    return score_of(metric, scores) >= best - WORSE * error
+    return score_of(metric, scores) >= best - min(WORSE * error, MOST)
 
 
 def has_settled(plan: TrainingPlan, progress: Progress, phase: Phase) -> bool:

@@ -101,11 +101,17 @@ def choose_checkpoint_rule(recipe: Recipe, metric: str, last: Phase) -> Chosen:
     asked = recipe.train.checkpoint_rule
     if asked != "auto":
         return Chosen(asked, None)
-    if metric == "loss" or recipe.learns_tokens or recipe.train.early_stopping is not None:
-        return Chosen("best", None)
-    left = last.lr_factor(recipe.train.epochs)
-    if left > SETTLED:
-        why = f"the LR ends at {100 * left:.0f}% of its peak: no epoch is more settled than others"
+    left = last.lr_factor(
+        recipe.train.epochs - 1e-6
+    )  # an LR that moves once an epoch never gets to the curve's end
+    why = ""
+    if recipe.train.early_stopping is not None:
+        why = "early stopping goes by it"
+    elif metric == "loss" or recipe.learns_tokens:
+        why = "a score of classes says whether the last epoch is as good"
+    elif round(left, 3) > SETTLED:
+        why = f"the LR ends at {100 * left:.0f}% of its peak: the last weights are still moving"
+    if why:
         return Chosen("best", Decision("checkpoint_rule", "best", why))
     why = "the LR comes down: the last epoch is kept unless it scores two standard errors below the best"
     return Chosen("last", Decision("checkpoint_rule", "last", why))

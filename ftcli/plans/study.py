@@ -110,7 +110,7 @@ class Outcome:
     pretrained: bool
     trains_backbone: bool
     metric: str
-    """The score that chose its best epoch and gave its verdict: a key of `test`."""
+    """The score that its epochs were compared by and gave its verdict: a key of `test`."""
     test: Mapping[str, float | None]
     val: Mapping[str, float | None] | None
     trainable: int | None

@@ -127,7 +127,7 @@ class TrainingPlan:
     on_non_finite: OnNonFinite = "stop"
     """What follows NaN or infinity in a loss, a gradient, a weight or a buffer."""
     checkpoint_rule: CheckpointRule = "best"
-    """Which epoch is kept: that of the best score; or the last, unless it scores two standard errors below."""
+    """Which epoch is kept: that of the best score; or the last, unless it is more than two standard errors below."""
     tokens: float | None = None
     """Of a text in the mean, cut where it is too long, or of a sequence; None of images, and where no text was read."""
 

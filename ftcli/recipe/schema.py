@@ -70,14 +70,14 @@ class Train(Options):
     checkpoint_metric: Literal[
         "auto", "accuracy", "balanced_accuracy", "macro_f1", "mean_average_precision", "perplexity", "loss"
     ] = "auto"
-    """What, on validation, picks the best epoch; of equal scores the one of less loss. auto: mean average precision on
+    """What epochs are compared by, on validation; of equal scores the one of less loss. auto: mean average precision on
     multi-label data, perplexity of a language model, macro F1 where the largest class has more than 3 times the
     examples of the smallest, accuracy otherwise."""
     checkpoint_rule: Literal["auto", "best", "last"] = "auto"
     """Which epoch is kept. best: that of the best score. last: the last one, unless it scores more than two standard
     errors below the best: weights settle while the LR comes down, and of a few dozen images the best score is chance.
-    auto: last, where the LR ends at a tenth of its peak or less; best with early_stopping, with a constant LR, and by
-    loss or perplexity."""
+    auto: last, where the LR ends at a tenth of its peak or less; best otherwise, with early_stopping, by loss, and of a
+    language model. A run that early_stopping ends keeps the best."""
     sampler: Literal["shuffle", "balanced", "weighted"] = "shuffle"
     """shuffle: every example once an epoch. balanced: drawn so that each class comes equally often. weighted: drawn by
     the examples' weights. An epoch has as many examples in each case; drawn ones may come twice or not at all."""
@@ -241,7 +241,7 @@ class Recipe(Options):
             raise ValueError("perplexity is a language model's; set train.checkpoint_metric: auto")
         if self.train.checkpoint_rule == "last" and (self.learns_tokens or metric == "loss"):
             raise ValueError(
-                "checkpoint_rule: last goes by a score, not by a loss; set train.checkpoint_rule: best"
+                "checkpoint_rule: last goes by a score of classes, not by a loss; set train.checkpoint_rule: best"
             )
         return self
 

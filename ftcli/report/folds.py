@@ -33,8 +33,8 @@ _NOTE = (
     "all; spread is the sample standard deviation"
 )
 _POOLED_NOTE = (
-    "out of fold: each example but the test's, predicted once, by the fold that did not train on it (but chose its "
-    "best epoch on it, which flatters a little); in brackets 95% by bootstrap"
+    "out of fold: each example but the test's, predicted once, by the fold that did not train on it (but picked its "
+    "epoch on it, which flatters a little); in brackets 95% by bootstrap"
 )
 
 

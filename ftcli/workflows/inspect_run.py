@@ -82,7 +82,10 @@ def _with_dtypes(facts: FreezeFacts, dtypes: dict[str, str]) -> FreezeFacts:
 def _differs(run: RunFolder, plan: TrainingPlan, kept: dict[str, Any]) -> tuple[Finding, ...]:
     if plan.fingerprint() == kept.get("fingerprint"):
         return ()
-    now = plan.to_dict()
+    now, kept = (
+        plan.to_dict(),
+        {"checkpoint_rule": "best", **kept},
+    )  # which runs from before it was asked have not
     changed = [key for key in now if key not in ("findings", "decisions") and now[key] != kept.get(key)]
     return (
         Finding(
@@ -110,7 +113,7 @@ def _notes(run: RunFolder) -> tuple[str, ...]:
         summary = _read(run.summary)
         proof = summary["frozen"]
         return (
-            f"finished: {summary['epochs_run']} epochs, the best {summary['best_epoch']} "
+            f"finished: {summary['epochs_run']} epochs, kept {summary['best_epoch']} "
             f"in phase {summary['best_phase']}",
             f"proof: {proof['changed']} of {proof['checked']} frozen tensors changed",
         )

@@ -14,7 +14,7 @@ from ftcli.findings import Finding
 from ftcli.planner.compile import compile_plan
 from ftcli.plans.data_facts import DataFacts
 from ftcli.plans.data_splits import split_record
-from ftcli.plans.training_plan import TrainingPlan
+from ftcli.plans.training_plan import CheckpointRule, TrainingPlan
 from ftcli.recipe.schema import Recipe, Train
 from ftcli.registry import kinds
 
@@ -59,7 +59,7 @@ def _planned(recipe: Recipe, prepared: Prepared) -> tuple[Recipe, TrainingPlan]:
     """The probe's own recipe and plan."""
     plan = prepared.plan
     epochs = max(1, min(MAX_EPOCHS, PROBE_STEPS // plan.steps_per_epoch))
-    probe_recipe = _probe_recipe(recipe, epochs, compared_by(plan.checkpoint_metric))
+    probe_recipe = _probe_recipe(recipe, epochs, compared_by(plan.checkpoint_metric), plan.checkpoint_rule)
     facts = DataFacts(
         plan.classes, plan.num_train, plan.preprocessing, plan.class_counts, plan.objective.multi_label
     )
@@ -67,7 +67,7 @@ def _planned(recipe: Recipe, prepared: Prepared) -> tuple[Recipe, TrainingPlan]:
 
 
 def probe(plan: TrainingPlan, work: Work) -> Floor:
-    """The best validation scores of a linear probe. The network's head and modes are as before afterwards."""
+    """The validation scores of a linear probe. The network's head and modes are as before afterwards."""
     noticed: list[Finding] = []
     none = kinds("augment")["none"](kind="none")
     before = {
@@ -84,17 +84,18 @@ def probe(plan: TrainingPlan, work: Work) -> Floor:
     return Floor(progress.best.scores, tuple(noticed))
 
 
-def _probe_recipe(recipe: Recipe, epochs: int, metric: Compared) -> Recipe:
+def _probe_recipe(recipe: Recipe, epochs: int, metric: Compared, rule: CheckpointRule) -> Recipe:
     """The same data, head, objective and sampler; the plain probe of the literature otherwise.
 
     Were the classes weighted in the run and not here, floor and ceiling would differ by more than the backbone.
-    Its best epoch is that of the score that the verdict compares, which `metric` names.
+    Its epoch is picked as the run's is, by `rule`, and by the score that the verdict compares, which `metric` names.
     """
     train = Train(
         epochs=epochs,
         batch_size=recipe.train.batch_size,
         sampler=recipe.train.sampler,
         checkpoint_metric=metric,
+        checkpoint_rule=rule,
     )
     return recipe.model_copy(
         update={

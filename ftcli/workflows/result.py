@@ -43,8 +43,8 @@ class Reuse:
 class TrainResult:
     """floor and ceiling are measured on validation, test once at the end; null where they do not apply.
 
-    `floor` is the linear probe, `ceiling` the best epoch in which the backbone trained; of a language model the
-    network as it was opened, and the best epoch.
+    `floor` is the linear probe, `ceiling` the epoch to keep of those in which the backbone trained; of a language
+    model the network as it was opened, and the best epoch.
     """
 
     run: str

@@ -218,7 +218,7 @@ def test_of_a_run_its_plan_and_how_it_ended(ftcli, toy, monkeypatch):
     monkeypatch.chdir(toy.path)
     out = lines(ftcli("inspect-freeze", "runs/toy"))
     assert "  run       runs/toy" in out
-    assert "  finished  5 epochs, the best" in out
+    assert "  finished  5 epochs, kept 4 in phase fine-tune" in out
     assert "  proof     0 of " in out
     assert "head" in out
     told = ftcli("inspect-freeze", "runs/toy", "--json").json

@@ -42,14 +42,14 @@ TWO_ERRORS = 0.1132
 """Of 40 right of 50: 2 sqrt(p (1 - p) / 52), p = 41 / 52."""
 
 
-def _kept(accuracies, *, rule="last", metric="accuracy", counts=(), frozen=False, examples=50):
+def _kept(accuracies, *, rule="last", metric="accuracy", counts=(), frozen=0, examples=50):
     """The epochs that are kept and the best of them with the backbone, of a run with these scores on validation."""
     plan = SimpleNamespace(
         checkpoint_metric=metric, checkpoint_rule=rule, epochs=EPOCHS, early_stopping=None, phases=()
     )
-    phase = SimpleNamespace(name="all", plateau=None, trains_backbone=not frozen)
     progress = Progress()
     for epoch, accuracy in enumerate(accuracies):
+        phase = SimpleNamespace(name="all", plateau=None, trains_backbone=epoch >= frozen)
         progress.epoch = epoch
         scores = Scores(accuracy=accuracy, macro_f1=accuracy, loss=1 - accuracy, num_examples=examples)
         note(plan, progress, phase, scores, counts)
@@ -84,4 +84,10 @@ def test_few_examples_of_one_class_make_a_mean_over_classes_unsure():
 
 
 def test_the_ceiling_is_of_epochs_in_which_the_backbone_trains():
-    assert _kept([0.5, 0.8, 0.7, 0.79, 0.79], frozen=True) == (4, None)
+    assert _kept([0.5, 0.8, 0.7, 0.79, 0.79], frozen=5) == (4, None)
+    assert _kept([0.5, 0.8, 0.2, 0.3, 0.25], frozen=2) == (1, 4), "harm is seen, and its weights are not kept"
+
+
+def test_a_fifth_is_worse_on_however_few_examples():
+    assert _kept([0.5, 0.5, 0.5, 0.5, 0.31], examples=7) == (4, 4)
+    assert _kept([0.5, 0.5, 0.5, 0.5, 0.29], examples=7) == (0, 0)

@@ -286,8 +286,16 @@ def test_the_checkpoint_metric_follows_the_balance_of_the_classes():
         ({"schedule": {"kind": "one_cycle"}}, "last", "the LR comes down"),
         ({"schedule": {"kind": "linear", "final_factor": 0.2}}, "best", "the LR ends at 20% of its peak"),
         ({"schedule": {"kind": "constant"}}, "best", "the LR ends at 100% of its peak"),
-        ({"train": {"early_stopping": {"patience": 3}}}, "best", None),
-        ({"train": {"checkpoint_metric": "loss"}}, "best", None),
+        (
+            {"schedule": {"kind": "cosine", "per": "epoch"}, "train": {"epochs": 4}},
+            "best",
+            "the LR ends at 18%",
+        ),
+        ({"schedule": {"kind": "cosine", "per": "epoch"}}, "last", "the LR comes down"),
+        ({"schedule": {"kind": "step", "milestones": [10]}}, "best", "the LR ends at 100% of its peak"),
+        ({"schedule": {"kind": "step", "milestones": [9]}}, "last", "the LR comes down"),
+        ({"train": {"early_stopping": {"patience": 3}}}, "best", "early stopping goes by it"),
+        ({"train": {"checkpoint_metric": "loss"}}, "best", "a score of classes"),
         ({"train": {"checkpoint_rule": "best"}}, "best", None),
         (
             {"schedule": "constant", "train": {"checkpoint_rule": "last"}},

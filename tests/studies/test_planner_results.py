@@ -108,7 +108,7 @@ def test_what_plan_says_costs_little() -> None:
     found = list(regrets(accuracy, PLANNER, [*NAMES]).values())
     assert len(found) >= 12
     assert sum(found) / len(found) <= 0.005
-    assert sum(regret <= 0.01 for regret in found) >= 0.9 * len(found)
+    assert max(found) <= 0.01
     known = list(regrets_without_hindsight(results(STORED), PLANNER, [*NAMES]).values())
     assert len(known) == len(found)
     assert sum(regret <= 0.01 for regret in known) >= 0.9 * len(known)

@@ -156,6 +156,18 @@ def test_a_run_that_is_chosen_by_macro_f1_is_judged_by_it(digits, pretrained, tm
     assert "points of macro F1" in result.verdict
 
 
+@pytest.mark.parametrize(("schedule", "rule"), [("cosine", "last"), ("constant", "best")])
+def test_the_floor_s_epoch_is_picked_as_the_run_s(digits, pretrained, schedule, rule):
+    from ftcli.workflows.prepare import prepare
+    from ftcli.workflows.probe import _planned
+
+    model = {"backbone": "timm/test_resnet", "weights": str(pretrained)}
+    made = recipe(digits, model=model, schedule={"kind": schedule})
+    prepared = prepare(made)
+    _, probing = _planned(made, prepared)
+    assert prepared.plan.checkpoint_rule == probing.checkpoint_rule == rule
+
+
 def test_evidence_of_harm_is_in_the_score_that_was_compared(digits, pretrained):
     from ftcli.engine.diagnose import gather_evidence
     from ftcli.engine.work import Work

@@ -59,7 +59,7 @@ def test_it_learns_and_is_judged_by_mean_average_precision(trained):
     result, events = trained
     rows = [event.val for event in events if isinstance(event, EpochDone)]
     best = max(row.mean_average_precision for row in rows)
-    assert best > rows[-1].mean_average_precision > best - 0.1, "of 24 images it is as good"
+    assert rows[-1].mean_average_precision > best - 0.1, "of 24 images it is as good"
     assert result.best_epoch == 7
     assert result.val == rows[-1]
     assert result.test.mean_average_precision > 0.6

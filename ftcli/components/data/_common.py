@@ -32,7 +32,7 @@ class Split(Options):
     by: Literal["ratio", "group", "time"] = "ratio"
     """ratio: a share of each class. group: whole groups (patient, scene, video). time: the newest are tested on."""
     val: float = Field(default=0.15, gt=0, lt=1)
-    """Share that chooses the best epoch; at least one example of each class (by ratio)."""
+    """Share that epochs are compared on; at least one example of each class (by ratio)."""
     test: float = Field(default=0.15, gt=0, lt=1)
     """Share kept for one look at the end; at least one example of each class (by ratio)."""
     file: SourcePath | None = None

@@ -32,7 +32,7 @@ class SplitNames(Options):
     train: str = Field(default="train", min_length=1)
     """The split to train on."""
     val: str | None = Field(default=None, min_length=1)
-    """The split that chooses the best epoch; without one it is taken from train."""
+    """The split that epochs are compared on; without one it is taken from train."""
     test: str | None = Field(default=None, min_length=1)
     """The split of the test; without one it is taken from train."""
 

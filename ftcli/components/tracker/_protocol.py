@@ -24,7 +24,7 @@ class Tracker(Protocol):
         """Once, before the first epoch: what the run is made of."""
 
     def log(self, values: Mapping[str, float], epoch: int) -> None:
-        """After an epoch, counted from 0; and once in the end, of the best epoch."""
+        """After an epoch, counted from 0; and once in the end, of the epoch that is kept."""
 
     def close(self, *, complete: bool) -> None:
         """Once, however the run ends."""

@@ -171,7 +171,7 @@ def _table(epochs: Sequence[EpochDone]) -> str:
     )
     rows = [
         row(
-            f"{each.epoch}{' (best so far)' if each.best else ''}",
+            f"{each.epoch}{' (kept so far)' if each.best else ''}",
             (
                 foreign(each.phase, 24),
                 numbers.rate(each.lr_head),

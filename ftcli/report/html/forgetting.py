@@ -16,7 +16,7 @@ def forgetting(run: RunRecord) -> str:
     count = measured.num_images
     rows = [
         row(name, (f"{share:.1%}", f"{round(share * count):,}", f"{count:,}"), _COLUMNS)
-        for name, share in (("before training", measured.before), ("best epoch", measured.after))
+        for name, share in (("before training", measured.before), ("epoch kept", measured.after))
     ]
     chance = (
         "more than chance explains"

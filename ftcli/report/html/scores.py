@@ -23,7 +23,7 @@ _HEADINGS: dict[VerdictKind, str] = {
 }
 _MEANINGS = {
     "floor": "a linear probe: the pretrained network as it is, and a new head; on validation",
-    "ceiling": "the epoch kept, of those in which the backbone trained; on validation",
+    "ceiling": "the epoch to keep of those in which the backbone trained; on validation",
     "test": "the weights that were kept, measured once at the end",
     "without leaks": "test, without the examples that the audit found in training too",
 }
