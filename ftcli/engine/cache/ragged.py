@@ -21,7 +21,7 @@ ROW = np.dtype(
 )
 """An image in the table: which content it was made of, where it begins, its size, and a checksum."""
 BLOCK = 4096
-HELD_BYTES = 2**26
+HELD_BYTES = 2**25
 """Of pixels that were looked at, after which the process lets go of their pages: the system still has them, and a data
 set of any size takes as little of the process's memory as a small one."""
 
