@@ -75,9 +75,9 @@ class Train(Options):
     examples of the smallest, accuracy otherwise."""
     checkpoint_rule: Literal["auto", "best", "last"] = "auto"
     """Which epoch is kept. best: that of the best score. last: the last one, unless it scores more than two standard
-    errors, or 20 points, below the best: weights settle while the LR comes down, and of a few dozen images the best score is chance.
-    auto: last, where the LR ends at a tenth of its peak or less; best otherwise, with early_stopping, by loss, and of a
-    language model. A run that early_stopping ends keeps the best."""
+    errors, or 20 points, below the best: weights settle while the LR comes down, and of a few dozen images the best
+    score is chance. auto: last, where the LR ends at a tenth of its peak or less; best otherwise, with early_stopping,
+    by loss, and of a language model. A run that early_stopping ends keeps the best."""
     sampler: Literal["shuffle", "balanced", "weighted"] = "shuffle"
     """shuffle: every example once an epoch. balanced: drawn so that each class comes equally often. weighted: drawn by
     the examples' weights. An epoch has as many examples in each case; drawn ones may come twice or not at all."""
