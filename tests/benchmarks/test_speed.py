@@ -27,6 +27,7 @@ from tests.benchmarks.speed.works import (
     FULL,
     QUICK,
     TIMM,
+    TINY,
     WORKS,
     Goal,
     Tool,
@@ -157,6 +158,11 @@ def test_every_work_has_names_of_its_own_and_its_goals_are_of_its_tools() -> Non
         assert {tool.name for goal in work.goals for tool in (goal.ours, goal.peer)} <= {
             tool.name for tool in work.tools
         }
+
+
+def test_a_form_with_other_repetitions_is_still_that_form() -> None:
+    for form in (FULL, QUICK, TINY):
+        assert works_of(replace(form, repetitions=7)) == works_of(form)
 
 
 def test_growth_is_the_power() -> None:

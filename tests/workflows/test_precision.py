@@ -5,9 +5,13 @@ from __future__ import annotations
 import json
 
 import pytest
+import torch
 
+from ftcli.engine.cache.effects import key_of
+from ftcli.engine.cache.home import effects_folder
 from ftcli.plans.training_plan import Bf16Effect
 from ftcli.workflows import bf16_evidence
+from ftcli.workflows.cache import clear_cache
 from ftcli.workflows.evaluate import evaluate
 from ftcli.workflows.inspect import inspect_recipe
 from ftcli.workflows.inspect_run import inspect_path
@@ -17,7 +21,8 @@ from tests.toys import recipe, write_digits
 
 
 @pytest.fixture(autouse=True)
-def has_bf16(monkeypatch):
+def has_bf16(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr("ftcli.engine.placement.cpu_has_bf16", lambda: True)
 
 
@@ -61,7 +66,42 @@ def test_nothing_is_measured_where_the_recipe_says_so_or_nothing_trains(digits, 
     assert not refused
 
 
+def test_it_is_measured_once_for_a_network_and_its_images(digits, refused, monkeypatch):
+    first = prepare(recipe(digits)).plan
+    again = prepare(recipe(digits)).plan
+    assert refused == [32]
+    assert decided(again) == decided(first)
+    prepare(recipe(digits, train={"epochs": 1, "batch_size": 4}))
+    assert refused == [32, 32]
+    with monkeypatch.context() as patch:
+        patch.setenv("FTCLI_CACHE_GB", "0")
+        prepare(recipe(digits))
+        prepare(recipe(digits))
+    assert len(refused) == 4
+    clear_cache(None, None)
+    prepare(recipe(digits))
+    assert len(refused) == 5
+
+
+def test_other_weights_and_a_damaged_record_are_measured_anew(digits, refused):
+    prepare(recipe(digits))
+    network = prepare(recipe(digits)).network
+    (record,) = effects_folder().iterdir()
+    key = record.stem
+    images = torch.zeros(2, 3, 32, 32, dtype=torch.uint8)
+    before = key_of(network, images, "cpu", 8)
+    assert before == key_of(network, images.clone(), "cpu", 8) != key
+    assert before != key_of(network, images + 1, "cpu", 8)
+    with torch.no_grad():
+        next(network.model.parameters())[0] += 1
+    assert before != key_of(network, images, "cpu", 8)
+    record.write_bytes(record.read_bytes()[:-40])
+    prepare(recipe(digits))
+    assert len(refused) == 2
+
+
 def test_infinity_in_bf16_alone_is_a_finding(digits, monkeypatch):
+    monkeypatch.setenv("FTCLI_CACHE_GB", "0")
     for in_fp32, rules in ((True, ["low-precision-overflows"]), (False, [])):
         effect = Bf16Effect(float("nan"), 32, in_fp32)
         monkeypatch.setattr(bf16_evidence, "effect_of_bf16", lambda *_, effect=effect: effect)

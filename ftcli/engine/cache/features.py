@@ -65,7 +65,7 @@ class FeatureShelf:
             view=view or 0,
             # A variant is drawn by an example's number: the same images under other numbers are varied otherwise.
             augment=None if view is None else {**self.augment, **({"indices": indices} if drawn else {})},
-            made_with={**keys.versions(), **_code(), **self._batches()},
+            made_with={**keys.versions(), **code_versions(), **self._batches()},
         )
 
     def _batches(self) -> Mapping[str, str]:
@@ -85,7 +85,7 @@ class FeatureShelf:
 
 
 @cache
-def _code() -> Mapping[str, str]:
+def code_versions() -> Mapping[str, str]:
     found = {}
     for name in BACKBONES:
         try:

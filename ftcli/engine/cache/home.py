@@ -29,6 +29,10 @@ def backbones_folder() -> Path:
     return cache_home() / "backbones"
 
 
+def effects_folder() -> Path:
+    return cache_home() / "effects"
+
+
 def allowed_bytes(max_bytes: int = DEFAULT_BYTES) -> int:
     """`max_bytes`, unless FTCLI_CACHE_GB says otherwise; 0 means that nothing is kept. Raises UsageError."""
     said = os.environ.get(VARIABLE, "").strip()

@@ -103,6 +103,11 @@ def of_features(
     )
 
 
+def of_effect(**parts: object) -> str:
+    """What another precision makes of a network's features; the parts are whatever decides it."""
+    return _digest(**parts)
+
+
 def device_name(device: str) -> str:
     """Which arithmetic a device has: "cpu AVX512 1 threads", "cuda NVIDIA H200"."""
     if device.startswith("cuda"):

@@ -230,9 +230,9 @@ _QUICK: dict[str, dict[str, Any]] = {
 
 def works_of(form: Form) -> tuple[Work, ...]:
     """The works at the sizes of the form."""
-    if form is FULL:
+    if form.name == FULL.name:  # with other repetitions it is still that form
         return WORKS
-    if form is TINY:
+    if form.name == TINY.name:
         return tuple(_tiny(work) for work in WORKS)
     small = {"size": 112, "train": 96, "val": 48}
     return tuple(replace(work, **(small | _QUICK.get(work.name, {}))) for work in WORKS)
