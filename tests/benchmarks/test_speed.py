@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 from tests.benchmarks.speed import tools
 from tests.benchmarks.speed.launch import launch
+from tests.benchmarks.speed.machine import ROOT
 from tests.benchmarks.speed.make_images import MADE, Wanted, make_images, read_source
 from tests.benchmarks.speed.results import Results, judge, measured, ratio, reached, standard_error, summary
 from tests.benchmarks.speed.scale import growth, points
@@ -169,6 +171,18 @@ def test_growth_is_the_power() -> None:
     assert growth((1000, 4000), (1.0, 4.0)) == pytest.approx(1)
     assert growth((1000, 4000), (3.0, 3.0)) == pytest.approx(0)
     assert growth((0, 3), (1.0, 2.0)) is None
+
+
+def test_scale_measures_ftcli_where_no_peer_is_installed(tmp_path: Path) -> None:
+    axes = ["--images", "20", "--sizes", "32", "--epochs", "1", "--stages", "0", "1"]
+    places = ["--out", str(tmp_path), "--peers", str(tmp_path / "none"), "--threads", "1"]
+    command = [sys.executable, "-m", "tests.benchmarks.speed.scale", *axes, *places]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    runs = json.loads((tmp_path / "scale" / "scale.json").read_text())["runs"]
+    assert {(run["tool"], run["status"]) for run in runs} == {("ftcli", "ok"), ("timm-style", "missing")}
+    assert len({run["work"] for run in runs if run["status"] == "ok"}) == 2
+    assert all(run["peak_mib"] > 100 and run["cache_mib"] > 0 for run in runs if run["status"] == "ok")
 
 
 def test_axes_share_their_first_point() -> None:

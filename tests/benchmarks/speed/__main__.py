@@ -107,7 +107,12 @@ def about(given: argparse.Namespace, source: Source) -> dict[str, Any]:
 
 
 def measure(
-    work: Work, form: Form, place: Workplace, results: Results, source: Source, tools: list[str] | None
+    work: Work,
+    form: Form,
+    place: Workplace,
+    results: Results,
+    source: Source,
+    tools: list[str] | None = None,
 ) -> None:
     """Every tool (or those named) once, then every tool again: what drifts in the machine meets them all."""
     named = [tool for tool in work.tools if not tools or tool.name in tools]
