@@ -47,9 +47,9 @@ def unpacked(recording: Recording, kept: Tensor) -> list[Tensor]:
     return [tensor.restore(part) for part, tensor in zip(parts, crossing, strict=True)]
 
 
-def by_token(kept: Tensor, inputs: Tensor) -> Tensor:
+def by_token(kept: Tensor) -> Tensor:
     """The rows (T, D) of the tokens that there are, one text behind the other, of what was packed (B, L, D + 1)."""
-    return kept[(inputs != PAD).to(kept.device)][:, :-1]
+    return kept[kept[:, :, -1] > 0][:, :-1]
 
 
 def row_bytes(kept: Tensor) -> int:

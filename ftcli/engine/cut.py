@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -53,6 +54,13 @@ class Cut:
     """What crosses is that of each token of a text, (B, L, D + 1): see engine/crossing."""
     rounding: str = ""
     """What makes the parts round otherwise than the network's own code does, by a name that goes with its bits."""
+    onward: Callable[[Cut, Tensor], Tensor] | None = None
+    """From a lower cut and what crosses it to what crosses this one, without grad: nothing below the lower one runs.
+
+    Not yet proved: see engine/onward. Raises RuntimeError where there is no such way.
+    """
+    recording: Recording | None = None
+    """What runs below it, of a cut between modules."""
 
 
 class _Reached(Exception):
@@ -97,7 +105,7 @@ def highest_cut(
     whole = fold.applied(forward)
     with evaluating(network):
         for index in [index for index in (boundary, *lower) if index >= least][:_TRIES]:
-            for cut in _cuts(network, whole, index):
+            for cut in _cuts(network, forward, index, fold):
                 if index < boundary:  # frozen layers are above it too
                     cut = replace(cut, suffix=fold.applied(cut.suffix))
                 if proved(cut, whole, images_BCHW) and _pads_exactly(cut, network.preprocessing, images_BCHW):
@@ -115,19 +123,19 @@ def _pads_exactly(cut: Cut, inputs: Inputs, tokens_BL: Tensor) -> bool:
     together = cut.prefix(tokens_BL)
     for row, tokens in zip(together, tokens_BL, strict=True):
         alone = padded([tokens[tokens != PAD]], inputs)
-        if not torch.equal(by_token(cut.prefix(alone), alone), by_token(row[None], tokens[None])):
+        if not torch.equal(by_token(cut.prefix(alone)), by_token(row[None])):
             return False
     return True
 
 
-def _cuts(network: Network, forward: Forward, boundary: int) -> Iterator[Cut]:
+def _cuts(network: Network, forward: Forward, boundary: int, fold: Fold = UNFOLDED) -> Iterator[Cut]:
     """The ways to cut there, the best first: features are less than what crosses between modules.
 
     Heads that are joined in a way of their own can be cut off between modules like any other layer.
     """
     if boundary == network.layer_map.layers[-1].index and not _drops_before_head(network, forward):
-        yield _cut_before_head(network, forward, boundary)
-    if boundary > 0 and (cut := _cut_between_modules(network, forward, boundary)):
+        yield _cut_before_head(network, forward, boundary, fold)
+    if boundary > 0 and (cut := _cut_between_modules(network, forward, boundary, fold)):
         yield cut
 
 
@@ -151,56 +159,81 @@ def _drops_before_head(network: Network, forward: Forward) -> bool:
     return not settled.is_meta and not torch.equal(settled, drawn)  # without values there is nothing to see
 
 
-def _cut_before_head(network: Network, forward: Forward, boundary: int) -> Cut:
+def _cut_before_head(network: Network, forward: Forward, boundary: int, fold: Fold) -> Cut:
     firsts, tail = cut_before_head(network)
 
-    def prefix(images_BCHW: Tensor) -> Tensor:
+    def reached(way: Forward, inputs: Tensor) -> Tensor:
         with torch.inference_mode(False), torch.no_grad():
-            features = inputs_of(firsts, forward, images_BCHW)
+            features = inputs_of(firsts, fold.applied(way), inputs)
         if features is None:
             raise RuntimeError("no features reach the head")
         return features
+
+    def onward(lower: Cut, kept: Tensor) -> Tensor:
+        return reached(lower.suffix, kept)
 
     def suffix(features: Tensor) -> Tensor:
         # A copy: heads may drop out in place, and a step that ran out of memory is made again from the same features.
         logits: Tensor = tail(features.clone())
         return logits
 
-    return Cut(boundary, prefix, suffix)
+    return Cut(boundary, partial(reached, forward), suffix, onward=onward)
 
 
-def _cut_between_modules(network: Network, forward: Forward, boundary: int) -> Cut | None:
-    recording = record(network, forward, boundary)
+def _cut_between_modules(network: Network, forward: Forward, boundary: int, fold: Fold) -> Cut | None:
+    recording = record(network, fold.applied(forward), boundary)
     if recording is None or not recording.crossing:
         return None
 
     def prefix(images_BCHW: Tensor) -> Tensor:
         with torch.inference_mode(False), torch.no_grad():
-            return packed(recording, _computed(recording, forward, images_BCHW), images_BCHW)
+            parts = _computed(recording.calls, fold.applied(forward), images_BCHW)
+            return packed(recording, parts, images_BCHW)
+
+    def onward(lower: Cut, kept: Tensor) -> Tensor:
+        if lower.recording is None:
+            raise RuntimeError("the lower cut is not between modules")
+        with torch.inference_mode(False), torch.no_grad():
+            calls = _beyond(lower.recording, recording)
+            parts = _computed(calls, fold.applied(lower.suffix), kept)
+            return packed(recording, parts, input_of(lower.recording, kept))
 
     def suffix(kept: Tensor) -> Tensor:
         kept = _trainable(kept)
         return _resumed(recording, network.model, input_of(recording, kept), unpacked(recording, kept))
 
-    return Cut(boundary, prefix, suffix, by_token=recording.of_texts)
+    return Cut(boundary, prefix, suffix, by_token=recording.of_texts, onward=onward, recording=recording)
 
 
-def _computed(recording: Recording, forward: Forward, images_BCHW: Tensor) -> list[Tensor]:
+def _beyond(lower: Recording, upper: Recording) -> list[FrozenCall]:
+    """The calls of the upper that the lower has not met. Raises RuntimeError where none is left, or one that it has
+    met crosses both.
+    """
+    met = {call.module for call in lower.calls}
+    if any(any(call.kept) for call in upper.calls if call.module in met):
+        raise RuntimeError("what crosses the lower boundary crosses the upper one too")
+    calls = [call for call in upper.calls if call.module not in met]
+    if not calls:
+        raise RuntimeError("nothing runs between the two boundaries")
+    return calls
+
+
+def _computed(expected: Sequence[FrozenCall], forward: Forward, inputs: Tensor) -> list[Tensor]:
     """What crosses the boundary; the forward pass ends with the last of it."""
     found: list[Tensor] = []
-    calls = iter(recording.calls)
+    calls = iter(expected)
 
     def take(module: nn.Module, compute: Callable[[], Any]) -> Any:
         call = _expect(calls, module)
         output = compute()
         found.extend(tensor for tensor, kept in zip(tensors(output), call.kept, strict=True) if kept)
-        if call is recording.calls[-1]:
+        if call is expected[-1]:
             raise _Reached
         return output
 
     try:
-        with answering({call.module for call in recording.calls}, take):
-            forward(images_BCHW)
+        with answering({call.module for call in expected}, take):
+            forward(inputs)
     except _Reached:
         return found
     raise RuntimeError("the forward pass is over, and not all has been met that was recorded")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import islice, takewhile
 
 from torch import Tensor
 
@@ -15,7 +15,7 @@ from ftcli.engine.evaluate import predict_logits
 from ftcli.engine.feature_feed import PassedBatches, not_varied, varied_batches
 from ftcli.engine.folded import UNFOLDED, Fold
 from ftcli.engine.freeze import enter_eval_mode
-from ftcli.engine.kept import Kept, KeptBatches
+from ftcli.engine.kept import Kept, KeptBatches, Ledger
 from ftcli.engine.kept_texts import text_rows
 from ftcli.engine.mixing import mixing_of
 from ftcli.engine.prefix_cache import Pass
@@ -49,7 +49,7 @@ def feed_of(work: Work, phase: Phase) -> Feed:
     Both give the same batches in the same order: in fp32 the same bits come of it.
     """
     order = work.batches.arranged(order_of(work.plan.sampler, work.batches.store.splits, work.plan.seed))
-    streams = {TRAIN: phase.prefix.views, VAL: 1}
+    streams = _streams(phase)
     if work.augment.kind == "features" and phase.prefix.kept:
         feed = _of_features(work, phase, streams, order)
         if feed is not None:
@@ -73,6 +73,11 @@ def feed_of(work: Work, phase: Phase) -> Feed:
     )
 
 
+def _streams(phase: Phase) -> dict[str, int]:
+    """What a phase reads, and how many views of each."""
+    return {TRAIN: phase.prefix.views, VAL: 1}
+
+
 def _of_features(work: Work, phase: Phase, streams: Mapping[str, int], order: Order) -> Feed | None:
     """From what the frozen part makes of the images, varied, kept or not; None, and a finding, without a cut."""
     cut = _cut(work, phase, streams)
@@ -84,6 +89,18 @@ def _of_features(work: Work, phase: Phase, streams: Mapping[str, int], order: Or
         work.from_kept.add(phase.name)
     train, val = kept or (PassedBatches(work, cut, TRAIN), PassedBatches(work, cut, VAL))
     return Feed(cut.suffix, varied_batches(work, train, order).training, val.evaluation)
+
+
+def keep_lowest(work: Work, phases: Sequence[Phase], boundary: int) -> None:
+    """What is kept lowest in the coming phases, first: what is kept of the same examples above it, as below `boundary`,
+    is then computed from it.
+
+    Nothing is done where none lies lower, or no disk is there to keep both.
+    """
+    coming = list(takewhile(lambda phase: phase.prefix.kept, phases))  # in others something below may train
+    lowest = min(coming, key=lambda phase: phase.prefix.boundary, default=None)
+    if work.prefixes.shelf is not None and lowest is not None and lowest.prefix.boundary < boundary:
+        _from_kept(work, lowest, _streams(lowest))
 
 
 def predict_stream(work: Work, phase: Phase, stream: str) -> tuple[Tensor, Tensor]:
@@ -127,7 +144,9 @@ def kept_batches(work: Work, cut: Cut, views: Mapping[str, int]) -> list[KeptBat
     ]
 
 
-def _batches(work: Work, stream: str, kept: tuple[Kept, ...], *, by_token: bool) -> KeptBatches:
+def _batches(
+    work: Work, stream: str, kept: tuple[Kept, ...], *, by_token: bool, ledger: Ledger | None = None
+) -> KeptBatches:
     plan, texts = work.plan, None
     if isinstance(work.batches, TextBatches):
         store = work.batches.store
@@ -135,7 +154,7 @@ def _batches(work: Work, stream: str, kept: tuple[Kept, ...], *, by_token: bool)
         texts = text_rows(order, lengths, store.preprocessing, by_token=by_token)
     labels = work.batches.targets(stream).to(work.device)
     indices = work.batches.store.splits.streams[stream]
-    ledger = work.prefixes.ledger
+    ledger = work.prefixes.ledger if ledger is None else ledger
     by_coin = stream == TRAIN and len(kept) > 1 and work.augment.kind == "flip"
     return KeptBatches(
         kept, labels, plan.batch_size, plan.seed, work.device, ledger, indices, by_coin=by_coin, texts=texts
@@ -145,17 +164,23 @@ def _batches(work: Work, stream: str, kept: tuple[Kept, ...], *, by_token: bool)
 def _passes(work: Work, stream: str, views: int) -> list[Pass]:
     """The stream as evaluation sees it, its mirror image too, or each of its augmented views."""
     count = len(work.batches.store.splits.streams[stream])
-    if isinstance(work.batches, TextBatches):
-        tokens = sum(work.batches.store.lengths(stream))
-        return [Pass(stream, None, count, lambda: work.batches.evaluation(stream), tokens)]
-    as_evaluated = Pass(stream, None, count, lambda: work.batches.evaluation(stream))
-    if stream != TRAIN or augment.shows_the_same(work.augment):
+    lengths = work.batches.store.lengths(stream) if isinstance(work.batches, TextBatches) else None
+    tokens = sum(lengths or ())
+
+    def again(kept: Kept, by_token: bool) -> Iterator[Batch]:
+        """Nothing is spared by it: what is made of it would have been made without."""
+        return _batches(work, stream, (kept,), by_token=by_token, ledger=Ledger()).evaluation()
+
+    def passed(view: int | None, batches: Callable[[], Iterator[Batch]]) -> Pass:
+        return Pass(stream, view, count, batches, tokens, again)
+
+    as_evaluated = passed(None, lambda: work.batches.evaluation(stream))
+    if stream != TRAIN or lengths or augment.shows_the_same(work.augment):
         return [as_evaluated]
     if work.augment.kind == "flip":
-        mirrored = Pass(stream, MIRRORED, count, lambda: work.batches.view(MIRRORED, work.augment))
-        return [as_evaluated, mirrored]
+        return [as_evaluated, passed(MIRRORED, lambda: work.batches.view(MIRRORED, work.augment))]
     return [
-        Pass(stream, view, count, lambda v=view: work.batches.view(v, work.augment))  # type: ignore[misc]
+        passed(view, lambda v=view: work.batches.view(v, work.augment))  # type: ignore[misc]
         for view in range(views)
     ]
 

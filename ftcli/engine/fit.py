@@ -9,7 +9,7 @@ from ftcli.components import objective
 from ftcli.engine import proof
 from ftcli.engine.depthwise import in_pieces
 from ftcli.engine.epoch import perform_epoch
-from ftcli.engine.feed import Feed, feed_of
+from ftcli.engine.feed import Feed, feed_of, keep_lowest
 from ftcli.engine.freeze import apply_mask
 from ftcli.engine.memory import keep_freed_memory
 from ftcli.engine.optimize import build_optimizer, moments, restore_moments
@@ -52,6 +52,7 @@ def _perform_phase(work: Work, progress: Progress, phase: Phase) -> None:
     if progress.digests is None:
         progress.enter_phase(proof.digests(work.network.model, phase.frozen_tensors))
     work.tell(PhaseStarted(progress.phase, phase, progress.epoch, len(work.plan.phases)))
+    keep_lowest(work, work.plan.phases[progress.phase :], phase.prefix.boundary)
     feed = feed_of(work, phase)
     stepper = stepper_of(work, phase, feed, optimizer)
     if progress.scaler:

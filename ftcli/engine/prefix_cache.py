@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import chain
 
 import torch
@@ -20,6 +21,7 @@ from ftcli.engine.freeze import enter_eval_mode
 from ftcli.engine.kept import Kept, Ledger
 from ftcli.engine.micro_batch import MicroBatch
 from ftcli.engine.network import Network
+from ftcli.engine.onward import goes_on
 from ftcli.engine.precision import autocast
 from ftcli.engine.proof import digest
 from ftcli.engine.stopwatch import span
@@ -28,6 +30,9 @@ from ftcli.stopping import safe_point
 
 Forward = Callable[[Tensor], Tensor]
 Progress = Callable[[int, int], None]
+_FEW = 4
+"""Examples on which a way from one cut to another is tried."""
+
 Key = tuple[str, int, str]
 """A digest of what lies below and how it rounds, the boundary, and the name of the pass."""
 
@@ -42,6 +47,8 @@ class Pass:
     batches: Callable[[], Iterable[Batch]]
     tokens: int = 0
     """Of all its texts."""
+    from_kept: Callable[[Kept, bool], Iterable[Batch]] | None = None
+    """The same batches from what was kept of it at a cut; whether that is by token is said beside it."""
 
     @property
     def name(self) -> str:
@@ -64,6 +71,8 @@ class PrefixCache:
     micro: MicroBatch = field(default_factory=MicroBatch)
     ledger: Ledger = field(default_factory=Ledger)
     _kept: dict[Key, Kept] = field(default_factory=dict)
+    _cost: dict[Key, float] = field(default_factory=dict)
+    """Seconds for each example of what this run has computed, whether it is still mapped or not."""
     _cuts: dict[int, tuple[Fold, Cut | None]] = field(default_factory=dict)
     _folds: dict[int, Fold] = field(default_factory=dict)
 
@@ -105,7 +114,7 @@ class PrefixCache:
         progress: Progress = lambda done, total: None,
     ) -> tuple[Kept, ...] | None:
         """What is kept of each pass, computed where it is not there yet; None where it is too much to keep."""
-        below = f"{prefix_digest(network, cut.boundary)} {cut.rounding}".rstrip()
+        below = _below(network, cut)
         keys = [(below, cut.boundary, each.name) for each in passes]
         self._let_go(keys)
         total, found = sum(each.count for each in passes), list[Kept]()
@@ -135,7 +144,7 @@ class PrefixCache:
         activations = self.shelf.open(self.shelf.key(below, boundary, each.stream, each.view, at_once))
         if activations is None:
             return None
-        self._kept[key] = Kept(activations, 0.0, on_disk=True, at_once=at_once)
+        self._kept[key] = Kept(activations, self._cost.get(key, 0.0), on_disk=True, at_once=at_once)
         return self._kept[key]
 
     def _made(self, asked: _Asked) -> Kept | None:
@@ -147,16 +156,40 @@ class PrefixCache:
         self._kept.pop(key, None)
         while True:
             try:
-                kept = self._onto_shelf(self.shelf, asked) if self.shelf else None
-                kept = kept or self._in_memory(asked)
+                shortest = self._from_lower(asked) or asked
+                kept = self._onto_shelf(self.shelf, shortest) if self.shelf else None
+                kept = kept or self._in_memory(shortest)
             except _SmallerParts:
                 found = self._there(asked.below, asked.cut.boundary, asked.each)
                 if found is not None:
                     return found
                 continue
             if kept is not None:
-                self._kept[key] = kept
+                self._kept[key], self._cost[key] = kept, kept.seconds_each
             return kept
+
+    def _from_lower(self, asked: _Asked) -> _Asked | None:
+        """The same, computed from what is kept of the pass on the disk at a lower cut, where that is proved.
+
+        From the highest. What memory holds might have to make room meanwhile.
+        """
+        if asked.each.from_kept is None:
+            return None
+        cuts = [
+            cut for _, cut in self._cuts.values() if cut is not None and cut.boundary < asked.cut.boundary
+        ]
+        for lower in sorted(cuts, key=lambda cut: cut.boundary, reverse=True):
+            kept = self._there(_below(asked.network, lower), lower.boundary, asked.each)
+            if kept is not None and kept.on_disk and self._goes_on(asked, lower):
+                return asked.gone_on_with(lower, kept)
+        return None
+
+    def _goes_on(self, asked: _Asked, lower: Cut) -> bool:
+        """Tried with a few of its examples."""
+        enter_eval_mode(asked.network)
+        examples = next(iter(asked.each.batches())).inputs[:_FEW]
+        with span("prefix"), autocast(self.precision, self.device):
+            return goes_on(asked.cut, lower, examples)
 
     def _onto_shelf(self, shelf: FeatureShelf, asked: _Asked) -> Kept | None:
         """None where it found no room, which the store has told."""
@@ -173,7 +206,9 @@ class PrefixCache:
             whole = writer.ok
         seconds = watch.stop(each.count) if whole else 0.0
         there = shelf.open(key) if whole else None
-        return None if there is None else Kept(there, seconds, on_disk=True, at_once=at_once)
+        if there is None:
+            return None
+        return Kept(there, seconds + asked.seconds_before, on_disk=True, at_once=at_once)
 
     def _in_memory(self, asked: _Asked) -> Kept | None:
         """None where it has no room beside those that it is needed with."""
@@ -189,7 +224,8 @@ class PrefixCache:
             kept[done : done + len(part)] = part
             done += len(part)
         assert kept is not None, "a stream has examples"
-        return Kept(kept, watch.stop(asked.each.count), at_once=self.micro.size)
+        seconds = watch.stop(asked.each.count) + asked.seconds_before
+        return Kept(kept, seconds, at_once=self.micro.size)
 
     def _computed(self, asked: _Asked) -> Iterator[Tensor]:
         """What crosses the cut, a batch at a time: rows of examples, or of their tokens. Raises _SmallerParts."""
@@ -203,7 +239,7 @@ class PrefixCache:
                 raise _SmallerParts
             count += len(batch.inputs)
             asked.progress(count)
-            yield by_token(part, batch.inputs) if asked.cut.by_token else part
+            yield by_token(part) if asked.cut.by_token else part
 
     def _has_room(self, first: Tensor, count: int, together: Sequence[Key]) -> bool:
         """Whether a pass fits beside those it is needed with; of the others what was kept first makes room."""
@@ -227,6 +263,16 @@ class _Asked:
     each: Pass
     together: Sequence[Key]
     progress: Callable[[int], None]
+    seconds_before: float = 0.0
+    """That each example has cost already."""
+
+    def gone_on_with(self, lower: Cut, kept: Kept) -> _Asked:
+        """From what was kept of the pass at a lower cut."""
+        assert self.cut.onward is not None
+        assert self.each.from_kept is not None
+        cut = replace(self.cut, prefix=partial(self.cut.onward, lower))
+        each = replace(self.each, batches=partial(self.each.from_kept, kept, lower.by_token))
+        return replace(self, cut=cut, each=each, seconds_before=kept.seconds_each)
 
     @property
     def rows(self) -> int:
@@ -252,6 +298,11 @@ class _Watch:
 
 def _from(done: int, total: int, progress: Progress) -> Callable[[int], None]:
     return lambda count: progress(done + count, total)
+
+
+def _below(network: Network, cut: Cut) -> str:
+    """A digest of what lies below a cut, and how it rounds."""
+    return f"{prefix_digest(network, cut.boundary)} {cut.rounding}".rstrip()
 
 
 def prefix_digest(network: Network, boundary: int) -> str:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ftcli.engine.cadence import Cadence
 from ftcli.engine.determinism import arithmetic
 from ftcli.engine.drift import DriftMeter, start_of
+from ftcli.engine.feed import keep_lowest
 from ftcli.engine.fit import fit
 from ftcli.engine.forecast import forecast
 from ftcli.engine.keep import RunKeeper
@@ -47,13 +48,17 @@ from ftcli.workflows.watch import Watch
 
 @dataclass
 class _Findings:
-    """Everything noticed goes into the run's progress, and to the listener."""
+    """Everything noticed goes into the run's progress, and to the listener: once, however often it is found."""
 
     tell: Listener
     progress: Progress
+    told: set[Finding] = field(default_factory=set)
 
     def __call__(self, event: object) -> None:
         if isinstance(event, Noticed):
+            if event.finding in self.told:
+                return
+            self.told.add(event.finding)
             self.progress.notice(event.finding)
         self.tell(event)  # type: ignore[arg-type]
 
@@ -168,6 +173,8 @@ def _train(
         work.cadence = Cadence(recipe.checkpoint.every_steps, recipe.checkpoint.every_minutes)
         work.remembered = resumed[1] if resumed else {}
         work.meter = DriftMeter(work, start)
+        if tell.progress.floor is None and prepared.plan.floor == "probe" and prepared.network.prompt is None:
+            keep_lowest(work, prepared.plan.phases, len(prepared.plan.layer_map.layers) - 1)
         probing = time.perf_counter()
         with prepared.network.pretrained_alone():
             if tell.progress.floor is None:

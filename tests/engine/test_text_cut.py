@@ -84,7 +84,7 @@ def test_gradients_above_are_those_of_the_whole(which: str) -> None:
 
 def again(crossing: Tensor, tokens: Tensor) -> Tensor:
     """As a batch from what was kept by token."""
-    return in_batch(by_token(crossing, tokens), (tokens != PAD).sum(1), tokens.shape[1])
+    return in_batch(by_token(crossing), (tokens != PAD).sum(1), tokens.shape[1])
 
 
 def test_a_batch_of_kept_rows_is_the_one_that_crossed() -> None:
@@ -96,15 +96,13 @@ def test_a_batch_of_kept_rows_is_the_one_that_crossed() -> None:
     assert cut is not None
     order, lengths = [1, 4, 3, 0, 2], [len(text) for text in texts]
     enter_eval_mode(network)
-    kept = torch.cat(
-        [by_token(cut.prefix(batch), batch) for batch in (padded([texts[n] for n in order], inputs),)]
-    )
+    kept = torch.cat([by_token(cut.prefix(batch)) for batch in (padded([texts[n] for n in order], inputs),)])
     rows = text_rows(order, lengths, inputs, by_token=True)
     for asked in ([0, 1], [2], [4, 3, 0], [0, 0, 2]):
         batch = padded([texts[n] for n in asked], inputs)
         made = rows.batch(kept, torch.tensor(asked))
         assert made.shape[:2] == batch.shape
-        assert torch.equal(by_token(made, batch), by_token(cut.prefix(batch), batch))
+        assert torch.equal(by_token(made), by_token(cut.prefix(batch)))
         with torch.no_grad():
             assert torch.equal(cut.suffix(made), network.model(batch))
 

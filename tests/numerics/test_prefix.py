@@ -1,6 +1,7 @@
 """A frozen part that is computed once and kept: the run ends with the same bits as one that computes it every time."""
 
 import json
+from contextlib import contextmanager
 
 import pytest
 
@@ -134,12 +135,48 @@ def test_a_run_cut_off_goes_on_from_what_is_kept(digits, tmp_path):
     assert same_bits(tmp_path / "whole", tmp_path / "cut")
 
 
-def test_the_frozen_part_runs_once_for_each_image(digits, tmp_path, monkeypatch):
-    """Counted by a hook on the first layer: train, val and test once each; then the epochs run without it."""
-    import torch
+ONCE = {
+    "probe": "feature_extraction",
+    "partial": "partial",
+    "gradual": {"kind": "gradual", "head_epochs": 1, "every": 1, "to_stage": "layer2"},
+}
+
+
+@pytest.mark.parametrize("case", ONCE)
+def test_the_first_layer_runs_once_for_each_image(case, digits, tmp_path, monkeypatch):
+    """Train, val and test, whatever boundaries the floor's probe and the phases of the run have above it.
+
+    Counted by a hook. What is proved is proved on four images, what takes time is looked at on eight.
+    """
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    made = pretrained(digits, tmp_path, strategy=ONCE[case], train={"epochs": 5, "batch_size": 11})
+    assert all(phase.prefix.kept for phase in prepare(made).plan.phases)
+    with first_layer() as seen:
+        run(made, tmp_path / "run")
+    assert sum(count for count in seen if count > 4 and count != 8) == 45
+
+
+def test_what_does_not_fit_is_told_once(digits, tmp_path, monkeypatch):
+    """Of each boundary, though the floor, phases and predictions all ask for it."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    small = {"runtime": {"device": "cpu", "image_memory_gb": 0, "workers": 0}, "cache": {"disk_gb": 1e-5}}
+    train = {"epochs": 5, "batch_size": 8}
+    made = pretrained(digits, tmp_path, strategy=ONCE["gradual"], train=train, **small)
+    events, listen = recorder()
+    run(made, tmp_path / "run", listen)
+    too_large = [event.finding.message for event in events if rule_of(event)]
+    assert len(too_large) == len(set(too_large)) > 1
+
+
+def rule_of(event):
+    return hasattr(event, "finding") and event.finding.rule == "prefix-too-large"
+
+
+@contextmanager
+def first_layer():
+    """How many images go through it at a time; not those that stand for images below a cut."""
     from torch import nn
 
-    monkeypatch.setenv("FTCLI_CACHE_GB", "0")
     seen = []
 
     def count(module, arguments):
@@ -148,13 +185,19 @@ def test_the_frozen_part_runs_once_for_each_image(digits, tmp_path, monkeypatch)
 
     handle = nn.modules.module.register_module_forward_pre_hook(count)
     try:
-        run(
-            pretrained(digits, tmp_path, strategy="feature_extraction", train={"epochs": 6, "batch_size": 8}),
-            tmp_path / "run",
-        )
+        yield seen
     finally:
         handle.remove()
-    assert 45 <= torch.tensor(seen).sum() < 45 + 60, "45 images, and a few to find and prove the cut"
+
+
+def test_the_frozen_part_runs_once_for_each_image_in_memory_too(digits, tmp_path, monkeypatch):
+    monkeypatch.setenv("FTCLI_CACHE_GB", "0")
+    with first_layer() as seen:
+        made = pretrained(
+            digits, tmp_path, strategy="feature_extraction", train={"epochs": 6, "batch_size": 8}
+        )
+        run(made, tmp_path / "run")
+    assert 45 <= sum(seen) < 45 + 60, "45 images, and a few to find and prove the cut"
 
 
 def reuse(result):
