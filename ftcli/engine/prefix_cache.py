@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
-from functools import partial
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from itertools import chain
 
 import torch
 from torch import Tensor
 
-from ftcli.engine.batches import Batch
+from ftcli.engine.asked import Asked, Below, Key, Pass, Source
 from ftcli.engine.cache.features import FeatureShelf
 from ftcli.engine.crossing import by_token
 from ftcli.engine.cut import Cut, highest_cut
@@ -30,29 +29,6 @@ from ftcli.stopping import safe_point
 
 Forward = Callable[[Tensor], Tensor]
 Progress = Callable[[int, int], None]
-_FEW = 4
-"""Examples on which a way from one cut to another is tried."""
-
-Key = tuple[str, int, str]
-"""A digest of what lies below and how it rounds, the boundary, and the name of the pass."""
-
-
-@dataclass(frozen=True)
-class Pass:
-    """A stream once through, as evaluation sees it or augmented as a view. `batches` gives its examples."""
-
-    stream: str
-    view: int | None
-    count: int
-    batches: Callable[[], Iterable[Batch]]
-    tokens: int = 0
-    """Of all its texts."""
-    from_kept: Callable[[Kept, bool], Iterable[Batch]] | None = None
-    """The same batches from what was kept of it at a cut; whether that is by token is said beside it."""
-
-    @property
-    def name(self) -> str:
-        return self.stream if self.view is None else f"{self.stream} view {self.view}"
 
 
 @dataclass
@@ -112,21 +88,59 @@ class PrefixCache:
         cut: Cut,
         passes: Sequence[Pass],
         progress: Progress = lambda done, total: None,
+        below: Below | None = None,
+        *,
+        in_memory: bool = True,
     ) -> tuple[Kept, ...] | None:
-        """What is kept of each pass, computed where it is not there yet; None where it is too much to keep."""
-        below = _below(network, cut)
-        keys = [(below, cut.boundary, each.name) for each in passes]
+        """What is kept of each pass, computed where it is not there yet: from images, or from what is kept `below`.
+
+        None where it is too much to keep; on the disk, if not `in_memory`.
+        """
+        digest = _below(network, cut)
+        keys = [(digest, cut.boundary, each.name) for each in passes]
         self._let_go(keys)
+        source = self._source(network, cut, self._missing(digest, cut, passes), below)
         total, found = sum(each.count for each in passes), list[Kept]()
         for number, each in enumerate(passes):
             done = sum(before.count for before in passes[:number])
-            asked = _Asked(network, cut, below, each, keys, _from(done, total, progress))
-            kept = self._there(below, cut.boundary, each) or self._made(asked)
+            told = _from(done, total, progress)
+            asked = Asked(network, cut, digest, each, keys, told, source, in_memory)
+            kept = self._there(digest, cut.boundary, each) or self._made(asked)
             if kept is None:
                 return None
             asked.progress(each.count)
             found.append(kept)
+        self._let_go(keys)
         return tuple(found)
+
+    def _missing(self, digest: str, cut: Cut, passes: Sequence[Pass]) -> list[Pass]:
+        return [each for each in passes if not self._there(digest, cut.boundary, each)]
+
+    def _source(
+        self, network: Network, cut: Cut, missing: Sequence[Pass], below: Below | None
+    ) -> Source | None:
+        """The highest cut below at which one of the passes is kept on the disk, if the way from there is proved.
+
+        What memory holds might have to make room for what is made of it.
+        """
+        if below is None or not missing:
+            return None
+        below.keep(missing)
+        for lower in sorted(self._cuts_below(cut), key=lambda lower: lower.boundary, reverse=True):
+            digest = _below(network, lower)
+            there = [self._there(digest, lower.boundary, each) for each in missing]
+            if any(kept is not None and kept.on_disk for kept in there):
+                enter_eval_mode(network)
+                with span("prefix"), autocast(self.precision, self.device):
+                    return Source(lower, digest) if goes_on(cut, lower, below.examples()) else None
+        return None
+
+    def _cuts_below(self, cut: Cut) -> Iterator[Cut]:
+        """Folded like this one, or like it not."""
+        for _, lower in self._cuts.values():
+            below = lower is not None and lower.boundary < cut.boundary
+            if lower is not None and below and bool(lower.rounding) == bool(cut.rounding):
+                yield lower
 
     def _let_go(self, needed: Sequence[Key]) -> None:
         """What is mapped from the disk and not needed now: while it is in use, the disk cannot make room for others."""
@@ -147,7 +161,7 @@ class PrefixCache:
         self._kept[key] = Kept(activations, self._cost.get(key, 0.0), on_disk=True, at_once=at_once)
         return self._kept[key]
 
-    def _made(self, asked: _Asked) -> Kept | None:
+    def _made(self, asked: Asked) -> Kept | None:
         """Computed for the shelf; in memory where that has no room. Begun anew where memory takes less at once:
 
         another run might have the memory for whole batches, and must not be given what was made in parts.
@@ -158,7 +172,8 @@ class PrefixCache:
             try:
                 shortest = self._from_lower(asked) or asked
                 kept = self._onto_shelf(self.shelf, shortest) if self.shelf else None
-                kept = kept or self._in_memory(shortest)
+                if kept is None and asked.in_memory:
+                    kept = self._in_memory(shortest)
             except _SmallerParts:
                 found = self._there(asked.below, asked.cut.boundary, asked.each)
                 if found is not None:
@@ -168,30 +183,15 @@ class PrefixCache:
                 self._kept[key], self._cost[key] = kept, kept.seconds_each
             return kept
 
-    def _from_lower(self, asked: _Asked) -> _Asked | None:
-        """The same, computed from what is kept of the pass on the disk at a lower cut, where that is proved.
-
-        From the highest. What memory holds might have to make room meanwhile.
-        """
-        if asked.each.from_kept is None:
+    def _from_lower(self, asked: Asked) -> Asked | None:
+        """The same, computed from what is kept of the pass at a lower cut; None where nothing is."""
+        source = asked.source
+        if source is None or asked.each.from_kept is None:
             return None
-        cuts = [
-            cut for _, cut in self._cuts.values() if cut is not None and cut.boundary < asked.cut.boundary
-        ]
-        for lower in sorted(cuts, key=lambda cut: cut.boundary, reverse=True):
-            kept = self._there(_below(asked.network, lower), lower.boundary, asked.each)
-            if kept is not None and kept.on_disk and self._goes_on(asked, lower):
-                return asked.gone_on_with(lower, kept)
-        return None
+        kept = self._there(source.digest, source.cut.boundary, asked.each)
+        return asked.gone_on_with(source.cut, kept) if kept is not None and kept.on_disk else None
 
-    def _goes_on(self, asked: _Asked, lower: Cut) -> bool:
-        """Tried with a few of its examples."""
-        enter_eval_mode(asked.network)
-        examples = next(iter(asked.each.batches())).inputs[:_FEW]
-        with span("prefix"), autocast(self.precision, self.device):
-            return goes_on(asked.cut, lower, examples)
-
-    def _onto_shelf(self, shelf: FeatureShelf, asked: _Asked) -> Kept | None:
+    def _onto_shelf(self, shelf: FeatureShelf, asked: Asked) -> Kept | None:
         """None where it found no room, which the store has told."""
         each, at_once = asked.each, self.micro.size
         key = shelf.key(asked.below, asked.cut.boundary, each.stream, each.view, at_once)
@@ -210,7 +210,7 @@ class PrefixCache:
             return None
         return Kept(there, seconds + asked.seconds_before, on_disk=True, at_once=at_once)
 
-    def _in_memory(self, asked: _Asked) -> Kept | None:
+    def _in_memory(self, asked: Asked) -> Kept | None:
         """None where it has no room beside those that it is needed with."""
         watch = _Watch(self.ledger)
         kept, done = None, 0
@@ -227,7 +227,7 @@ class PrefixCache:
         seconds = watch.stop(asked.each.count) + asked.seconds_before
         return Kept(kept, seconds, at_once=self.micro.size)
 
-    def _computed(self, asked: _Asked) -> Iterator[Tensor]:
+    def _computed(self, asked: Asked) -> Iterator[Tensor]:
         """What crosses the cut, a batch at a time: rows of examples, or of their tokens. Raises _SmallerParts."""
         enter_eval_mode(asked.network)
         count, at_once = 0, self.micro.size
@@ -242,41 +242,18 @@ class PrefixCache:
             yield by_token(part) if asked.cut.by_token else part
 
     def _has_room(self, first: Tensor, count: int, together: Sequence[Key]) -> bool:
-        """Whether a pass fits beside those it is needed with; of the others what was kept first makes room."""
+        """Whether a pass fits beside those it is needed with; of the others what was kept first makes room then."""
         needed = first[0].nbytes * count
         others = [key for key, kept in self._kept.items() if key not in together and not kept.on_disk]
-        while others and needed + self._held() > self.memory_bytes:
+        spared = sum(self._kept[key].activations.nbytes for key in others)
+        if needed + self._held() - spared > self.memory_bytes:
+            return False
+        while needed + self._held() > self.memory_bytes:
             self._kept.pop(others.pop(0))
-        return needed + self._held() <= self.memory_bytes
+        return True
 
     def _held(self) -> int:
         return sum(kept.activations.nbytes for kept in self._kept.values() if not kept.on_disk)
-
-
-@dataclass(frozen=True)
-class _Asked:
-    """A pass that is to be computed, and those that it is needed `together` with."""
-
-    network: Network
-    cut: Cut
-    below: str
-    each: Pass
-    together: Sequence[Key]
-    progress: Callable[[int], None]
-    seconds_before: float = 0.0
-    """That each example has cost already."""
-
-    def gone_on_with(self, lower: Cut, kept: Kept) -> _Asked:
-        """From what was kept of the pass at a lower cut."""
-        assert self.cut.onward is not None
-        assert self.each.from_kept is not None
-        cut = replace(self.cut, prefix=partial(self.cut.onward, lower))
-        each = replace(self.each, batches=partial(self.each.from_kept, kept, lower.by_token))
-        return replace(self, cut=cut, each=each, seconds_before=kept.seconds_each)
-
-    @property
-    def rows(self) -> int:
-        return self.each.tokens if self.cut.by_token else self.each.count
 
 
 class _SmallerParts(Exception):

@@ -259,7 +259,9 @@ def _writable(path: Path) -> Path:
             (path / _PROBE).touch()
             (path / _PROBE).unlink(missing_ok=True)  # another one's trial may have removed it
             break
-        except FileNotFoundError as error:  # another one's trial has ended, and taken its folder away
+        except (FileNotFoundError, FileExistsError) as error:
+            # Another one's trial has ended, and taken its folder away: for good, or between mkdir's own two looks,
+            # of which one saw that it was there and the other that it was no folder.
             if not left:
                 raise _not_writable(path, error) from error
         except OSError as error:

@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ftcli.engine.coming import coming_of
 from ftcli.engine.fit import fit
 from ftcli.engine.progress import Compared, Progress, compared_by
 from ftcli.engine.work import Work
@@ -78,7 +79,9 @@ def probe(plan: TrainingPlan, work: Work) -> Floor:
     probing = Work(plan, work.network, work.batches, none, _quiet(work, plan.epochs, noticed))
     probing.prefixes = work.prefixes
     progress = Progress()
-    fit(probing, progress)
+    # With virtual tokens the run's network is another one than the probe's.
+    coming = () if work.network.prompt else coming_of(work, work.plan.phases)
+    fit(probing, progress, coming)
     work.network.model.load_state_dict(before, strict=False)
     assert progress.best is not None
     return Floor(progress.best.scores, tuple(noticed))

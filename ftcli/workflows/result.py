@@ -92,7 +92,8 @@ class TrainResult:
     system does not tell, and in runs from before it was measured."""
 
     floor_seconds: float = 0.0
-    """Of `seconds` those that the probe for the floor took; next to none where another run of a study had it."""
+    """Of `seconds` those that the probe for the floor took, with what was kept on its way for the phases that follow;
+    next to none where another run of a study had it."""
     drift: tuple[StageDrift, ...] = ()
     """How far each stage of best.safetensors lies from where it began; empty in runs from before it was measured.
     metrics.jsonl has it of every epoch, in `signals`."""

@@ -9,7 +9,6 @@ from pathlib import Path
 from ftcli.engine.cadence import Cadence
 from ftcli.engine.determinism import arithmetic
 from ftcli.engine.drift import DriftMeter, start_of
-from ftcli.engine.feed import keep_lowest
 from ftcli.engine.fit import fit
 from ftcli.engine.forecast import forecast
 from ftcli.engine.keep import RunKeeper
@@ -173,8 +172,6 @@ def _train(
         work.cadence = Cadence(recipe.checkpoint.every_steps, recipe.checkpoint.every_minutes)
         work.remembered = resumed[1] if resumed else {}
         work.meter = DriftMeter(work, start)
-        if tell.progress.floor is None and prepared.plan.floor == "probe" and prepared.network.prompt is None:
-            keep_lowest(work, prepared.plan.phases, len(prepared.plan.layer_map.layers) - 1)
         probing = time.perf_counter()
         with prepared.network.pretrained_alone():
             if tell.progress.floor is None:

@@ -4,13 +4,15 @@ import pytest
 import torch
 from torch import nn
 
+from ftcli.engine.asked import Below, Pass
 from ftcli.engine.batches import Batch
 from ftcli.engine.cache.store import Store
 from ftcli.engine.cut import Cut, cut_at, highest_cut
+from ftcli.engine.folded import UNFOLDED
 from ftcli.engine.freeze import enter_eval_mode
 from ftcli.engine.micro_batch import MicroBatch
 from ftcli.engine.onward import goes_on
-from ftcli.engine.prefix_cache import Pass, PrefixCache
+from ftcli.engine.prefix_cache import PrefixCache
 from tests.cuts import boundaries, forward_of, some_images
 from tests.engine.test_cut import SAMPLE, opened
 from tests.engine.test_prefix_cache import Shelf
@@ -117,11 +119,13 @@ def shelf(tmp_path):
     return Shelf(Store(tmp_path / "store", 2**30))
 
 
-def kept(cache, network, boundary, fold=None):
+def kept(cache, network, boundary, fold=False):
     images = lambda: pixels(network)[:2]  # noqa: E731
-    folded = cache.fold(network, boundary, images) if fold else None
-    cut = cache.cut(network, boundary, images, *([folded] if folded else []))
-    (found,) = cache.get(network, cut, [a_pass(network)])
+    folded = cache.fold(network, boundary, images) if fold else UNFOLDED
+    assert bool(folded.convolutions) is fold
+    cut = cache.cut(network, boundary, images, folded)
+    below = Below(lambda: pixels(network)[:4], lambda missing: None)
+    (found,) = cache.get(network, cut, [a_pass(network)], below=below)
     return found
 
 
@@ -164,6 +168,16 @@ def test_what_was_made_whole_is_no_source_once_memory_takes_less(shelf):
     found = kept(cache, network, head)
     assert found.at_once == 2
     assert seen[-3:] == [2, 2, 2]
+
+
+def test_what_was_made_unfolded_is_no_source_of_what_is_folded(shelf):
+    network = opened("timm/test_resnet", 64)
+    head, last, _ = boundaries(network)
+    cache, seen = opened_on(shelf, network)
+    kept(cache, network, last)
+    seen.clear()
+    kept(cache, network, head, fold=True)
+    assert seen[-2:] == [4, 2]
 
 
 def test_weights_that_have_moved_are_no_source(shelf):

@@ -7,13 +7,14 @@ import pytest
 import torch
 
 from ftcli.components.head import Linear
+from ftcli.engine.asked import Pass
 from ftcli.engine.batches import Batch
 from ftcli.engine.build import build_network
 from ftcli.engine.cache.store import Store
 from ftcli.engine.cut import Cut
 from ftcli.engine.kept import Kept, KeptBatches, Ledger
 from ftcli.engine.micro_batch import MicroBatch
-from ftcli.engine.prefix_cache import Pass, PrefixCache
+from ftcli.engine.prefix_cache import PrefixCache
 from ftcli.engine.seed import permutation
 from ftcli.plans.layer_map import HEAD
 

@@ -2,6 +2,7 @@ import signal
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import suppress
 from multiprocessing import get_context
+from pathlib import Path
 
 import pytest
 
@@ -87,6 +88,21 @@ def test_trials_at_the_same_moment_do_not_disturb_one_another(tmp_path):
         for trial in [pool.submit(_try_often, tmp_path / "a" / "run", 200) for _ in range(3)]:
             trial.result()
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+def test_a_folder_that_goes_between_two_looks_is_no_obstacle(tmp_path, monkeypatch):
+    """Python's own mkdir looks twice: whether it is there, then whether it is a folder."""
+    mkdir, looks = Path.mkdir, []
+
+    def between(path, *given, **options):
+        looks.append(path)
+        if looks == [tmp_path / "run"]:
+            raise FileExistsError(17, "File exists", str(path))
+        mkdir(path, *given, **options)
+
+    monkeypatch.setattr(Path, "mkdir", between)
+    check_run_folder(tmp_path / "run", "toy")
+    assert looks[:2] == [tmp_path / "run"] * 2
 
 
 def test_a_signal_while_a_run_is_completed_leaves_nothing_half_removed(tmp_path, monkeypatch):

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from ftcli.engine.cache.store import Store
 from ftcli.workflows.prepare import prepare
 from tests.numerics.runs import Stop, metrics, run, same_bits, stop_after
 from tests.toys import VIT, recipe, recorder, write_digits
@@ -30,6 +31,12 @@ def pretrained(folder, tmp_path, backbone="timm/test_resnet", **sections):
 
 
 CASES = {
+    "gradual, mirrored": {
+        "strategy": {"kind": "gradual", "head_epochs": 3, "every": 3, "to_stage": "layer3"},
+        "augment": "flip",
+        "train": {"epochs": 9, "batch_size": 8},
+        "runtime": {"device": "cpu", "exact": True},
+    },
     "probe": {"strategy": "feature_extraction"},
     "partial": {"strategy": "partial"},
     "partial, batch statistics, two batches a step": {
@@ -154,6 +161,55 @@ def test_the_first_layer_runs_once_for_each_image(case, digits, tmp_path, monkey
     with first_layer() as seen:
         run(made, tmp_path / "run")
     assert sum(count for count in seen if count > 4 and count != 8) == 45
+
+
+def test_nothing_is_kept_ahead_where_the_disk_does_not_hold_it_all(digits, tmp_path, monkeypatch):
+    """As before there was such a thing: each boundary from the images when its phase comes, and then on the disk."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    train = {"epochs": 5, "batch_size": 11}
+    made = pretrained(digits, tmp_path, strategy=ONCE["gradual"], train=train)
+    costs = [phase.prefix.cost.bytes_per_image for phase in prepare(made).plan.phases]
+    tight = {"disk_gb": 45 * max(costs) * 1.2 / 2**30}
+    assert sum(costs) > 1.5 * max(costs)
+    events, listen = recorder()
+    with first_layer() as seen:
+        run(
+            made.model_copy(update={"cache": made.cache.model_copy(update=tight)}), tmp_path / "tight", listen
+        )
+    assert sum(count for count in seen if count > 4 and count != 8) > 2 * 45
+    assert not [event for event in events if rule_of(event)]
+    run(made.model_copy(update={"cache": made.cache.model_copy(update=OFF)}), tmp_path / "anew")
+    assert same_bits(tmp_path / "tight", tmp_path / "anew")
+
+
+def test_what_is_there_is_taken_as_it_is(digits, tmp_path, monkeypatch):
+    """Nothing that lies below it is opened, or computed where it has gone."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    made = pretrained(digits, tmp_path, strategy="partial", train={"epochs": 1, "batch_size": 11})
+    probe = pretrained(digits, tmp_path, strategy="feature_extraction", train={"epochs": 1, "batch_size": 11})
+    run(made, tmp_path / "cold")
+    store = Store(tmp_path / "cache" / "ftcli" / "store", 2**30)
+    assert store.remove(max(store.entries("features"), key=lambda entry: entry.manifest.bytes))
+    with first_layer() as seen:
+        run(probe, tmp_path / "probe")
+    assert [count for count in seen if count > 4 and count != 8] == [6], "the test images' features are new"
+
+
+def test_what_an_earlier_run_has_left_below_is_gone_on_with(digits, tmp_path, monkeypatch):
+    """Its features are gone, what it kept below them is not: folded, it is not mistaken for what is not."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    made = pretrained(digits, tmp_path, strategy="partial", train={"epochs": 1, "batch_size": 11})
+    run(made, tmp_path / "cold")
+    store = Store(tmp_path / "cache" / "ftcli" / "store", 2**30)
+    for entry in store.entries("features"):
+        if len(entry.manifest.shape) == 2:
+            assert store.remove(entry)
+    with first_layer() as seen:
+        again = run(made, tmp_path / "again")
+    assert again.reuse.computed > 0
+    assert not [count for count in seen if count > 4 and count != 8]
+    assert same_bits(tmp_path / "cold", tmp_path / "again")
+    assert scores(tmp_path / "cold") == scores(tmp_path / "again")
 
 
 def test_what_does_not_fit_is_told_once(digits, tmp_path, monkeypatch):

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from ftcli.engine.onward import goes_on
 from ftcli.engine.texts import TextStore
 from ftcli.events import Event, Noticed
 from ftcli.workflows.decoded import image_batches
@@ -87,6 +88,30 @@ def test_kept_and_computed_anew_are_the_same_bits(case: str, of_all_lengths: Pat
         result = run(made, tmp_path / prefix, found.append)
         assert (result.reuse is not None) == (prefix == "auto")
     assert not [e for e in found if isinstance(e, Noticed) and e.finding.rule == "network-not-cut"]
+    assert same_bits(tmp_path / "auto", tmp_path / "off")
+    assert metrics(tmp_path / "auto") == metrics(tmp_path / "off")
+    assert scores(tmp_path / "auto") == scores(tmp_path / "off")
+
+
+def test_layers_go_on_from_what_is_kept_below_them(
+    of_all_lengths: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On the disk: the floor's features and what each phase keeps, from what the last phase keeps."""
+    from ftcli.engine import prefix_cache
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    proofs: list[bool] = []
+
+    def spied(*given: Any) -> bool:
+        proofs.append(goes_on(*given))
+        return proofs[-1]
+
+    monkeypatch.setattr(prefix_cache, "goes_on", spied)
+    case = KEPT["below each layer in turn"]
+    run(text_recipe(of_all_lengths, **case), tmp_path / "auto")
+    run(text_recipe(of_all_lengths, cache={"prefix": "off"}, **case), tmp_path / "off")
+    assert len(proofs) > 1
+    assert all(proofs)
     assert same_bits(tmp_path / "auto", tmp_path / "off")
     assert metrics(tmp_path / "auto") == metrics(tmp_path / "off")
     assert scores(tmp_path / "auto") == scores(tmp_path / "off")
