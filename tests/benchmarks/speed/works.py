@@ -132,7 +132,7 @@ WORKS = (
     Work(
         "last-stage-varied",
         "Last stage and head, light augmentation",
-        (VIEWS, FTCLI, TIMM, TUNED),
+        (VIEWS, BF16, TIMM, TUNED),
         (Goal("last stage + head, 4 views, vs timm-style", VIEWS, TIMM, 3.5, 6),),
         kind="partial",
         augment="light",
