@@ -12,6 +12,7 @@ from ftcli.engine.batches import Batch
 from ftcli.engine.cut import Cut
 from ftcli.engine.kept import Kept
 from ftcli.engine.network import Network
+from ftcli.plans.phase import Phase
 
 Key = tuple[str, int, str]
 """A digest of what lies below and how it rounds, the boundary, and the name of the pass."""
@@ -33,6 +34,18 @@ class Pass:
     @property
     def name(self) -> str:
         return self.stream if self.view is None else f"{self.stream} view {self.view}"
+
+
+@dataclass(frozen=True)
+class Coming:
+    """A phase that will keep the passes of these names."""
+
+    phase: Phase
+    names: frozenset[str]
+
+    @property
+    def boundary(self) -> int:
+        return self.phase.prefix.boundary
 
 
 @dataclass(frozen=True)
@@ -64,8 +77,8 @@ class Asked:
     together: Sequence[Key]
     progress: Callable[[int], None]
     source: Source | None
-    in_memory: bool
-    """Whether memory may hold it where the disk cannot."""
+    ahead: bool
+    """For a coming phase: kept on the disk or not at all."""
     seconds_before: float = 0.0
     """That each example has cost already."""
 

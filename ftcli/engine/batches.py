@@ -83,8 +83,11 @@ class ImageBatches:
 
     def some(self, count: int) -> Tensor:
         """A few training images uint8 (B, 3, S, S) as evaluation sees them."""
-        few = [(index, 0) for index in self.store.splits.streams["train"][:count]]
-        return next(self._load(self._same(), [few])).inputs
+        images = _Images(self.store, self._same())
+        few = _collate([images[index, 0] for index in self.store.splits.streams["train"][:count]])
+        if isinstance(few, DataError):
+            raise few
+        return few[0]
 
     def targets(self, stream: str) -> Tensor:
         """Labels of a stream in order, (N,) int64 or (N, C) float."""

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from copy import copy
-from dataclasses import dataclass
-from itertools import chain, takewhile
+from itertools import chain
 
-from ftcli.engine.asked import Below, Pass
+from ftcli.engine.asked import Below, Coming, Pass
 from ftcli.engine.cut import Cut
 from ftcli.engine.frozen_part import new_cut, proof_of, stage_of
 from ftcli.engine.passes import passes_of_phase
@@ -16,42 +15,27 @@ from ftcli.events import Event, Working
 from ftcli.plans.phase import Phase
 
 
-@dataclass(frozen=True)
-class Coming:
-    """A phase that will keep the passes of these names."""
-
-    phase: Phase
-    names: frozenset[str]
-
-    @property
-    def boundary(self) -> int:
-        return self.phase.prefix.boundary
-
-
 def coming_of(work: Work, phases: Sequence[Phase]) -> tuple[Coming, ...]:
-    """The phases up to the first that keeps nothing: in that one, what lies below may train."""
+    """What the phases keep lower than all before them: until then nothing trains there."""
     return tuple(
         Coming(phase, frozenset(each.name for each in chain(*passes_of_phase(work, phase).values())))
-        for phase in takewhile(lambda phase: phase.prefix.kept, phases)
+        for phase in _ever_lower(phases)
     )
 
 
-def keep_below(work: Work, boundary: int, missing: Sequence[Pass], coming: Sequence[Coming]) -> None:
-    """Of the passes that are missing at `boundary`, what the coming phases keep below it; the lowest first, each from
-    the one before.
+def keep_below(work: Work, phase: Phase, missing: Sequence[Pass]) -> None:
+    """Of the passes that `phase` misses, what is kept below it later; the lowest first, each made of the one before.
 
-    Nothing where the disk has no room for all of it, or a phase's size is not known: memory is for what is needed now.
-    Nothing is told: a phase may never come.
+    Nothing where the disk might not hold all of it beside what is missing. No finding tells of the network, for a
+    phase may never come.
     """
-    lower = sorted((each for each in coming if each.boundary < boundary), key=lambda each: each.boundary)
-    asked = [(each.phase, [one for one in missing if one.name in each.names]) for each in lower]
-    asked = [(phase, passes) for phase, passes in asked if passes]
-    if not asked or not _has_room(work, asked):
+    asked = _asked(work, phase, missing)
+    if not asked or not _has_room(work, phase, missing, asked):
         return
     quiet = copy(work)
     quiet.tell = _progress_of(work)
-    for phase, passes in asked:
-        cut = new_cut(quiet, phase)
+    for coming, passes in asked:
+        cut = new_cut(quiet, coming)
         if cut is None or not _kept(quiet, cut, passes):
             return
 
@@ -62,21 +46,47 @@ def told(work: Work, stage: str) -> Callable[[int, int], None]:
     return lambda done, total: work.tell(Working(what, done, total))
 
 
+def _ever_lower(phases: Sequence[Phase]) -> Iterator[Phase]:
+    lowest = None
+    for phase in phases:
+        boundary = phase.prefix.boundary
+        if phase.prefix.kept and (lowest is None or boundary < lowest):
+            yield phase
+        lowest = boundary if lowest is None else min(lowest, boundary)
+
+
+def _asked(work: Work, phase: Phase, missing: Sequence[Pass]) -> list[tuple[Phase, list[Pass]]]:
+    """The lowest first."""
+    phases = work.plan.phases
+    later = coming_of(work, phases[phases.index(phase) :]) if phase in phases else ()
+    lower = [each for each in (*work.after, *later) if each.boundary < phase.prefix.boundary]
+    lower.sort(key=lambda each: each.boundary)
+    asked = [(each.phase, [one for one in missing if one.name in each.names]) for each in lower]
+    return [(coming, passes) for coming, passes in asked if passes]
+
+
 def _kept(work: Work, cut: Cut, passes: Sequence[Pass]) -> bool:
     below = Below(lambda: proof_of(work), lambda missing: None)
     progress = told(work, stage_of(work, cut.boundary))
-    return work.prefixes.get(work.network, cut, passes, progress, below, in_memory=False) is not None
+    return work.prefixes.get(work.network, cut, passes, progress, below, ahead=True) is not None
 
 
-def _has_room(work: Work, asked: Sequence[tuple[Phase, Sequence[Pass]]]) -> bool:
-    """Whether the disk can hold all of it at once."""
-    shelf, costs = work.prefixes.shelf, [phase.prefix.cost for phase, _ in asked]
-    counts = [sum(each.count for each in passes) for _, passes in asked]
-    if shelf is None or None in costs:
-        return False
-    return shelf.store.room_for(
-        sum(cost.bytes_per_image * n for cost, n in zip(costs, counts, strict=True) if cost)
-    )
+def _has_room(
+    work: Work, phase: Phase, missing: Sequence[Pass], asked: Sequence[tuple[Phase, Sequence[Pass]]]
+) -> bool:
+    """In fp32: of the activations of convolutions bf16 keeps half."""
+    wanted = _bytes(phase, missing) or 0  # of a probe's features nobody has measured it: they are small
+    for coming, passes in asked:
+        size = _bytes(coming, passes)
+        if size is None:
+            return False
+        wanted += size
+    return work.prefixes.shelf is not None and work.prefixes.shelf.store.room_for(wanted)
+
+
+def _bytes(phase: Phase, passes: Sequence[Pass]) -> int | None:
+    cost = phase.prefix.cost
+    return None if cost is None else cost.bytes_per_image * sum(each.count for each in passes)
 
 
 def _progress_of(work: Work) -> Callable[[Event], None]:

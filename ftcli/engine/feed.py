@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import chain, islice
 
@@ -11,7 +11,7 @@ from torch import Tensor
 from ftcli.components import augment
 from ftcli.engine.asked import Below
 from ftcli.engine.batches import Batch
-from ftcli.engine.coming import Coming, keep_below, told
+from ftcli.engine.coming import keep_below, told
 from ftcli.engine.cut import Cut
 from ftcli.engine.evaluate import predict_logits
 from ftcli.engine.feature_feed import PassedBatches, not_varied, varied_batches
@@ -39,20 +39,19 @@ class Feed:
     validation: Callable[[], Iterator[Batch]]
 
 
-def feed_of(work: Work, phase: Phase, coming: Sequence[Coming] = ()) -> Feed:
+def feed_of(work: Work, phase: Phase) -> Feed:
     """From what the frozen part made of the images, where the plan says so and it can be kept; else from images.
 
-    Both give the same batches in the same order: in fp32 the same bits come of it. What has to be computed for it is
-    kept for `coming` phases too.
+    Both give the same batches in the same order: in fp32 the same bits come of it.
     """
     order = work.batches.arranged(order_of(work.plan.sampler, work.batches.store.splits, work.plan.seed))
     passes = passes_of_phase(work, phase)
     if work.augment.kind == "features" and phase.prefix.kept:
-        feed = _of_features(work, phase, passes, order, coming)
+        feed = _of_features(work, phase, passes, order)
         if feed is not None:
             return feed
     else:
-        found = _from_kept(work, phase, passes, coming)
+        found = _from_kept(work, phase, passes)
         if found:
             cut, (train, val) = found
             work.from_kept.add(phase.name)
@@ -70,15 +69,13 @@ def feed_of(work: Work, phase: Phase, coming: Sequence[Coming] = ()) -> Feed:
     )
 
 
-def _of_features(
-    work: Work, phase: Phase, passes: Passes, order: Order, coming: Sequence[Coming]
-) -> Feed | None:
+def _of_features(work: Work, phase: Phase, passes: Passes, order: Order) -> Feed | None:
     """From what the frozen part makes of the images, varied, kept or not; None, and a finding, without a cut."""
     cut = cut_of(work, phase, list(chain(*passes.values())))
     if cut is None:
         work.tell(Noticed(not_varied(stage_of(work, phase.prefix.boundary))))
         return None
-    kept = kept_batches(work, cut, passes, coming)
+    kept = kept_batches(work, phase, cut, passes)
     if kept:
         work.from_kept.add(phase.name)
     train, val = kept or (PassedBatches(work, cut, TRAIN), PassedBatches(work, cut, VAL))
@@ -97,18 +94,14 @@ def predict_stream(work: Work, phase: Phase, stream: str) -> tuple[Tensor, Tenso
     return predict_logits(forward, batches, work.device, work.plan.precision, work.passes)
 
 
-def _from_kept(
-    work: Work, phase: Phase, passes: Passes, coming: Sequence[Coming] = ()
-) -> tuple[Cut, list[KeptBatches]] | None:
+def _from_kept(work: Work, phase: Phase, passes: Passes) -> tuple[Cut, list[KeptBatches]] | None:
     """Streams from below a cut; None where the plan says so, or it cannot be."""
     cut = cut_of(work, phase, list(chain(*passes.values()))) if phase.prefix.kept else None
-    kept = kept_batches(work, cut, passes, coming) if cut else None
+    kept = kept_batches(work, phase, cut, passes) if cut else None
     return (cut, kept) if cut and kept else None
 
 
-def kept_batches(
-    work: Work, cut: Cut, passes: Passes, coming: Sequence[Coming] = ()
-) -> list[KeptBatches] | None:
+def kept_batches(work: Work, phase: Phase, cut: Cut, passes: Passes) -> list[KeptBatches] | None:
     """Streams from below the cut; None, and a finding, where that is too much to keep."""
     stage = stage_of(work, cut.boundary)
     with span("prefix"):
@@ -117,7 +110,7 @@ def kept_batches(
             cut,
             list(chain(*passes.values())),
             told(work, stage),
-            Below(lambda: proof_of(work), lambda missing: keep_below(work, cut.boundary, missing, coming)),
+            Below(lambda: proof_of(work), lambda missing: keep_below(work, phase, missing)),
         )
     if kept is None:
         work.tell(Noticed(_too_much(stage)))

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 from torch.optim import Optimizer
 
 from ftcli.components import objective
 from ftcli.engine import proof
-from ftcli.engine.coming import Coming, coming_of
 from ftcli.engine.depthwise import in_pieces
 from ftcli.engine.epoch import perform_epoch
 from ftcli.engine.feed import Feed, feed_of
@@ -30,10 +27,8 @@ from ftcli.stopping import at_safe_points
 
 
 @at_safe_points()
-def fit(work: Work, progress: Progress, coming: Sequence[Coming] = ()) -> None:
+def fit(work: Work, progress: Progress) -> None:
     """Perform what is left of the plan. `progress` and the network are moved along and hold the result.
-
-    `coming` is what another plan will keep that is performed on the same examples afterwards.
 
     A signal ends it between two steps, when what is done is kept. Raises NonFiniteError. A frozen tensor that moved is
     on record in `progress.proofs`.
@@ -46,18 +41,18 @@ def fit(work: Work, progress: Progress, coming: Sequence[Coming] = ()) -> None:
         while not progress.finished:
             phase = work.plan.phases[progress.phase]
             with span(f"phase {phase.name}"):
-                _perform_phase(work, progress, phase, coming)
+                _perform_phase(work, progress, phase)
             progress.finished = progress.phase == len(work.plan.phases)
 
 
-def _perform_phase(work: Work, progress: Progress, phase: Phase, coming: Sequence[Coming]) -> None:
+def _perform_phase(work: Work, progress: Progress, phase: Phase) -> None:
     apply_mask(work.network.model, phase.mask)
     optimizer = build_optimizer(work.network.model, phase, work.plan.optimizer)
     restore_moments(optimizer, work.remembered)
     if progress.digests is None:
         progress.enter_phase(proof.digests(work.network.model, phase.frozen_tensors))
     work.tell(PhaseStarted(progress.phase, phase, progress.epoch, len(work.plan.phases)))
-    feed = feed_of(work, phase, [*coming, *coming_of(work, work.plan.phases[progress.phase :])])
+    feed = feed_of(work, phase)
     stepper = stepper_of(work, phase, feed, optimizer)
     if progress.scaler:
         stepper.scaler.load_state_dict(progress.scaler)

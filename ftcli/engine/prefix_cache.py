@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
 
 import torch
@@ -90,27 +90,30 @@ class PrefixCache:
         progress: Progress = lambda done, total: None,
         below: Below | None = None,
         *,
-        in_memory: bool = True,
+        ahead: bool = False,
     ) -> tuple[Kept, ...] | None:
         """What is kept of each pass, computed where it is not there yet: from images, or from what is kept `below`.
 
-        None where it is too much to keep; on the disk, if not `in_memory`.
+        None where it is too much to keep. `ahead`, for a coming phase, it is kept on the disk or not at all, and stays
+        mapped for what is made of it next.
         """
         digest = _below(network, cut)
         keys = [(digest, cut.boundary, each.name) for each in passes]
-        self._let_go(keys)
+        if not ahead:
+            self._let_go(keys)
         source = self._source(network, cut, self._missing(digest, cut, passes), below)
         total, found = sum(each.count for each in passes), list[Kept]()
         for number, each in enumerate(passes):
             done = sum(before.count for before in passes[:number])
             told = _from(done, total, progress)
-            asked = Asked(network, cut, digest, each, keys, told, source, in_memory)
+            asked = Asked(network, cut, digest, each, keys, told, source, ahead)
             kept = self._there(digest, cut.boundary, each) or self._made(asked)
             if kept is None:
                 return None
             asked.progress(each.count)
             found.append(kept)
-        self._let_go(keys)
+        if not ahead:
+            self._let_go(keys)
         return tuple(found)
 
     def _missing(self, digest: str, cut: Cut, passes: Sequence[Pass]) -> list[Pass]:
@@ -119,28 +122,29 @@ class PrefixCache:
     def _source(
         self, network: Network, cut: Cut, missing: Sequence[Pass], below: Below | None
     ) -> Source | None:
-        """The highest cut below at which one of the passes is kept on the disk, if the way from there is proved.
-
-        What memory holds might have to make room for what is made of it.
-        """
+        """Where passes that are missing can be gone on from; None where the way from there is not proved."""
         if below is None or not missing:
             return None
         below.keep(missing)
-        for lower in sorted(self._cuts_below(cut), key=lambda lower: lower.boundary, reverse=True):
-            digest = _below(network, lower)
-            there = [self._there(digest, lower.boundary, each) for each in missing]
-            if any(kept is not None and kept.on_disk for kept in there):
-                enter_eval_mode(network)
-                with span("prefix"), autocast(self.precision, self.device):
-                    return Source(lower, digest) if goes_on(cut, lower, below.examples()) else None
-        return None
+        source = self._highest(network, cut, missing)
+        if source is None:
+            return None
+        enter_eval_mode(network)
+        with span("prefix"), autocast(self.precision, self.device):
+            return source if goes_on(cut, source.cut, below.examples()) else None
 
-    def _cuts_below(self, cut: Cut) -> Iterator[Cut]:
-        """Folded like this one, or like it not."""
-        for _, lower in self._cuts.values():
-            below = lower is not None and lower.boundary < cut.boundary
-            if lower is not None and below and bool(lower.rounding) == bool(cut.rounding):
-                yield lower
+    def _highest(self, network: Network, cut: Cut, missing: Sequence[Pass]) -> Source | None:
+        """The highest cut below, folded or not as this one is, at which one of the passes is kept on the disk: what
+        memory holds might have to make room for what is made of it.
+        """
+        found = [lower for _, lower in self._cuts.values() if lower and lower.boundary < cut.boundary]
+        alike = [lower for lower in found if bool(lower.rounding) == bool(cut.rounding)]
+        for lower in sorted(alike, key=lambda lower: lower.boundary, reverse=True):
+            digest = _below(network, lower)
+            there = (self._there(digest, lower.boundary, each) for each in missing)
+            if any(kept is not None and kept.on_disk for kept in there):
+                return Source(lower, digest)
+        return None
 
     def _let_go(self, needed: Sequence[Key]) -> None:
         """What is mapped from the disk and not needed now: while it is in use, the disk cannot make room for others."""
@@ -172,8 +176,12 @@ class PrefixCache:
             try:
                 shortest = self._from_lower(asked) or asked
                 kept = self._onto_shelf(self.shelf, shortest) if self.shelf else None
-                if kept is None and asked.in_memory:
-                    kept = self._in_memory(shortest)
+                if kept is None and shortest is not asked:  # what it goes on from is in use, and takes room
+                    asked = replace(asked, source=None)
+                    self._let_go(asked.together)
+                    continue
+                if kept is None and not asked.ahead:
+                    kept = self._in_memory(asked)
             except _SmallerParts:
                 found = self._there(asked.below, asked.cut.boundary, asked.each)
                 if found is not None:
@@ -218,9 +226,8 @@ class PrefixCache:
             if kept is None:
                 if not self._has_room(part, asked.rows, asked.together):
                     return None
-                kept = part.new_empty(
-                    (asked.rows, *part.shape[1:])
-                )  # once: parts and their sum would be twice
+                # Once: parts and their sum would be twice as much.
+                kept = part.new_empty((asked.rows, *part.shape[1:]))
             kept[done : done + len(part)] = part
             done += len(part)
         assert kept is not None, "a stream has examples"

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from torch import Tensor, nn
 
+from ftcli.engine.asked import Coming
 from ftcli.engine.batches import ImageBatches
 from ftcli.engine.cache.features import FeatureShelf
 from ftcli.engine.cadence import Cadence
@@ -68,6 +69,8 @@ class Work:
     meter: Meter | None = None
     from_kept: set[str] = field(default_factory=set)
     """The phases whose batches were what the frozen part had made of images, by name."""
+    after: tuple[Coming, ...] = ()
+    """What will be kept by other work on the same examples and the same `prefixes`, once this is done."""
 
     def __post_init__(self) -> None:
         plan = self.plan

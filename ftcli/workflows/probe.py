@@ -79,9 +79,9 @@ def probe(plan: TrainingPlan, work: Work) -> Floor:
     probing = Work(plan, work.network, work.batches, none, _quiet(work, plan.epochs, noticed))
     probing.prefixes = work.prefixes
     progress = Progress()
-    # With virtual tokens the run's network is another one than the probe's.
-    coming = () if work.network.prompt else coming_of(work, work.plan.phases)
-    fit(probing, progress, coming)
+    if work.network.prompt is None:  # with virtual tokens the run's network is another one than the probe's
+        probing.after = coming_of(work, work.plan.phases)
+    fit(probing, progress)
     work.network.model.load_state_dict(before, strict=False)
     assert progress.best is not None
     return Floor(progress.best.scores, tuple(noticed))
@@ -123,6 +123,7 @@ def _quiet(work: Work, epochs: int, noticed: list[Finding]):  # type: ignore[no-
     def listen(event: Event) -> None:
         if isinstance(event, Noticed):
             noticed.append(event.finding)
+        if isinstance(event, Noticed | Working):
             work.tell(event)
         if isinstance(event, StepDone):
             work.tell(Working("linear probe", event.epoch * steps + event.step, epochs * steps))

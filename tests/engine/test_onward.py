@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from ftcli.engine import prefix_cache
 from ftcli.engine.asked import Below, Pass
 from ftcli.engine.batches import Batch
 from ftcli.engine.cache.store import Store
@@ -119,14 +120,14 @@ def shelf(tmp_path):
     return Shelf(Store(tmp_path / "store", 2**30))
 
 
-def kept(cache, network, boundary, fold=False):
+def kept(cache, network, boundary, fold=False, keep=lambda missing: None, ahead=False):
     images = lambda: pixels(network)[:2]  # noqa: E731
     folded = cache.fold(network, boundary, images) if fold else UNFOLDED
     assert bool(folded.convolutions) is fold
     cut = cache.cut(network, boundary, images, folded)
-    below = Below(lambda: pixels(network)[:4], lambda missing: None)
-    (found,) = cache.get(network, cut, [a_pass(network)], below=below)
-    return found
+    below = Below(lambda: pixels(network)[:4], keep)
+    found = cache.get(network, cut, [a_pass(network)], below=below, ahead=ahead)
+    return found and found[0]
 
 
 @pytest.mark.parametrize("fold", [False, True], ids=["apart", "folded"])
@@ -170,14 +171,52 @@ def test_what_was_made_whole_is_no_source_once_memory_takes_less(shelf):
     assert seen[-3:] == [2, 2, 2]
 
 
-def test_what_was_made_unfolded_is_no_source_of_what_is_folded(shelf):
+def test_what_was_made_unfolded_is_no_source_of_what_is_folded(shelf, monkeypatch):
+    """It is not even tried: what four examples show may be chance."""
     network = opened("timm/test_resnet", 64)
     head, last, _ = boundaries(network)
-    cache, seen = opened_on(shelf, network)
+    cache, _ = opened_on(shelf, network)
+    tried = []
+    monkeypatch.setattr(prefix_cache, "goes_on", lambda upper, lower, examples: tried.append(upper))
     kept(cache, network, last)
-    seen.clear()
     kept(cache, network, head, fold=True)
+    assert not tried
+    kept(cache, network, head)
+    assert [cut.boundary for cut in tried] == [head]
+
+
+def test_what_is_there_asks_for_nothing_below(shelf):
+    network = opened("timm/test_resnet", 64)
+    head = boundaries(network)[0]
+    asked = []
+    kept(opened_on(shelf, network)[0], network, head, keep=asked.append)
+    assert [[each.name for each in missing] for missing in asked] == [["train"]]
+    kept(opened_on(shelf, network)[0], network, head, keep=asked.append)
+    assert len(asked) == 1
+
+
+def test_what_is_kept_ahead_takes_no_memory(shelf):
+    """Where the disk has no room it is left for its phase."""
+    network = opened("timm/test_resnet", 64)
+    cache, seen = opened_on(shelf, network)
+    shelf.store.max_bytes = 100
+    assert kept(cache, network, boundaries(network)[1], ahead=True) is None
+    assert 2 not in seen[-1:], "the second batch is not computed"
+    assert kept(cache, network, boundaries(network)[1]) is not None
+
+
+def test_what_is_gone_on_from_makes_room_where_there_is_none_beside_it(shelf):
+    """It is in use as long as it is read: what is needed now is then made of the images."""
+    network = opened("timm/test_resnet", 64)
+    _, last, middle = boundaries(network)
+    cache, seen = opened_on(shelf, network)
+    lower = kept(cache, network, middle, ahead=True).activations.nbytes
+    shelf.store.max_bytes = lower + 100
+    seen.clear()
+    found = kept(cache, network, last)
+    assert found.on_disk
     assert seen[-2:] == [4, 2]
+    assert len(shelf.store.entries()) == 1
 
 
 def test_weights_that_have_moved_are_no_source(shelf):

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 import pytest
 
 from ftcli.engine.cache.store import Store
+from ftcli.events import PhaseStarted, Working
 from ftcli.workflows.prepare import prepare
 from tests.numerics.runs import Stop, metrics, run, same_bits, stop_after
 from tests.toys import VIT, recipe, recorder, write_digits
@@ -142,6 +143,20 @@ def test_a_run_cut_off_goes_on_from_what_is_kept(digits, tmp_path):
     assert same_bits(tmp_path / "whole", tmp_path / "cut")
 
 
+def test_the_floor_says_how_far_the_frozen_part_is(digits, tmp_path, monkeypatch):
+    """What takes longest of it is kept for the run: below the stage that trains."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    events, listen = recorder()
+    run(
+        pretrained(digits, tmp_path, strategy="partial", train={"epochs": 1, "batch_size": 8}),
+        tmp_path / "run",
+        listen,
+    )
+    started = next(number for number, event in enumerate(events) if isinstance(event, PhaseStarted))
+    told = [event.what for event in events[:started] if isinstance(event, Working)]
+    assert {"frozen part below layer4", "frozen part below head", "linear probe"} <= set(told)
+
+
 ONCE = {
     "probe": "feature_extraction",
     "partial": "partial",
@@ -164,35 +179,25 @@ def test_the_first_layer_runs_once_for_each_image(case, digits, tmp_path, monkey
 
 
 def test_nothing_is_kept_ahead_where_the_disk_does_not_hold_it_all(digits, tmp_path, monkeypatch):
-    """As before there was such a thing: each boundary from the images when its phase comes, and then on the disk."""
+    """Each boundary is computed from the images when its phase comes, and kept on the disk until there is another."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     train = {"epochs": 5, "batch_size": 11}
-    made = pretrained(digits, tmp_path, strategy=ONCE["gradual"], train=train)
+    runtime = {"device": "cpu", "image_memory_gb": 0, "workers": 0}
+    made = pretrained(digits, tmp_path, strategy=ONCE["gradual"], train=train, runtime=runtime)
+    run(made.model_copy(update={"cache": made.cache.model_copy(update=OFF)}), tmp_path / "anew")
+    (images,) = Store(tmp_path / "cache" / "ftcli" / "store", 2**30).entries()
     costs = [phase.prefix.cost.bytes_per_image for phase in prepare(made).plan.phases]
-    tight = {"disk_gb": 45 * max(costs) * 1.2 / 2**30}
     assert sum(costs) > 1.5 * max(costs)
+    tight = {"disk_gb": (images.manifest.bytes + 45 * max(costs) * 1.2) / 2**30}
     events, listen = recorder()
     with first_layer() as seen:
         run(
             made.model_copy(update={"cache": made.cache.model_copy(update=tight)}), tmp_path / "tight", listen
         )
     assert sum(count for count in seen if count > 4 and count != 8) > 2 * 45
-    assert not [event for event in events if rule_of(event)]
-    run(made.model_copy(update={"cache": made.cache.model_copy(update=OFF)}), tmp_path / "anew")
+    rules = {event.finding.rule for event in events if hasattr(event, "finding")}
+    assert not rules & {"prefix-too-large", "cache-full"}
     assert same_bits(tmp_path / "tight", tmp_path / "anew")
-
-
-def test_what_is_there_is_taken_as_it_is(digits, tmp_path, monkeypatch):
-    """Nothing that lies below it is opened, or computed where it has gone."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    made = pretrained(digits, tmp_path, strategy="partial", train={"epochs": 1, "batch_size": 11})
-    probe = pretrained(digits, tmp_path, strategy="feature_extraction", train={"epochs": 1, "batch_size": 11})
-    run(made, tmp_path / "cold")
-    store = Store(tmp_path / "cache" / "ftcli" / "store", 2**30)
-    assert store.remove(max(store.entries("features"), key=lambda entry: entry.manifest.bytes))
-    with first_layer() as seen:
-        run(probe, tmp_path / "probe")
-    assert [count for count in seen if count > 4 and count != 8] == [6], "the test images' features are new"
 
 
 def test_what_an_earlier_run_has_left_below_is_gone_on_with(digits, tmp_path, monkeypatch):

@@ -8,10 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from torch import Tensor
 
+from ftcli.engine import prefix_cache
+from ftcli.engine.asked import Asked
+from ftcli.engine.cut import Cut
+from ftcli.engine.kept import Kept
 from ftcli.engine.onward import goes_on
 from ftcli.engine.texts import TextStore
 from ftcli.events import Event, Noticed
+from ftcli.plans.tokenization import PAD
 from ftcli.workflows.decoded import image_batches
 from ftcli.workflows.prepare import prepare
 from tests.numerics.runs import metrics, run, same_bits
@@ -96,22 +102,30 @@ def test_kept_and_computed_anew_are_the_same_bits(case: str, of_all_lengths: Pat
 def test_layers_go_on_from_what_is_kept_below_them(
     of_all_lengths: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """On the disk: the floor's features and what each phase keeps, from what the last phase keeps."""
-    from ftcli.engine import prefix_cache
-
+    """On the disk: the floor's features and what each phase keeps, from what the last phase keeps. Proved on texts of
+    all lengths.
+    """
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    proofs: list[bool] = []
+    shown: list[Tensor] = []
+    streams: list[str] = []
 
-    def spied(*given: Any) -> bool:
-        proofs.append(goes_on(*given))
-        return proofs[-1]
+    def spied(upper: Cut, lower: Cut, examples: Tensor) -> bool:
+        shown.append(examples)
+        return goes_on(upper, lower, examples)
 
+    def noted(asked: Asked, lower: Cut, kept: Kept) -> Asked:
+        streams.append(asked.each.name)
+        return gone_on_with(asked, lower, kept)
+
+    gone_on_with = Asked.gone_on_with
     monkeypatch.setattr(prefix_cache, "goes_on", spied)
+    monkeypatch.setattr(Asked, "gone_on_with", noted)
     case = KEPT["below each layer in turn"]
     run(text_recipe(of_all_lengths, **case), tmp_path / "auto")
     run(text_recipe(of_all_lengths, cache={"prefix": "off"}, **case), tmp_path / "off")
-    assert len(proofs) > 1
-    assert all(proofs)
+    assert len(shown) > 1
+    assert all((tokens == PAD).sum() > 0 for tokens in shown)
+    assert streams == ["train", "val"] * len(shown)
     assert same_bits(tmp_path / "auto", tmp_path / "off")
     assert metrics(tmp_path / "auto") == metrics(tmp_path / "off")
     assert scores(tmp_path / "auto") == scores(tmp_path / "off")
