@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from copy import copy
 from itertools import chain
 
@@ -12,14 +12,14 @@ from ftcli.engine.frozen_part import new_cut, proof_of, stage_of
 from ftcli.engine.passes import passes_of_phase
 from ftcli.engine.work import Work
 from ftcli.events import Event, Working
-from ftcli.plans.phase import Phase
+from ftcli.plans.phase import Phase, ever_lower
 
 
 def coming_of(work: Work, phases: Sequence[Phase]) -> tuple[Coming, ...]:
-    """What the phases keep lower than all before them: until then nothing trains there."""
+    """What the phases keep lower than all before them."""
     return tuple(
         Coming(phase, frozenset(each.name for each in chain(*passes_of_phase(work, phase).values())))
-        for phase in _ever_lower(phases)
+        for phase in ever_lower(phases)
     )
 
 
@@ -44,15 +44,6 @@ def told(work: Work, stage: str) -> Callable[[int, int], None]:
     """Tells how much of the examples has gone through what lies below the stage."""
     what = f"frozen part below {stage}"
     return lambda done, total: work.tell(Working(what, done, total))
-
-
-def _ever_lower(phases: Sequence[Phase]) -> Iterator[Phase]:
-    lowest = None
-    for phase in phases:
-        boundary = phase.prefix.boundary
-        if phase.prefix.kept and (lowest is None or boundary < lowest):
-            yield phase
-        lowest = boundary if lowest is None else min(lowest, boundary)
 
 
 def _asked(work: Work, phase: Phase, missing: Sequence[Pass]) -> list[tuple[Phase, list[Pass]]]:

@@ -15,4 +15,4 @@ class Forecast:
     epoch_seconds: float
     """With validation."""
     before_seconds: float
-    """Once before the first epoch: the frozen part of every image and view, where it is kept."""
+    """Once before the first epoch: the frozen part of every image and view, where it is kept and not yet made."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from ftcli.plans.freeze_mask import FreezeMask
@@ -72,3 +73,13 @@ class Phase:
     def lr_factor(self, epoch: float) -> float:
         """The factor on every group's peak LR at `epoch` (of the run, fractions allowed)."""
         return self.curve.factor(epoch - self.curve_start)
+
+
+def ever_lower(phases: Iterable[Phase]) -> Iterator[Phase]:
+    """Those that keep what lies below the boundaries of all phases before them: until then nothing trains there."""
+    lowest = None
+    for phase in phases:
+        boundary = phase.prefix.boundary
+        if phase.prefix.kept and (lowest is None or boundary < lowest):
+            yield phase
+        lowest = boundary if lowest is None else min(lowest, boundary)

@@ -11,6 +11,7 @@ from ftcli.plans.data_facts import DataFacts
 from ftcli.plans.estimate import Estimate
 from ftcli.plans.training_plan import Machine
 from ftcli.recipe.schema import Recipe
+from ftcli.workflows.cache import open_store
 from ftcli.workflows.prepare import plan_of
 
 
@@ -25,7 +26,8 @@ def estimate_of(recipe: Recipe, network: Network, classes: tuple[str, ...], imag
     plan = plan_of(recipe, network, facts, machine)
     counted = [step_memory(network, phase) for phase in plan.phases]
     tensors = sum(tensor.nbytes for tensor in (*network.model.parameters(), *network.model.buffers()))
-    forecasts = forecast(plan, network, images.num_val) if here else ()
+    shared = open_store(recipe) is not None
+    forecasts = forecast(plan, network, images.num_val, shared=shared) if here else ()
     return estimate(plan, counted, forecasts, tensors, images)
 
 

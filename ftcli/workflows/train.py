@@ -29,7 +29,7 @@ from ftcli.recipe.schema import Recipe
 from ftcli.stopping import Terminated
 from ftcli.workflows.absolute_paths import with_absolute_paths
 from ftcli.workflows.audit_gate import audit_of, gate
-from ftcli.workflows.cache import feature_shelf
+from ftcli.workflows.cache import feature_shelf, open_store
 from ftcli.workflows.decoded import Decoded, image_batches
 from ftcli.workflows.environment import environment
 from ftcli.workflows.forgetting import forgetting_meter, with_forgetting
@@ -147,7 +147,8 @@ def _train(
         tell.go_on_with(resumed[0])
     tell.progress.notice(*prepared.plan.findings)
     with span("forecast"):
-        expected = forecast(prepared.plan, prepared.network, len(prepared.counted.streams[VAL]))
+        num_val, shared = len(prepared.counted.streams[VAL]), open_store(recipe) is not None
+        expected = forecast(prepared.plan, prepared.network, num_val, shared=shared)
     tell(PlanReady(prepared.plan, str(run.path), prepared.notes, expected))
     for finding in keeper.noticed:
         tell(Noticed(finding))

@@ -6,7 +6,7 @@ import pytest
 
 from ftcli.components.head import Linear
 from ftcli.engine.build import build_network
-from ftcli.engine.forecast import _of_phase
+from ftcli.engine.forecast import _of_phase, forecast
 from ftcli.engine.prefix_cost import forward_flops, prefix_costs
 from ftcli.plans.prefix import FrozenPrefix, PrefixCost
 from tests.planner.test_compile import plan
@@ -61,6 +61,21 @@ def test_an_epoch_is_what_is_left_of_it(views, epoch, before):
     told = _of_phase(made, replace(made.phases[0], prefix=prefix), 0.01, 20)
     assert told.epoch_seconds == pytest.approx(epoch)
     assert told.before_seconds == pytest.approx(before)
+
+
+def test_what_phases_keep_of_the_same_images_is_made_with_the_first():
+    made = plan(num_train=100, strategy={"kind": "gradual"}, augment="none", train={"epochs": 6})
+    costs = {phase.name: PrefixCost(phase.prefix.boundary / 10, 2048) for phase in made.phases}
+    phases = tuple(replace(each, prefix=replace(each.prefix, cost=costs[each.name])) for each in made.phases)
+    made = replace(made, phases=phases)
+    apart, shared = (forecast(made, opened(), 20, shared=shared) for shared in (False, True))
+    kept = [phase.prefix.kept for phase in phases]
+    assert sum(kept) > 2
+    assert [each.before_seconds > 0 for each in apart] == kept
+    assert [each.before_seconds > 0 for each in shared] == [True] + [False] * (len(kept) - 1)
+    light = replace(phases[1], prefix=replace(phases[1].prefix, views=4))
+    varied = forecast(replace(made, phases=(phases[0], light)), opened(), 20, shared=True)
+    assert all(each.before_seconds > 0 for each in varied), "of other images"
 
 
 def test_the_operations_of_a_resnet18_are_those_of_the_literature():
