@@ -65,7 +65,7 @@ def _kept(work: Work, cut: Cut, passes: Sequence[Pass]) -> bool:
 def _has_room(
     work: Work, phase: Phase, missing: Sequence[Pass], asked: Sequence[tuple[Phase, Sequence[Pass]]]
 ) -> bool:
-    """In fp32: of the activations of convolutions bf16 keeps half."""
+    """Whether the disk holds all of it at once, counted in fp32: of what convolutions make bf16 is half as much."""
     wanted = _bytes(phase, missing) or 0  # of a probe's features nobody has measured it: they are small
     for coming, passes in asked:
         size = _bytes(coming, passes)

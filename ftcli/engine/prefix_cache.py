@@ -176,12 +176,13 @@ class PrefixCache:
             try:
                 shortest = self._from_lower(asked) or asked
                 kept = self._onto_shelf(self.shelf, shortest) if self.shelf else None
+                if kept is None and asked.ahead:
+                    return None
                 if kept is None and shortest is not asked:  # what it goes on from is in use, and takes room
                     asked = replace(asked, source=None)
                     self._let_go(asked.together)
                     continue
-                if kept is None and not asked.ahead:
-                    kept = self._in_memory(asked)
+                kept = kept or self._in_memory(asked)
             except _SmallerParts:
                 found = self._there(asked.below, asked.cut.boundary, asked.each)
                 if found is not None:

@@ -219,6 +219,16 @@ def test_what_is_gone_on_from_makes_room_where_there_is_none_beside_it(shelf):
     assert len(shelf.store.entries()) == 1
 
 
+def test_what_is_kept_ahead_does_not_drive_out_what_it_is_made_of(shelf):
+    network = opened("timm/test_resnet", 64)
+    _, last, middle = boundaries(network)
+    cache, _ = opened_on(shelf, network)
+    shelf.store.max_bytes = kept(cache, network, middle, ahead=True).activations.nbytes + 100
+    (lower,) = shelf.store.entries()
+    assert kept(cache, network, last, ahead=True) is None
+    assert [entry.folder for entry in shelf.store.entries()] == [lower.folder]
+
+
 def test_weights_that_have_moved_are_no_source(shelf):
     network = opened("timm/test_resnet", 64)
     head, last, _ = boundaries(network)
