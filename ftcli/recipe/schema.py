@@ -132,8 +132,8 @@ class Runtime(Options):
     """On CUDA: kernels that give the same bits each time, which are slower; what has none is told. A CPU gives the same
     bits anyway."""
     fold_bn: Literal["auto", "off"] = "auto"
-    """auto: on a CPU in fp32 the batch norms below the first layer that trains are folded into the convolutions before
-    them, which is faster and rounds otherwise in the last bits. off: as the network does it."""
+    """auto: on a CPU the batch norms below the first layer that trains are folded into the convolutions before them,
+    which is faster and rounds otherwise, by no more than the precision does. off: as the network does it."""
 
 
 class Forgetting(Options):

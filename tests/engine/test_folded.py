@@ -7,6 +7,8 @@ from torch import nn
 from ftcli.components.head import Linear
 from ftcli.engine.build import build_network
 from ftcli.engine.folded import MOST_ERROR, Fold, _Pairs, fold_below
+from ftcli.engine.head_cut import cut_before_head, inputs_of
+from ftcli.engine.precision import autocast
 from ftcli.plans.layer_map import HEAD
 
 
@@ -58,6 +60,22 @@ def test_the_logits_are_the_same_but_for_rounding(backbone):
     apart, together = logits(forward), logits(fold.applied(forward))
     assert not torch.equal(apart, together)
     torch.testing.assert_close(together, apart, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("backbone", ["timm/test_resnet", "timm/tf_efficientnet_lite0"])
+@torch.no_grad()
+def test_in_bf16_what_is_folded_is_as_near_to_fp32(backbone):
+    network, forward = opened(backbone)
+    fold, (firsts, _) = fold_of(network, forward), cut_before_head(network)
+
+    def features(way):
+        return inputs_of(firsts, way, pixels(32)).float()
+
+    exact = features(forward)
+    with autocast("bf16", "cpu"):
+        apart, folded = features(forward), features(fold.applied(forward))
+    far, near = ((low - exact).norm().item() for low in (apart, folded))
+    assert 0 < near < 1.1 * far < 0.1 * exact.norm().item()
 
 
 def test_only_what_lies_below_is_folded():
