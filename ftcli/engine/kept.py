@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import torch
@@ -28,6 +29,20 @@ class Ledger:
     def fill(self, count: int, seconds: float) -> None:
         self.computed += count
         self.seconds += seconds
+
+    def watch(self, aside: Callable[[], float] = lambda: 0.0) -> Callable[[int], float]:
+        """Begins now. Told how many examples were computed, it counts them, and returns the seconds of each.
+
+        `aside`: the seconds so far of what is done once, however many examples there are.
+        """
+        started, before = time.perf_counter(), aside()
+
+        def stop(count: int) -> float:
+            seconds = time.perf_counter() - started
+            self.fill(count, seconds)
+            return (seconds - aside() + before) / max(count, 1)
+
+        return stop
 
     def serve(self, count: int, seconds_each: float) -> None:
         self.read += count

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
@@ -13,6 +11,7 @@ from torch import Tensor
 
 from ftcli.engine.asked import Asked, Below, Key, Pass, Source
 from ftcli.engine.cache.features import FeatureShelf
+from ftcli.engine.compiled import NotCompiled, Programs
 from ftcli.engine.crossing import by_token
 from ftcli.engine.cut import Cut, highest_cut
 from ftcli.engine.folded import UNFOLDED, Fold, fold_below, name_of
@@ -22,8 +21,9 @@ from ftcli.engine.micro_batch import MicroBatch
 from ftcli.engine.network import Network
 from ftcli.engine.onward import goes_on
 from ftcli.engine.precision import autocast
-from ftcli.engine.proof import digest
+from ftcli.engine.prefix_digest import prefix_digest
 from ftcli.engine.stopwatch import span
+from ftcli.events import Noticed
 from ftcli.plans.training_plan import Precision
 from ftcli.stopping import safe_point
 
@@ -46,6 +46,8 @@ class PrefixCache:
     shelf: FeatureShelf | None = None
     micro: MicroBatch = field(default_factory=MicroBatch)
     ledger: Ledger = field(default_factory=Ledger)
+    programs: Programs | None = None
+    """Where what goes through the frozen part goes through it compiled."""
     _kept: dict[Key, Kept] = field(default_factory=dict)
     _cost: dict[Key, float] = field(default_factory=dict)
     """Seconds for each example of what this run has computed, whether it is still mapped or not."""
@@ -79,7 +81,7 @@ class PrefixCache:
         if boundary in self._folds and self._folds[boundary].below == digest:
             return ""
         rounding = name_of(digest)
-        below = f"{digest} {rounding}"
+        below = self._name(digest, rounding)
         return rounding if all(self._there(below, boundary, each) for each in passes) else ""
 
     def get(
@@ -97,11 +99,34 @@ class PrefixCache:
         None where it is too much to keep. `ahead`, for a coming phase, it is kept on the disk or not at all, and stays
         mapped for what is made of it next.
         """
-        digest = _below(network, cut)
+        try:
+            return self._get(network, cut, passes, progress, below, ahead=ahead)
+        except NotCompiled as failed:
+            if ahead or self.programs is None:
+                raise  # what this is made for has another name then
+            self.programs.tell(Noticed(failed.finding))
+            self.programs = None
+            return self._get(network, cut, passes, progress, below, ahead=ahead)
+
+    def _get(
+        self,
+        network: Network,
+        cut: Cut,
+        passes: Sequence[Pass],
+        progress: Progress,
+        below: Below | None,
+        *,
+        ahead: bool,
+    ) -> tuple[Kept, ...] | None:
+        """Raises NotCompiled, with nothing kept under a name that says otherwise."""
+        digest = self._below(network, cut)
         keys = [(digest, cut.boundary, each.name) for each in passes]
         if not ahead:
             self._let_go(keys)
-        source = self._source(network, cut, self._missing(digest, cut, passes), below)
+        missing = self._missing(digest, cut, passes)
+        source = self._source(network, cut, missing, below)
+        if missing and self.programs is not None:
+            cut = self._compiled(network, cut, below)
         total, found = sum(each.count for each in passes), list[Kept]()
         for number, each in enumerate(passes):
             done = sum(before.count for before in passes[:number])
@@ -140,11 +165,33 @@ class PrefixCache:
         found = [lower for _, lower in self._cuts.values() if lower and lower.boundary < cut.boundary]
         alike = [lower for lower in found if bool(lower.rounding) == bool(cut.rounding)]
         for lower in sorted(alike, key=lambda lower: lower.boundary, reverse=True):
-            digest = _below(network, lower)
+            digest = self._below(network, lower)
             there = (self._there(digest, lower.boundary, each) for each in missing)
             if any(kept is not None and kept.on_disk for kept in there):
                 return Source(lower, digest)
         return None
+
+    def _compiled(self, network: Network, cut: Cut, below: Below | None) -> Cut:
+        """The same cut, to which images come through programs: one of the lowest, and from there as what is kept."""
+        assert self.programs is not None
+        lowest = None if below is None else below.lowest()
+        onward, way = cut.onward, self.programs.way
+        if below is None or lowest is None or onward is None or lowest.boundary >= cut.boundary:
+            return replace(cut, prefix=way(self._below(network, cut), cut.prefix))
+        enter_eval_mode(network)
+        with span("prefix"), autocast(self.precision, self.device):
+            if not goes_on(cut, lowest, below.examples()):
+                return replace(cut, prefix=way(self._below(network, cut), cut.prefix))
+        first = way(self._below(network, lowest), lowest.prefix)
+        return replace(cut, prefix=lambda images: onward(lowest, first(images)))
+
+    def _below(self, network: Network, cut: Cut) -> str:
+        return self._name(prefix_digest(network, cut.boundary), cut.rounding)
+
+    def _name(self, digest: str, rounding: str) -> str:
+        """By what lies below a cut, and how it rounds."""
+        compiled = self.programs.name if self.programs else ""
+        return " ".join(part for part in (digest, rounding, compiled) if part)
 
     def _let_go(self, needed: Sequence[Key]) -> None:
         """What is mapped from the disk and not needed now: while it is in use, the disk cannot make room for others."""
@@ -204,7 +251,7 @@ class PrefixCache:
         """None where it found no room, which the store has told."""
         each, at_once = asked.each, self.micro.size
         key = shelf.key(asked.below, asked.cut.boundary, each.stream, each.view, at_once)
-        watch = _Watch(self.ledger)
+        stop = self.ledger.watch(self._compiling)
         parts = self._computed(asked)
         first = next(parts)
         with shelf.create(key, each.name, (asked.rows, *first.shape[1:]), first.dtype) as writer:
@@ -213,7 +260,7 @@ class PrefixCache:
                     return None
                 writer.append(part.cpu())
             whole = writer.ok
-        seconds = watch.stop(each.count) if whole else 0.0
+        seconds = stop(each.count) if whole else 0.0
         there = shelf.open(key) if whole else None
         if there is None:
             return None
@@ -221,7 +268,7 @@ class PrefixCache:
 
     def _in_memory(self, asked: Asked) -> Kept | None:
         """None where it has no room beside those that it is needed with."""
-        watch = _Watch(self.ledger)
+        stop = self.ledger.watch(self._compiling)
         kept, done = None, 0
         for part in self._computed(asked):
             if kept is None:
@@ -232,7 +279,7 @@ class PrefixCache:
             kept[done : done + len(part)] = part
             done += len(part)
         assert kept is not None, "a stream has examples"
-        seconds = watch.stop(asked.each.count) + asked.seconds_before
+        seconds = stop(asked.each.count) + asked.seconds_before
         return Kept(kept, seconds, at_once=self.micro.size)
 
     def _computed(self, asked: Asked) -> Iterator[Tensor]:
@@ -248,6 +295,10 @@ class PrefixCache:
             count += len(batch.inputs)
             asked.progress(count)
             yield by_token(part) if asked.cut.by_token else part
+
+    def _compiling(self) -> float:
+        """The seconds that it has taken so far."""
+        return self.programs.seconds if self.programs else 0.0
 
     def _has_room(self, first: Tensor, count: int, together: Sequence[Key]) -> bool:
         """Whether a pass fits beside those it is needed with; of the others what was kept first makes room then."""
@@ -268,36 +319,5 @@ class _SmallerParts(Exception):
     """Memory took less at once than before: what was made so far was made in larger parts."""
 
 
-class _Watch:
-    """The time of one pass, for the ledger."""
-
-    def __init__(self, ledger: Ledger) -> None:
-        self._ledger, self._started = ledger, time.perf_counter()
-
-    def stop(self, count: int) -> float:
-        """Seconds for each of so many examples."""
-        seconds = time.perf_counter() - self._started
-        self._ledger.fill(count, seconds)
-        return seconds / max(count, 1)
-
-
 def _from(done: int, total: int, progress: Progress) -> Callable[[int], None]:
     return lambda count: progress(done + count, total)
-
-
-def _below(network: Network, cut: Cut) -> str:
-    """A digest of what lies below a cut, and how it rounds."""
-    return f"{prefix_digest(network, cut.boundary)} {cut.rounding}".rstrip()
-
-
-def prefix_digest(network: Network, boundary: int) -> str:
-    """One digest over every tensor but those of the layers from `boundary` on."""
-    layers = network.layer_map
-    above = {p.name for p in layers.parameters if p.layer >= boundary}
-    above |= {name for bn in layers.batch_norms if bn.layer >= boundary for name in bn.buffers}
-    above |= {name for name, layer in layers.buffers if layer >= boundary}
-    total = hashlib.sha256()
-    for name, tensor in network.model.state_dict().items():
-        if name not in above:
-            total.update(name.encode() + digest(tensor).encode())
-    return total.hexdigest()

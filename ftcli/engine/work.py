@@ -11,6 +11,7 @@ from ftcli.engine.asked import Coming
 from ftcli.engine.batches import ImageBatches
 from ftcli.engine.cache.features import FeatureShelf
 from ftcli.engine.cadence import Cadence
+from ftcli.engine.compiled import Programs
 from ftcli.engine.evaluate import predict_logits, scores_of
 from ftcli.engine.freeze import enter_eval_mode
 from ftcli.engine.inputs import placed, ready
@@ -24,6 +25,7 @@ from ftcli.engine.step import Stepper
 from ftcli.engine.stopwatch import span
 from ftcli.engine.text_batches import TextBatches
 from ftcli.events import Listener, Scores
+from ftcli.plans.compiling import lowest_kept
 from ftcli.plans.inputs import noun_of
 from ftcli.plans.phase import Phase
 from ftcli.plans.signals import StageDrift
@@ -80,6 +82,11 @@ class Work:
         self.prefixes = PrefixCache(
             self.device, plan.precision, self.forward, memory, self.shelf, self.passes
         )
+        if plan.compile == "compiled":
+            boundary = lowest_kept(plan.phases, default=len(plan.layer_map.layers) - 1)
+            self.prefixes.programs = Programs(
+                boundary, plan.batch_size, plan.precision, self.device, lambda event: self.tell(event)
+            )
 
     @property
     def device(self) -> str:

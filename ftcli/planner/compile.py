@@ -11,6 +11,7 @@ from ftcli.planner.choose import (
     choose_augment,
     choose_checkpoint_metric,
     choose_checkpoint_rule,
+    choose_compile,
     choose_depthwise,
     choose_deterministic,
     choose_fold_bn,
@@ -22,6 +23,7 @@ from ftcli.planner.peft_choice import choose_targets
 from ftcli.planner.phases import compile_phases
 from ftcli.planner.prefix import Images
 from ftcli.planner.refuse import check_batch, check_data, check_features
+from ftcli.plans.compiling import image_views
 from ftcli.plans.data_facts import DataFacts
 from ftcli.plans.depthwise import wide_depthwise
 from ftcli.plans.folding import frozen_below
@@ -67,10 +69,24 @@ def compile_plan(
     kept = choose_checkpoint_rule(recipe, metric.value, phases[-1])
     depthwise = choose_depthwise(recipe, machine, wide_depthwise(layer_map, phases))
     deterministic = choose_deterministic(recipe, machine)
-    frozen = frozen_below(layer_map, phases, probed=_floor(recipe) == "probe")
+    probed = _floor(recipe) == "probe"
+    frozen = frozen_below(layer_map, phases, probed=probed)
     fold_bn = choose_fold_bn(recipe, machine, precision.value, frozen)
+    views = image_views(phases, facts.num_train or 0, probed=probed and recipe.cache.prefix != "off")
+    compiled = choose_compile(recipe, machine, views)
     targets = choose_targets(recipe, layer_map)
-    choices = (targets, layer_lr, augment, precision, metric, kept, depthwise, fold_bn, deterministic)
+    choices = (
+        targets,
+        layer_lr,
+        augment,
+        precision,
+        metric,
+        kept,
+        depthwise,
+        fold_bn,
+        compiled,
+        deterministic,
+    )
     plan = TrainingPlan(
         layer_map=layer_map,
         classes=facts.classes,
@@ -107,6 +123,7 @@ def compile_plan(
         depthwise=depthwise.value,
         deterministic=deterministic.value,
         fold_bn=fold_bn.value,
+        compile=compiled.value,
         on_non_finite=recipe.train.on_non_finite,
         checkpoint_rule=kept.value,
     )

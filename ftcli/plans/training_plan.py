@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 from ftcli.findings import Finding
+from ftcli.plans.compiling import Compile
 from ftcli.plans.depthwise import Depthwise
 from ftcli.plans.folding import FoldBN
 from ftcli.plans.inputs import Inputs, is_packed
@@ -124,6 +125,8 @@ class TrainingPlan:
     """Whether CUDA is held to kernels that give the same bits each time."""
     fold_bn: FoldBN = "apart"
     """How batch norms below the first layer that trains are computed."""
+    compile: Compile = "eager"
+    """How images go through what lies below the first layer that trains, where that is kept."""
     on_non_finite: OnNonFinite = "stop"
     """What follows NaN or infinity in a loss, a gradient, a weight or a buffer."""
     checkpoint_rule: CheckpointRule = "best"

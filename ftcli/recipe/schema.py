@@ -124,13 +124,17 @@ class Runtime(Options):
     """Decoded images are kept in memory up to this many GiB; beyond it they are decoded in every epoch."""
     exact: bool = False
     """Leave out all that makes a run faster by changing its numbers: repeated views, bf16 where nobody asked for it,
-    gradients in pieces, folded batch norms."""
+    gradients in pieces, folded batch norms, a compiled frozen part."""
     depthwise: Literal["auto", "off"] = "auto"
     """auto: on a CPU the weight gradient of depthwise kernels wider than three columns is computed in pieces, wherever
     the image is as wide as the kernel: faster there, and rounded otherwise in the last bits. off: as torch does it."""
     deterministic: bool = False
     """On CUDA: kernels that give the same bits each time, which are slower; what has none is told. A CPU gives the same
     bits anyway."""
+    compile: Literal["auto", "on", "off"] = "auto"
+    """Whether what lies below the first layer that trains is compiled, where it is kept. auto: on a CPU from 20,000
+    images (each counted by its views) on, which then take up to a third less time and are rounded otherwise in the last
+    bits. on: from the first, and on a GPU. off: the network's own code runs. Without a C++ compiler it does too."""
     fold_bn: Literal["auto", "off"] = "auto"
     """auto: on a CPU the batch norms below the first layer that trains are folded into the convolutions before them,
     which is faster and rounds otherwise, by no more than the precision does. off: as the network does it."""

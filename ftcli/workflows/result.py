@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from ftcli.events import Scores
 from ftcli.findings import Finding
+from ftcli.plans.compiling import Compile
 from ftcli.plans.depthwise import Depthwise
 from ftcli.plans.folding import FoldBN
 from ftcli.plans.forgetting import Forgetting
@@ -87,6 +88,9 @@ class TrainResult:
     """How depthwise convolutions learned: in pieces the last bits are others."""
     fold_bn: FoldBN = "apart"
     """How frozen batch norms were computed: folded, the last bits are others; a finding tells where they were not."""
+    compile: Compile = "eager"
+    """How images went through the frozen part that was kept: compiled, the last bits are others; a finding tells where
+    that failed."""
     peak_memory: int | None = None
     """The most bytes held at once, of the process that ended the run or of its GPU: engine/peak_memory. None where the
     system does not tell, and in runs from before it was measured."""

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from ftcli.errors import MachineError, RecipeError
-from ftcli.planner.choose import choose_checkpoint_metric
+from ftcli.planner.choose import PAYS_FROM, choose_checkpoint_metric
 from ftcli.planner.compile import compile_plan
 from ftcli.planner.refuse import check_device
 from ftcli.plans.data_facts import DataFacts
@@ -220,6 +220,37 @@ def test_how_frozen_batch_norms_are_computed(sections, device, made, why):
     plan = compile_plan(asked, resnet(), facts, Machine(device))
     reasons = [decision.why for decision in plan.decisions if decision.what == "fold_bn"]
     assert plan.fold_bn == made
+    assert [why in reason for reason in reasons] == ([True] if why else [])
+
+
+@pytest.mark.parametrize(
+    ("sections", "device", "num_train", "made", "why"),
+    [
+        (
+            {},
+            "cpu",
+            PAYS_FROM,
+            "compiled",
+            "20,000 image-views go through the frozen part: more than its compiling",
+        ),
+        ({}, "cpu", PAYS_FROM - 1, "eager", None),
+        ({}, "cuda", PAYS_FROM, "eager", None),
+        ({"runtime": {"compile": "on"}}, "cuda", 500, "compiled", "runtime.compile: on; 500 image-views"),
+        ({"runtime": {"compile": "off"}}, "cpu", PAYS_FROM, "eager", None),
+        ({"runtime": {"exact": True}}, "cpu", PAYS_FROM, "eager", "runtime.exact"),
+        ({"runtime": {"exact": True}}, "cpu", 500, "eager", None),
+        ({"strategy": "full"}, "cpu", PAYS_FROM, "compiled", "20,000 image-views"),  # of the linear probe
+        ({"strategy": "full", "cache": {"prefix": "off"}}, "cpu", PAYS_FROM, "eager", None),
+        ({"strategy": "scratch"}, "cpu", PAYS_FROM, "eager", None),
+        ({"strategy": "partial", "cache": {"views": 4}}, "cpu", 5_000, "compiled", "20,000 image-views"),
+    ],
+)
+def test_whether_the_frozen_part_is_compiled(sections, device, num_train, made, why):
+    facts = DataFacts(("a", "b"), num_train, IMAGENET)
+    asked = recipe(**{"strategy": "feature_extraction", **sections})
+    plan = compile_plan(asked, resnet(), facts, Machine(device))
+    reasons = [decision.why for decision in plan.decisions if decision.what == "compile"]
+    assert plan.compile == made
     assert [why in reason for reason in reasons] == ([True] if why else [])
 
 

@@ -12,7 +12,7 @@ from ftcli.engine.cache.columns import read_columns, write_columns
 from ftcli.engine.cache.features import code_versions
 from ftcli.engine.cache.home import effects_folder
 from ftcli.engine.network import Network
-from ftcli.engine.prefix_cache import prefix_digest
+from ftcli.engine.prefix_digest import prefix_digest
 from ftcli.plans.training_plan import Bf16Effect
 
 VERSION = 1
