@@ -11,6 +11,7 @@ from ftcli.planner.choose import (
     choose_augment,
     choose_checkpoint_metric,
     choose_checkpoint_rule,
+    choose_crops,
     choose_depthwise,
     choose_deterministic,
     choose_fold_bn,
@@ -69,8 +70,9 @@ def compile_plan(
     deterministic = choose_deterministic(recipe, machine)
     frozen = frozen_below(layer_map, phases, probed=_floor(recipe) == "probe")
     fold_bn = choose_fold_bn(recipe, machine, precision.value, frozen)
+    crops = choose_crops(recipe, machine, augment.value, facts.preprocessing)
     targets = choose_targets(recipe, layer_map)
-    choices = (targets, layer_lr, augment, precision, metric, kept, depthwise, fold_bn, deterministic)
+    choices = (targets, layer_lr, augment, precision, metric, kept, depthwise, fold_bn, crops, deterministic)
     plan = TrainingPlan(
         layer_map=layer_map,
         classes=facts.classes,
@@ -107,6 +109,7 @@ def compile_plan(
         depthwise=depthwise.value,
         deterministic=deterministic.value,
         fold_bn=fold_bn.value,
+        crops=crops.value,
         on_non_finite=recipe.train.on_non_finite,
         checkpoint_rule=kept.value,
     )

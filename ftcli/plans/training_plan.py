@@ -19,6 +19,7 @@ from ftcli.plans.phase import Phase, Plateau
 
 Precision = Literal["fp32", "bf16", "fp16"]
 Sampler = Literal["shuffle", "balanced", "weighted"]
+Crops = Literal["image", "batch"]
 Floor = Literal["probe", "itself", "before", "none"]
 OnNonFinite = Literal["stop", "rollback"]
 
@@ -124,6 +125,8 @@ class TrainingPlan:
     """Whether CUDA is held to kernels that give the same bits each time."""
     fold_bn: FoldBN = "apart"
     """How batch norms below the first layer that trains are computed."""
+    crops: Crops = "image"
+    """Whether training images are cropped one by one, or a batch at once on the device."""
     on_non_finite: OnNonFinite = "stop"
     """What follows NaN or infinity in a loss, a gradient, a weight or a buffer."""
     checkpoint_rule: CheckpointRule = "best"

@@ -91,6 +91,7 @@ def result_of(done: Performed, audit: AuditReport | None, started: float) -> Tra
         augment=plan.transforms,
         depthwise=plan.depthwise,
         fold_bn=plan.fold_bn,
+        crops=plan.crops,
         test_without_leaks=scores_without_leaks(logits, labels, work.batches.store, audit),
         profile=profile_of(work),
         drift=drift,
