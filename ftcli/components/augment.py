@@ -119,6 +119,11 @@ def shows_the_same(options: Augment) -> bool:
     return isinstance(options, Off | Features)
 
 
+def only_crops(options: Augment) -> bool:
+    """Whether an image is cropped, and mirrored or not, and nothing else by itself."""
+    return isinstance(options, _Varied) and options.kind == "light"
+
+
 def mixes(options: Augment) -> bool:
     return isinstance(options, _Varied) and options.mix != "none"
 

@@ -15,14 +15,16 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from ftcli.engine.device_crops import Crop, PaddedCrops, padded, resized
 from ftcli.engine.images import ImageStore
 from ftcli.engine.sampler import Order
 from ftcli.engine.seed import derive, permutation
+from ftcli.engine.stopwatch import span
 from ftcli.engine.variation import Pick, Variation, picks_of, variation_of
 from ftcli.engine.workers import batches_of
 from ftcli.errors import DataError
 from ftcli.events import Event, Listener
-from ftcli.plans.training_plan import batch_bounds
+from ftcli.plans.training_plan import Crops, batch_bounds
 
 
 @dataclass(frozen=True)
@@ -39,8 +41,8 @@ class Batch:
     """Of the examples in their stream, where they do not come in its order."""
 
 
-Sample = tuple[Tensor, int | tuple[float, ...], int]
-"""An image uint8 (3, S, S), its target and its index."""
+Sample = tuple[Tensor | Crop, int | tuple[float, ...], int]
+"""An image uint8 (3, S, S), or what it will be made of; its target and its index."""
 
 
 class _Images(Dataset[Sample | DataError]):
@@ -72,6 +74,9 @@ class ImageBatches:
     workers: int
     pin_memory: bool = False
     tell: Listener = silent
+    crops: Crops = "image"
+    device: str = "cpu"
+    """Where the crops of a whole batch are made."""
 
     def evaluation(self, stream: str) -> Iterator[Batch]:
         """Every example once, in order, as evaluation sees it."""
@@ -87,7 +92,7 @@ class ImageBatches:
         few = _collate([images[index, 0] for index in self.store.splits.streams["train"][:count]])
         if isinstance(few, DataError):
             raise few
-        return few[0]
+        return self._made(few[0])
 
     def targets(self, stream: str) -> Tensor:
         """Labels of a stream in order, (N,) int64 or (N, C) float."""
@@ -127,14 +132,22 @@ class ImageBatches:
         return Variation(self.store.preprocessing.image_size, self.seed, 0)
 
     def _variation(self, augment_options: Any, epoch: int, view: int | None) -> Variation:
-        return variation_of(augment_options, self.store.preprocessing, self.seed, epoch, view)
+        return variation_of(augment_options, self.store.preprocessing, self.seed, epoch, view, self.crops)
 
     def _load(self, variation: Variation, batches: list[list[Pick]]) -> Iterator[Batch]:
         images = _Images(self.store, variation)
         for loaded in batches_of(lambda start: self._loader(images, batches[start:]), self.tell):
             if isinstance(loaded, DataError):
                 raise loaded
-            yield Batch(*loaded)
+            inputs, labels, indices = loaded
+            yield Batch(self._made(inputs), labels, indices)
+
+    def _made(self, inputs: Tensor | PaddedCrops) -> Tensor:
+        """Here, in the process that trains: those that load know nothing of the device."""
+        if isinstance(inputs, Tensor):
+            return inputs
+        with span("augment"):
+            return resized(inputs, self.store.preprocessing, self.device)
 
     def _loader(self, images: _Images, batches: list[list[Pick]]) -> DataLoader[Any]:
         workers = 0 if self.store.in_memory else self.workers
@@ -150,9 +163,12 @@ class ImageBatches:
         )
 
 
-def _collate(samples: list[Sample | DataError]) -> tuple[Tensor, Tensor, tuple[int, ...]] | DataError:
+def _collate(
+    samples: list[Sample | DataError],
+) -> tuple[Tensor | PaddedCrops, Tensor, tuple[int, ...]] | DataError:
     for sample in samples:
         if isinstance(sample, DataError):
             return sample
     images, labels, indices = zip(*samples, strict=True)
-    return torch.stack(images), torch.tensor(labels), tuple(indices)
+    inputs = padded(images) if isinstance(images[0], Crop) else torch.stack(images)
+    return inputs, torch.tensor(labels), tuple(indices)

@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from ftcli.components import augment as augmentation
 from ftcli.plans.depthwise import COLUMNS
+from ftcli.plans.inputs import Inputs
 from ftcli.plans.layer_map import BatchNorm, Parameter
 from ftcli.plans.phase import Phase
+from ftcli.plans.preprocessing import Preprocessing
 from ftcli.plans.training_plan import Bf16Effect, Decision, Machine, Precision
 from ftcli.recipe.schema import Recipe
 from ftcli.registry import kinds, offers
@@ -215,3 +218,21 @@ def choose_fold_bn(
         f"{len(frozen)} frozen batch norms in the convolutions before them: faster, equal but for {rounding}"
     )
     return Chosen("folded", Decision("fold_bn", "folded", why))
+
+
+def choose_crops(recipe: Recipe, machine: Machine, augment: Any, inputs: Inputs) -> Chosen:
+    """image or batch. Where batch is not asked for, a CPU and other augmentations leave nothing to decide."""
+    asked = recipe.runtime.crops
+    if asked == "image" or (asked == "auto" and machine.device != "cuda"):
+        return Chosen("image", None)
+    if not augmentation.only_crops(augment):
+        why = f"augment: {augment.kind} is made image by image"
+        return Chosen("image", Decision("crops", "image", why) if asked == "batch" else None)
+    if recipe.runtime.exact:
+        return Chosen("image", Decision("crops", "image", "runtime.exact"))
+    if isinstance(inputs, Preprocessing) and inputs.interpolation == "nearest":
+        return Chosen("image", Decision("crops", "image", "batches have bilinear and bicubic crops alone"))
+    if asked == "batch":
+        return Chosen("batch", None)
+    why = "a batch at once on the GPU, which would wait for the processor otherwise: equal but for rounding"
+    return Chosen("batch", Decision("crops", "batch", why))

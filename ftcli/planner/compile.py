@@ -8,10 +8,12 @@ from typing import Any
 from ftcli.components import augment as augmentation
 from ftcli.components import norm, objective, optimizer
 from ftcli.planner.choose import (
+    Chosen,
     choose_augment,
     choose_checkpoint_metric,
     choose_checkpoint_rule,
     choose_compile,
+    choose_crops,
     choose_depthwise,
     choose_deterministic,
     choose_fold_bn,
@@ -67,26 +69,9 @@ def compile_plan(
     precision = choose_precision(recipe, machine, evidence)
     metric = choose_checkpoint_metric(recipe, facts.class_counts, multi_label=facts.multi_label)
     kept = choose_checkpoint_rule(recipe, metric.value, phases[-1])
-    depthwise = choose_depthwise(recipe, machine, wide_depthwise(layer_map, phases))
-    deterministic = choose_deterministic(recipe, machine)
-    probed = _floor(recipe) == "probe"
-    frozen = frozen_below(layer_map, phases, probed=probed)
-    fold_bn = choose_fold_bn(recipe, machine, precision.value, frozen)
-    views = image_views(phases, facts.num_train or 0, probed=probed and recipe.cache.prefix != "off")
-    compiled = choose_compile(recipe, machine, views)
     targets = choose_targets(recipe, layer_map)
-    choices = (
-        targets,
-        layer_lr,
-        augment,
-        precision,
-        metric,
-        kept,
-        depthwise,
-        fold_bn,
-        compiled,
-        deterministic,
-    )
+    faster = _faster(recipe, layer_map, facts, machine, phases, precision.value, augment.value)
+    choices = (targets, layer_lr, augment, precision, metric, kept, *faster.values())
     plan = TrainingPlan(
         layer_map=layer_map,
         classes=facts.classes,
@@ -120,10 +105,7 @@ def compile_plan(
         transforms=_transforms(augment.value, facts.preprocessing),
         objective=_objective(recipe, facts),
         sampler=recipe.train.sampler,
-        depthwise=depthwise.value,
-        deterministic=deterministic.value,
-        fold_bn=fold_bn.value,
-        compile=compiled.value,
+        **{field: chosen.value for field, chosen in faster.items()},
         on_non_finite=recipe.train.on_non_finite,
         checkpoint_rule=kept.value,
     )
@@ -138,6 +120,28 @@ def _phases(
     scales = implementation(layer_lr, "scales")(layer_lr, layer_map, optimizer.spec(recipe.optimizer).lr)
     images, costs = _images(augment), facts.prefix_costs
     return compile_phases(recipe, layer_map, stretches, scales, policy, images=images, costs=costs)
+
+
+def _faster(
+    recipe: Recipe,
+    layer_map: LayerMap,
+    facts: DataFacts,
+    machine: Machine,
+    phases: tuple[Phase, ...],
+    precision: Precision,
+    augment: Any,
+) -> dict[str, Chosen]:
+    """What may be computed otherwise than the network and torchvision do it, by field of the plan."""
+    probed = _floor(recipe) == "probe"
+    frozen = frozen_below(layer_map, phases, probed=probed)
+    views = image_views(phases, facts.num_train or 0, probed=probed and recipe.cache.prefix != "off")
+    return {
+        "depthwise": choose_depthwise(recipe, machine, wide_depthwise(layer_map, phases)),
+        "fold_bn": choose_fold_bn(recipe, machine, precision, frozen),
+        "compile": choose_compile(recipe, machine, views),
+        "crops": choose_crops(recipe, machine, augment, facts.preprocessing),
+        "deterministic": choose_deterministic(recipe, machine),
+    }
 
 
 def _transforms(augment: Any, inputs: Inputs) -> tuple[str, ...]:

@@ -20,6 +20,7 @@ from ftcli.plans.phase import Phase, Plateau
 
 Precision = Literal["fp32", "bf16", "fp16"]
 Sampler = Literal["shuffle", "balanced", "weighted"]
+Crops = Literal["image", "batch"]
 Floor = Literal["probe", "itself", "before", "none"]
 OnNonFinite = Literal["stop", "rollback"]
 
@@ -127,6 +128,8 @@ class TrainingPlan:
     """How batch norms below the first layer that trains are computed."""
     compile: Compile = "eager"
     """How images go through what lies below the first layer that trains, where that is kept."""
+    crops: Crops = "image"
+    """Whether training images are cropped one by one, or a batch at once on the device."""
     on_non_finite: OnNonFinite = "stop"
     """What follows NaN or infinity in a loss, a gradient, a weight or a buffer."""
     checkpoint_rule: CheckpointRule = "best"

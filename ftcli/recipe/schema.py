@@ -124,7 +124,7 @@ class Runtime(Options):
     """Decoded images are kept in memory up to this many GiB; beyond it they are decoded in every epoch."""
     exact: bool = False
     """Leave out all that makes a run faster by changing its numbers: repeated views, bf16 where nobody asked for it,
-    gradients in pieces, folded batch norms, a compiled frozen part."""
+    gradients in pieces, folded batch norms, a compiled frozen part, crops of whole batches."""
     depthwise: Literal["auto", "off"] = "auto"
     """auto: on a CPU the weight gradient of depthwise kernels wider than three columns is computed in pieces, wherever
     the image is as wide as the kernel: faster there, and rounded otherwise in the last bits. off: as torch does it."""
@@ -138,6 +138,10 @@ class Runtime(Options):
     fold_bn: Literal["auto", "off"] = "auto"
     """auto: on a CPU the batch norms below the first layer that trains are folded into the convolutions before them,
     which is faster and rounds otherwise, by no more than the precision does. off: as the network does it."""
+    crops: Literal["auto", "image", "batch"] = "auto"
+    """How training images are cropped and mirrored. image: one by one, by the processor. batch: a whole batch at once
+    on the device, the same crops, of which few pixels or none are rounded otherwise, by one level of 255; slower on a
+    CPU. auto: batch on CUDA. Augmentations that are more than a crop and a mirror image are made image by image."""
 
 
 class Forgetting(Options):

@@ -110,7 +110,8 @@ def feature_shelf(recipe: Recipe, prepared: Prepared, images: ExampleStore) -> F
         plan.batch_size,
         plan.machine.device,
         plan.seed,
-        plan.augment,
+        # Crops of a batch may be rounded otherwise.
+        {**plan.augment, **({"crops": plan.crops} if plan.crops == "batch" else {})},
     )
 
 

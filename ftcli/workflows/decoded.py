@@ -72,8 +72,15 @@ def image_batches(
         store = scanned(recipe, prepared.splits, preparation, on_progress)
     if decoded is not None:
         decoded.store = store
-    workers = num_workers(recipe.runtime.workers)
-    return ImageBatches(store, plan.batch_size, plan.seed, workers, pin_memory=plan.machine.device == "cuda")
+    return ImageBatches(
+        store,
+        plan.batch_size,
+        plan.seed,
+        num_workers(recipe.runtime.workers),
+        pin_memory=plan.machine.device == "cuda",
+        crops=plan.crops,
+        device=plan.machine.device,
+    )
 
 
 def scanned(

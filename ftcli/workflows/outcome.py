@@ -92,6 +92,7 @@ def result_of(done: Performed, audit: AuditReport | None, started: float) -> Tra
         depthwise=plan.depthwise,
         fold_bn=plan.fold_bn,
         compile=plan.compile,
+        crops=plan.crops,
         test_without_leaks=scores_without_leaks(logits, labels, work.batches.store, audit),
         profile=profile_of(work),
         drift=drift,

@@ -14,7 +14,7 @@ from ftcli.plans.forgetting import Forgetting
 from ftcli.plans.profile import Profile
 from ftcli.plans.samples import Sample
 from ftcli.plans.signals import StageDrift
-from ftcli.plans.training_plan import Precision
+from ftcli.plans.training_plan import Crops, Precision
 
 VerdictKind = Literal["gain", "no_clear_gain", "below_floor", "probe_only", "scratch"]
 
@@ -110,6 +110,8 @@ class TrainResult:
     augment: tuple[str, ...] = ()
     """How training images were varied, or what a frozen part made of them, by name; empty in runs from before it was
     kept here."""
+    crops: Crops = "image"
+    """Whether training images were cropped one by one, or a batch at once on the device."""
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)

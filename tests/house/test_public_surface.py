@@ -47,7 +47,7 @@ RESULT = (
     "run, backbone, strategy, classes, floor, ceiling, test, verdict, verdict_kind, frozen, findings, "
     "epochs_run, best_epoch, best_phase, weights, predict_command, seconds, test_report, test_without_leaks, val, "
     "reuse, profile, precision, views, depthwise, fold_bn, compile, peak_memory, floor_seconds, drift, samples, "
-    "forgetting, augment"
+    "forgetting, augment, crops"
 )
 
 

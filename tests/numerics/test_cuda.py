@@ -1,5 +1,7 @@
 """The same job on a GPU."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -66,3 +68,32 @@ def test_the_same_seed_gives_the_same_bits_on_cuda(strategy, digits, tmp_path):
         run(made, tmp_path / name)
     assert same_bits(tmp_path / "one", tmp_path / "other")
     assert metrics(tmp_path / "one") == metrics(tmp_path / "other")
+
+
+def test_crops_of_cuda_are_those_of_the_cpu():
+    from ftcli.engine.device_crops import Crop, padded, resized
+    from ftcli.plans.preprocessing import IMAGENET
+
+    drawn = torch.Generator().manual_seed(0)
+    sides = torch.randint(20, 400, (40, 2), generator=drawn).tolist()
+    crops = [
+        Crop(torch.randint(0, 256, (3, *side), generator=drawn, dtype=torch.uint8), number % 2 == 0)
+        for number, side in enumerate(sides)
+    ]
+    for interpolation in ("bilinear", "bicubic"):
+        asked = replace(IMAGENET, interpolation=interpolation)
+        cpu, cuda = (resized(padded(crops), asked, device).cpu() for device in ("cpu", "cuda"))
+        assert (cpu.int() - cuda.int()).abs().max() <= 1
+        assert (cpu != cuda).float().mean() < 1e-4
+
+
+@pytest.mark.parametrize("mix", ["none", "mixup", "cutmix"])
+def test_crops_are_made_on_cuda_of_what_other_processes_load(mix, digits, tmp_path):
+    runtime = {"device": "cuda", "workers": 2, "image_memory_gb": 0}
+    sections = {"augment": {"kind": "light", "mix": mix}, "cache": {"disk_gb": 0}}
+    result = run(recipe(digits, runtime=runtime, **sections), tmp_path / "batch")
+    assert result.crops == "batch"
+    result = run(recipe(digits, runtime={**runtime, "crops": "image"}, **sections), tmp_path / "image")
+    assert result.crops == "image"
+    losses = [[row["train_loss"] for row in metrics(tmp_path / how)] for how in ("batch", "image")]
+    assert losses[0] == pytest.approx(losses[1], rel=0.02)

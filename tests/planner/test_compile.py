@@ -254,6 +254,46 @@ def test_whether_the_frozen_part_is_compiled(sections, device, num_train, made, 
     assert [why in reason for reason in reasons] == ([True] if why else [])
 
 
+BATCH, LIGHT = {"crops": "batch"}, {"augment": "light"}
+
+
+@pytest.mark.parametrize(
+    ("sections", "device", "made", "why"),
+    [
+        (LIGHT, "cpu", "image", None),
+        (LIGHT, "cuda", "batch", "a batch at once on the GPU"),
+        ({}, "cuda", "batch", "a batch at once on the GPU"),
+        ({"augment": {"kind": "light", "mix": "cutmix", "flip": False}}, "cuda", "batch", "on the GPU"),
+        ({**LIGHT, "runtime": {"exact": True}}, "cuda", "image", "runtime.exact"),
+        ({**LIGHT, "runtime": {"crops": "image"}}, "cuda", "image", None),
+        ({"augment": "standard"}, "cuda", "image", None),
+        ({"augment": "none"}, "cuda", "image", None),
+        ({**LIGHT, "runtime": BATCH}, "cpu", "batch", None),
+        ({**LIGHT, "runtime": {**BATCH, "exact": True}}, "cpu", "image", "runtime.exact"),
+        ({"augment": "strong", "runtime": BATCH}, "cuda", "image", "augment: strong is made image by image"),
+        ({"augment": "flip", "runtime": BATCH}, "cpu", "image", "augment: flip is made image by image"),
+    ],
+)
+def test_where_crops_are_made(sections, device, made, why):
+    decided = plan(machine=Machine(device), **sections)
+    reasons = [decision.why for decision in decided.decisions if decision.what == "crops"]
+    assert decided.crops == made
+    assert [why in reason for reason in reasons] == ([True] if why else [])
+
+
+def test_crops_of_batches_are_bilinear_or_bicubic():
+    facts = DataFacts(("a", "b"), 1000, replace(IMAGENET, interpolation="nearest"))
+    asked = recipe(**LIGHT, runtime=BATCH)
+    decided = compile_plan(asked, resnet(), facts, Machine("cpu"))
+    assert decided.crops == "image"
+    assert any(decision.what == "crops" for decision in decided.decisions)
+
+
+def test_a_run_goes_on_only_as_its_images_were_cropped():
+    one, other = (plan(**LIGHT, runtime={"crops": how}) for how in ("image", "batch"))
+    assert one.fingerprint() != other.fingerprint()
+
+
 def test_asking_for_what_the_machine_has_not():
     with pytest.raises(MachineError) as caught:
         check_device(recipe(runtime={"device": "cuda"}), cuda_available=False)

@@ -12,6 +12,7 @@ from safetensors.torch import load_file
 from ftcli.engine.images import ImageStore
 from ftcli.errors import DataError
 from ftcli.events import Noticed
+from ftcli.plans.training_plan import Crops
 from ftcli.workflows.cache import cache_listing, feature_shelf
 from ftcli.workflows.decoded import image_batches
 from ftcli.workflows.evaluate import evaluate
@@ -85,3 +86,18 @@ def test_features_of_deterministic_kernels_are_others(folder: Path) -> None:
         return shelf.key("digest", 1, "train", None)
 
     assert key(True) == key(True) != key(False)
+
+
+def test_features_of_views_know_how_their_crops_were_made(folder: Path) -> None:
+    one = made(folder)
+    prepared = prepare(one)
+    images = image_batches(one, prepared, lambda done, total: None).store
+
+    def key(crops: Crops, view: int | None) -> str:
+        plan = replace(prepared.plan, crops=crops)
+        shelf = feature_shelf(one, replace(prepared, plan=plan), images)
+        assert shelf is not None
+        return shelf.key("digest", 1, "train", view)
+
+    assert key("image", 0) != key("batch", 0)
+    assert key("image", None) == key("batch", None)
