@@ -61,6 +61,8 @@ class Cut:
     """
     recording: Recording | None = None
     """What runs below it, of a cut between modules."""
+    head: nn.Module | None = None
+    """All that runs above it, of a cut before the head."""
 
 
 class _Reached(Exception):
@@ -177,7 +179,7 @@ def _cut_before_head(network: Network, forward: Forward, boundary: int, fold: Fo
         logits: Tensor = tail(features.clone())
         return logits
 
-    return Cut(boundary, partial(reached, forward), suffix, onward=onward)
+    return Cut(boundary, partial(reached, forward), suffix, onward=onward, head=tail)
 
 
 def _cut_between_modules(network: Network, forward: Forward, boundary: int, fold: Fold) -> Cut | None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import chain, islice
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from ftcli.components import augment
 from ftcli.engine.batches import Batch
@@ -36,6 +36,8 @@ class Feed:
     training: Callable[[int, int], Iterator[Batch]]
     """Epoch and batch -> its batches from that one on; what lies before it is not loaded."""
     validation: Callable[[], Iterator[Batch]]
+    head: nn.Module | None = None
+    """All that `forward` computes, where the batches are kept features."""
 
 
 def feed_of(work: Work, phase: Phase) -> Feed:
@@ -54,7 +56,12 @@ def feed_of(work: Work, phase: Phase) -> Feed:
         if found:
             cut, (train, val) = found
             work.from_kept.add(phase.name)
-            return Feed(cut.suffix, lambda epoch, first: train.training(epoch, order, first), val.evaluation)
+            return Feed(
+                forward=cut.suffix,
+                training=lambda epoch, first: train.training(epoch, order, first),
+                validation=val.evaluation,
+                head=cut.head,
+            )
     return Feed(
         forward=fold_of(work, phase).applied(work.forward),
         training=mixing_of(
@@ -78,7 +85,8 @@ def _of_features(work: Work, phase: Phase, passes: Passes, order: Order) -> Feed
     if kept:
         work.from_kept.add(phase.name)
     train, val = kept or (PassedBatches(work, cut, TRAIN), PassedBatches(work, cut, VAL))
-    return Feed(cut.suffix, varied_batches(work, train, order).training, val.evaluation)
+    training, head = varied_batches(work, train, order).training, cut.head if kept else None
+    return Feed(cut.suffix, training, val.evaluation, head)
 
 
 def predict_stream(work: Work, phase: Phase, stream: str) -> tuple[Tensor, Tensor]:

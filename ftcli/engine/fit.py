@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
+from torch import Tensor
 from torch.optim import Optimizer
 
 from ftcli.components import objective
@@ -11,6 +14,7 @@ from ftcli.engine.depthwise import in_pieces
 from ftcli.engine.epoch import perform_epoch
 from ftcli.engine.feed import Feed, feed_of
 from ftcli.engine.freeze import apply_mask
+from ftcli.engine.graphed import graphed
 from ftcli.engine.memory import keep_freed_memory
 from ftcli.engine.optimize import build_optimizer, moments, restore_moments
 from ftcli.engine.precision import loss_scaler
@@ -66,7 +70,7 @@ def stepper_of(work: Work, phase: Phase, feed: Feed, optimizer: Optimizer) -> St
     """What makes the phase's steps on a feed."""
     plan = work.plan
     return Stepper(
-        forward=in_pieces(feed.forward) if plan.depthwise == "in_pieces" else feed.forward,
+        forward=_forward(work, feed),
         optimizer=optimizer,
         scaler=loss_scaler(plan.precision, work.device),
         device=work.device,
@@ -76,6 +80,16 @@ def stepper_of(work: Work, phase: Phase, feed: Feed, optimizer: Optimizer) -> St
         micro=work.steps,
         statistics=running_stats_of(work.network.model, phase),
     )
+
+
+def _forward(work: Work, feed: Feed) -> Callable[[Tensor], Tensor]:
+    """The feed's, as fast as this device has it: the same values."""
+    plan = work.plan
+    if plan.depthwise == "in_pieces":
+        return in_pieces(feed.forward)
+    if plan.cuda_graphs:
+        return graphed(feed.forward, feed.head, work.device, plan.precision, work.tell)
+    return feed.forward
 
 
 def _prove(work: Work, progress: Progress, phase: Phase) -> None:

@@ -115,7 +115,7 @@ def out_of_memory(error: BaseException) -> OutOfMemory:
     remedy = (
         "lower train.batch_size (and raise train.accumulation as much), data.image_size or runtime.workers"
     )
-    return OutOfMemory(f"out of memory{_of_gpu()}: {_first_line(error)}", where=WHERE, remedy=remedy)
+    return OutOfMemory(f"out of memory{_of_gpu()}: {first_line(error)}", where=WHERE, remedy=remedy)
 
 
 def _nothing_fits(tried: int, least: int, noun: str) -> OutOfMemory:
@@ -151,5 +151,5 @@ def _of_gpu() -> str:
     return f" (GPU of {total / 2**30:.1f} GiB, {free / 2**30:.1f} free)"
 
 
-def _first_line(error: BaseException) -> str:
+def first_line(error: BaseException) -> str:
     return str(error).partition("\n")[0] or type(error).__name__

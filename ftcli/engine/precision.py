@@ -16,11 +16,16 @@ from ftcli.plans.training_plan import Bf16Effect, Precision
 DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
-def autocast(precision: Precision, device: str) -> AbstractContextManager[object]:
-    """Matrix products and convolutions in the low precision; weights, sums and the loss stay fp32."""
+def autocast(
+    precision: Precision, device: str, *, keep_weights: bool = True
+) -> AbstractContextManager[object]:
+    """Matrix products and convolutions in the low precision; weights, sums and the loss stay fp32.
+
+    `keep_weights`: a weight that is used more than once is rounded once.
+    """
     if precision == "fp32":
         return nullcontext()
-    return torch.autocast(device, dtype=DTYPES[precision])
+    return torch.autocast(device, dtype=DTYPES[precision], cache_enabled=keep_weights)
 
 
 def loss_scaler(precision: Precision, device: str) -> GradScaler:

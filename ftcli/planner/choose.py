@@ -236,3 +236,11 @@ def choose_crops(recipe: Recipe, machine: Machine, augment: Any, inputs: Inputs)
         return Chosen("batch", None)
     why = "a batch at once on the GPU, which would wait for the processor otherwise: equal but for rounding"
     return Chosen("batch", Decision("crops", "batch", why))
+
+
+def choose_cuda_graphs(recipe: Recipe, machine: Machine) -> Chosen:
+    """Whether the steps of a head over what is kept are recorded: as the recipe says."""
+    asked = recipe.runtime.cuda_graphs
+    if not asked or machine.device == "cuda":
+        return Chosen(asked, None)
+    return Chosen(asked, Decision("cuda_graphs", "none", "there is no GPU to record steps on"))

@@ -14,6 +14,7 @@ from ftcli.planner.choose import (
     choose_checkpoint_rule,
     choose_compile,
     choose_crops,
+    choose_cuda_graphs,
     choose_depthwise,
     choose_deterministic,
     choose_fold_bn,
@@ -141,6 +142,7 @@ def _faster(
         "compile": choose_compile(recipe, machine, views),
         "crops": choose_crops(recipe, machine, augment, facts.preprocessing),
         "deterministic": choose_deterministic(recipe, machine),
+        "cuda_graphs": choose_cuda_graphs(recipe, machine),
     }
 
 

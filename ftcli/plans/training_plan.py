@@ -130,6 +130,8 @@ class TrainingPlan:
     """How images go through what lies below the first layer that trains, where that is kept."""
     crops: Crops = "image"
     """Whether training images are cropped one by one, or a batch at once on the device."""
+    cuda_graphs: bool = False
+    """Whether the steps of a head over what is kept are recorded, where there is a GPU: the same bits."""
     on_non_finite: OnNonFinite = "stop"
     """What follows NaN or infinity in a loss, a gradient, a weight or a buffer."""
     checkpoint_rule: CheckpointRule = "best"
@@ -168,7 +170,7 @@ class TrainingPlan:
         content = self.to_dict()
         del content["machine"]["bf16"]
         content["layer_map"]["backbone"] = _without_place(self.layer_map.backbone)
-        for advice in ("findings", "decisions", "tokens"):
+        for advice in ("findings", "decisions", "tokens", "cuda_graphs"):
             del content[advice]
         for phase in content["phases"]:
             del phase["prefix"]["cost"]  # what follows from it, to keep or not, is there

@@ -125,6 +125,9 @@ class Runtime(Options):
     exact: bool = False
     """Leave out all that makes a run faster by changing its numbers: repeated views, bf16 where nobody asked for it,
     gradients in pieces, folded batch norms, a compiled frozen part, crops of whole batches."""
+    cuda_graphs: bool = False
+    """On CUDA: record the steps of a small head over what is kept of a frozen part once, and replay them. The same
+    bits, proved on a batch, with fewer calls of Python. Off unless asked for: what it gains has not been measured."""
     depthwise: Literal["auto", "off"] = "auto"
     """auto: on a CPU the weight gradient of depthwise kernels wider than three columns is computed in pieces, wherever
     the image is as wide as the kernel: faster there, and rounded otherwise in the last bits. off: as torch does it."""

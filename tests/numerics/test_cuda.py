@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from ftcli.engine import graphed
 from tests.numerics.runs import Stop, metrics, run, same_bits, stop_after
 from tests.toys import recipe
 
@@ -97,3 +98,91 @@ def test_crops_are_made_on_cuda_of_what_other_processes_load(mix, digits, tmp_pa
     assert result.crops == "image"
     losses = [[row["train_loss"] for row in metrics(tmp_path / how)] for how in ("batch", "image")]
     assert losses[0] == pytest.approx(losses[1], rel=0.02)
+
+
+HEADS = {
+    "linear": {"kind": "linear"},
+    "dropout": {"kind": "linear", "dropout": 0.5},
+    "mlp": {"kind": "mlp", "hidden": [32], "dropout": 0.5},
+}
+
+
+@pytest.fixture
+def recordings(monkeypatch):
+    """The shapes that are recorded as CUDA graphs, one after the other."""
+    own, shapes = graphed.recorded, []
+
+    def recorded(head, features):
+        shapes.append(tuple(features.shape))
+        return own(head, features)
+
+    monkeypatch.setattr(graphed, "recorded", recorded)
+    return shapes
+
+
+@pytest.mark.parametrize("accumulation", [1, 3])
+@pytest.mark.parametrize("precision", ["fp32", "bf16", "fp16"])
+@pytest.mark.parametrize("head", HEADS)
+def test_a_head_that_is_replayed_ends_with_the_same_bits(
+    head, precision, accumulation, digits, tmp_path, recordings, monkeypatch
+):
+    """Each epoch ends with a batch that is smaller, which is computed as it is."""
+    made = deterministic_recipe(
+        digits,
+        precision,
+        strategy="feature_extraction",
+        model={"backbone": "timm/test_resnet", "weights": "none", "head": HEADS[head]},
+        augment="none",
+        train={"epochs": 3, "batch_size": 5, "accumulation": accumulation, "precision": precision},
+        runtime={"device": "cuda", "deterministic": True, "cuda_graphs": True},
+    )
+    result = run(made, tmp_path / "replayed")
+    assert not [finding for finding in result.findings if finding.rule == "head-not-graphed"]
+    assert [count for count, *_ in recordings] == [5]
+    monkeypatch.setattr(graphed, "is_recordable", lambda head, device: False)
+    run(made, tmp_path / "plain")
+    assert len(recordings) == 1
+    assert same_bits(tmp_path / "replayed", tmp_path / "plain")
+    assert metrics(tmp_path / "replayed") == metrics(tmp_path / "plain")
+
+
+def test_a_frozen_part_that_is_compiled_on_cuda(digits, tmp_path):
+    made = [
+        recipe(digits, strategy="partial", runtime={"device": "cuda", "compile": how}, cache={"disk_gb": 0})
+        for how in ("off", "on")
+    ]
+    eager, compiled = (run(one, tmp_path / str(number)) for number, one in enumerate(made))
+    assert not [finding for finding in compiled.findings if finding.rule == "frozen-part-not-compiled"]
+    assert compiled.reuse.computed == eager.reuse.computed > 0
+
+
+def test_recording_a_head_leaves_all_as_it_was():
+    head = torch.nn.Sequential(torch.nn.Linear(8, 4), torch.nn.Dropout(0.5), torch.nn.Linear(4, 3)).cuda()
+    features = torch.randn(16, 8, device="cuda")
+    before = [p.detach().clone() for p in head.parameters()]
+    drawn = torch.get_rng_state(), torch.cuda.get_rng_state()
+    replay = graphed.GraphedHead(head, head, "cuda", "fp32", lambda event: None)._recorded(features)
+    assert replay is not None
+    assert torch.equal(drawn[0], torch.get_rng_state())
+    assert torch.equal(drawn[1], torch.cuda.get_rng_state())
+    assert all(torch.equal(a, b) for a, b in zip(before, head.parameters(), strict=True))
+    assert all(p.grad is None for p in head.parameters())
+
+
+def test_a_head_that_cannot_be_recorded_goes_on_as_it_is():
+    """What asks for a value while CUDA records is refused; dropout draws again afterwards."""
+
+    class Asking(torch.nn.Linear):
+        def forward(self, features):
+            return super().forward(features) if features.sum().item() else features
+
+    head = torch.nn.Sequential(Asking(8, 3), torch.nn.Dropout(0.5)).cuda()
+    events = []
+    forward = graphed.GraphedHead(head, head, "cuda", "fp32", events.append)
+    features = torch.randn(16, 8, device="cuda")
+    for seed in range(3):
+        torch.manual_seed(seed)
+        made = forward(features)
+        torch.manual_seed(seed)
+        assert torch.equal(made, head(features))
+    assert [event.finding.rule for event in events] == ["head-not-graphed"]

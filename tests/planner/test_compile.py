@@ -281,6 +281,16 @@ def test_where_crops_are_made(sections, device, made, why):
     assert [why in reason for reason in reasons] == ([True] if why else [])
 
 
+@pytest.mark.parametrize(
+    ("device", "reasons"), [("cuda", []), ("cpu", ["there is no GPU to record steps on"])]
+)
+def test_cuda_graphs_are_a_gpu_s_and_change_no_number(device, reasons):
+    asked, plain = (plan(machine=Machine(device), runtime={"cuda_graphs": on}) for on in (True, False))
+    assert (asked.cuda_graphs, plain.cuda_graphs) == (True, False)
+    assert [decision.why for decision in asked.decisions if decision.what == "cuda_graphs"] == reasons
+    assert asked.fingerprint() == plain.fingerprint()
+
+
 def test_crops_of_batches_are_bilinear_or_bicubic():
     facts = DataFacts(("a", "b"), 1000, replace(IMAGENET, interpolation="nearest"))
     asked = recipe(**LIGHT, runtime=BATCH)
