@@ -125,7 +125,8 @@ def test_a_byte_order_mark_and_windows_lines_do_no_harm(write: Write, told: Told
             "4:11",
             "runtime.zzz",
             "there is no 'zzz' here",
-            "allowed: device, workers, image_memory_gb, exact, cuda_graphs, depthwise, deterministic, compile, fold_bn, crops",
+            "allowed: device, workers, image_memory_gb, exact, cuda_graphs, depthwise, deterministic, compile, "
+            "fold_bn, crops",
         ),
         (
             "train: {checkpoint_metric: f1}",
