@@ -56,8 +56,6 @@ class Below:
     """A few, on which the way from there is proved."""
     keep: Callable[[Sequence[Pass]], None]
     """Told which are missing, before they are made: what shall be kept of them below is kept now."""
-    lowest: Callable[[], Cut | None] = lambda: None
-    """The cut below which the run compiles."""
 
 
 @dataclass(frozen=True)

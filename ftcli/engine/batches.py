@@ -147,7 +147,10 @@ class ImageBatches:
         if isinstance(inputs, Tensor):
             return inputs
         with span("augment"):
-            return resized(inputs, self.store.preprocessing, self.device)
+            try:
+                return resized(inputs, self.store.preprocessing, self.device)
+            except torch.OutOfMemoryError:  # of the GPU: the processor makes the same crops
+                return resized(inputs, self.store.preprocessing, "cpu")
 
     def _loader(self, images: _Images, batches: list[list[Pick]]) -> DataLoader[Any]:
         workers = 0 if self.store.in_memory else self.workers

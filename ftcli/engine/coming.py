@@ -32,23 +32,12 @@ def keep_below(work: Work, phase: Phase, missing: Sequence[Pass]) -> None:
     asked = _asked(work, phase, missing)
     if not asked or not _has_room(work, phase, missing, asked):
         return
-    quiet = _quiet(work)
+    quiet = copy(work)
+    quiet.tell = _progress_of(work)
     for coming, passes in asked:
         cut = new_cut(quiet, coming)
         if cut is None or not _kept(quiet, cut, passes):
             return
-
-
-def below_of(work: Work, keep: Callable[[Sequence[Pass]], None]) -> Below:
-    """How what the work misses is made of what lies lower. `keep`: as Below has it."""
-    return Below(lambda: proof_of(work), keep, lambda: _lowest(work))
-
-
-def _lowest(work: Work) -> Cut | None:
-    programs = work.prefixes.programs
-    phases = [*work.plan.phases, *(coming.phase for coming in work.after)]
-    at = [phase for phase in phases if programs and phase.prefix.boundary == programs.boundary]
-    return new_cut(_quiet(work), at[0]) if at else None
 
 
 def told(work: Work, stage: str) -> Callable[[int, int], None]:
@@ -68,7 +57,7 @@ def _asked(work: Work, phase: Phase, missing: Sequence[Pass]) -> list[tuple[Phas
 
 
 def _kept(work: Work, cut: Cut, passes: Sequence[Pass]) -> bool:
-    below = below_of(work, lambda missing: None)
+    below = Below(lambda: proof_of(work), lambda missing: None)
     progress = told(work, stage_of(work, cut.boundary))
     return work.prefixes.get(work.network, cut, passes, progress, below, ahead=True) is not None
 
@@ -91,13 +80,9 @@ def _bytes(phase: Phase, passes: Sequence[Pass]) -> int | None:
     return None if cost is None else cost.bytes_per_image * sum(each.count for each in passes)
 
 
-def _quiet(work: Work) -> Work:
-    """The same work, of which nothing is told but how far it is."""
-
+def _progress_of(work: Work) -> Callable[[Event], None]:
     def listen(event: Event) -> None:
         if isinstance(event, Working):
             work.tell(event)
 
-    quiet = copy(work)
-    quiet.tell = listen
-    return quiet
+    return listen

@@ -9,13 +9,14 @@ from itertools import chain, islice
 from torch import Tensor, nn
 
 from ftcli.components import augment
+from ftcli.engine.asked import Below
 from ftcli.engine.batches import Batch
-from ftcli.engine.coming import below_of, keep_below, told
+from ftcli.engine.coming import keep_below, told
 from ftcli.engine.cut import Cut
 from ftcli.engine.evaluate import predict_logits
 from ftcli.engine.feature_feed import PassedBatches, not_varied, varied_batches
 from ftcli.engine.freeze import enter_eval_mode
-from ftcli.engine.frozen_part import cut_of, fold_of, stage_of
+from ftcli.engine.frozen_part import cut_of, fold_of, proof_of, stage_of
 from ftcli.engine.kept import KeptBatches
 from ftcli.engine.mixing import mixing_of
 from ftcli.engine.passes import Passes, batches_of, passes_of, passes_of_phase
@@ -117,7 +118,7 @@ def kept_batches(work: Work, phase: Phase, cut: Cut, passes: Passes) -> list[Kep
             cut,
             list(chain(*passes.values())),
             told(work, stage),
-            below_of(work, lambda missing: keep_below(work, phase, missing)),
+            Below(lambda: proof_of(work), lambda missing: keep_below(work, phase, missing)),
         )
     if kept is None:
         work.tell(Noticed(_too_much(stage)))

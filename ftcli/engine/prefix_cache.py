@@ -123,10 +123,9 @@ class PrefixCache:
         keys = [(digest, cut.boundary, each.name) for each in passes]
         if not ahead:
             self._let_go(keys)
-        missing = self._missing(digest, cut, passes)
-        source = self._source(network, cut, missing, below)
-        if missing and self.programs is not None:
-            cut = self._compiled(network, cut, below)
+        source = self._source(network, cut, self._missing(digest, cut, passes), below)
+        if self.programs is not None and not cut.by_token:
+            cut = replace(cut, prefix=self.programs.way(digest, cut.prefix))
         total, found = sum(each.count for each in passes), list[Kept]()
         for number, each in enumerate(passes):
             done = sum(before.count for before in passes[:number])
@@ -170,20 +169,6 @@ class PrefixCache:
             if any(kept is not None and kept.on_disk for kept in there):
                 return Source(lower, digest)
         return None
-
-    def _compiled(self, network: Network, cut: Cut, below: Below | None) -> Cut:
-        """The same cut, to which images come through programs: one of the lowest, and from there as what is kept."""
-        assert self.programs is not None
-        lowest = None if below is None else below.lowest()
-        onward, way = cut.onward, self.programs.way
-        if below is None or lowest is None or onward is None or lowest.boundary >= cut.boundary:
-            return replace(cut, prefix=way(self._below(network, cut), cut.prefix))
-        enter_eval_mode(network)
-        with span("prefix"), autocast(self.precision, self.device):
-            if not goes_on(cut, lowest, below.examples()):
-                return replace(cut, prefix=way(self._below(network, cut), cut.prefix))
-        first = way(self._below(network, lowest), lowest.prefix)
-        return replace(cut, prefix=lambda images: onward(lowest, first(images)))
 
     def _below(self, network: Network, cut: Cut) -> str:
         return self._name(prefix_digest(network, cut.boundary), cut.rounding)

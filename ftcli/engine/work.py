@@ -25,7 +25,6 @@ from ftcli.engine.step import Stepper
 from ftcli.engine.stopwatch import span
 from ftcli.engine.text_batches import TextBatches
 from ftcli.events import Listener, Scores
-from ftcli.plans.compiling import lowest_kept
 from ftcli.plans.inputs import noun_of
 from ftcli.plans.phase import Phase
 from ftcli.plans.signals import StageDrift
@@ -83,10 +82,7 @@ class Work:
             self.device, plan.precision, self.forward, memory, self.shelf, self.passes
         )
         if plan.compile == "compiled":
-            boundary = lowest_kept(plan.phases, default=len(plan.layer_map.layers) - 1)
-            self.prefixes.programs = Programs(
-                boundary, plan.batch_size, plan.precision, self.device, lambda event: self.tell(event)
-            )
+            self.prefixes.programs = Programs(plan.batch_size, self.device, lambda event: self.tell(event))
 
     @property
     def device(self) -> str:

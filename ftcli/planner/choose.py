@@ -176,27 +176,35 @@ def choose_depthwise(recipe: Recipe, machine: Machine, wide: tuple[Parameter, ..
     return Chosen("in_pieces", Decision("depthwise", "in_pieces", why))
 
 
-PAYS_FROM = 20_000
-"""Image-views that go through a frozen part, from which on compiling it is taken unasked. It takes 15 to 30 s, and on a
-processor with AVX512-BF16 it spared 0 to 1.4 ms of an image in fp32 and 0.2 to 2.7 in bf16: of ResNet-18 8% and 16%,
-of EfficientNet-B0 16% and 31%, of EfficientNet-Lite0 3% and 22%, of MobileNetV3 10% and 14%, of ViT-Tiny nothing."""
+PAYS_FROM = 50_000
+"""Image-views that go through a frozen part, from which on it is compiled unasked. On two cores with AVX512-BF16 that
+took 13 to 36 s, and spared of an image's time, beside folding, in fp32 (bf16): of ResNet-18 4% (8%), ResNet-50 5% (5%),
+EfficientNet-Lite0 11% (25%), EfficientNet-B0 22% (31%), MobileNetV3 23% (18%), ViT-Tiny nothing. It had paid for itself
+after 6,000 to 48,000 images (tests/benchmarks/compiled.py)."""
 
 
-def choose_compile(recipe: Recipe, machine: Machine, views: int) -> Chosen:
-    """eager or compiled. `views`: how often training images go through a part that is kept; none leave nothing to
-    decide. On a GPU nobody has measured it yet: there it has to be asked for.
+def choose_compile(recipe: Recipe, machine: Machine, views: int, boundaries: frozenset[int]) -> Chosen:
+    """eager or compiled. `views`: how often training images go through a part that is kept, at these boundaries.
+
+    On a GPU nobody has measured it yet: there it has to be asked for.
     """
-    asked, through = recipe.runtime.compile, f"{views:,} image-views go through the frozen part"
-    wanted = asked == "on" or (asked == "auto" and machine.device == "cpu" and views >= PAYS_FROM)
-    if not views or not wanted or (recipe.takes_texts and asked != "on"):
+    asked = recipe.runtime.compile
+    worth = machine.device == "cpu" and views >= PAYS_FROM and not recipe.takes_texts
+    if asked == "off" or not (asked == "on" or worth):
         return Chosen("eager", None)
-    if recipe.takes_texts:
-        why = "texts come in many lengths, each of which would be compiled"
-        return Chosen("eager", Decision("compile", "eager", why))
+    why = ""
     if recipe.runtime.exact:
-        return Chosen("eager", Decision("compile", "eager", "runtime.exact"))
-    why = f"{through}: more than its compiling takes; equal but for rounding"
-    why = f"runtime.compile: on; {through}; equal but for rounding" if asked == "on" else why
+        why = "runtime.exact"
+    elif recipe.takes_texts:
+        why = "texts come in many lengths, each of which would be compiled"
+    elif not boundaries:
+        why = "nothing that a frozen part makes is kept"
+    elif len(boundaries) > 1:
+        why = "what is kept at several stages is made one from the other, which spares more"
+    if why:
+        return Chosen("eager", Decision("compile", "eager", why))
+    pays = "runtime.compile: on" if asked == "on" else "more than its compiling takes"
+    why = f"{views:,} image-views go through the frozen part: {pays}; equal but for rounding"
     return Chosen("compiled", Decision("compile", "compiled", why))
 
 
@@ -205,9 +213,9 @@ def choose_fold_bn(
 ) -> Chosen:
     """apart or folded. `frozen`: the batch norms that a phase never changes; none leave nothing to decide.
 
-    Folded in double precision, and rounded once: in bf16 too the features are as near to those of fp32 as they are
-    without (of ResNet-18 with ImageNet's weights 0.0105 and 0.0109 of their norm away, of EfficientNet-Lite0 0.071
-    and 0.065, of MobileNetV3 with random ones 0.007 and 0.010).
+    Folded in double precision, and rounded once: in bf16 too the features are as near to those of fp32, folded or
+    apart (0.0105 and 0.0109 of their norm away for ResNet-18 with ImageNet's weights, 0.071 and 0.065 for
+    EfficientNet-Lite0, 0.007 and 0.010 for MobileNetV3 with random ones).
     """
     if machine.device != "cpu" or recipe.runtime.fold_bn == "off" or not frozen:
         return Chosen("apart", None)
@@ -226,7 +234,7 @@ def choose_crops(recipe: Recipe, machine: Machine, augment: Any, inputs: Inputs)
     if asked == "image" or (asked == "auto" and machine.device != "cuda"):
         return Chosen("image", None)
     if not augmentation.only_crops(augment):
-        why = f"augment: {augment.kind} is made image by image"
+        why = f"augment: {augment.kind} is not made of crops and mirror images alone"
         return Chosen("image", Decision("crops", "image", why) if asked == "batch" else None)
     if recipe.runtime.exact:
         return Chosen("image", Decision("crops", "image", "runtime.exact"))

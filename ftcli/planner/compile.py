@@ -26,7 +26,7 @@ from ftcli.planner.peft_choice import choose_targets
 from ftcli.planner.phases import compile_phases
 from ftcli.planner.prefix import Images
 from ftcli.planner.refuse import check_batch, check_data, check_features
-from ftcli.plans.compiling import image_views
+from ftcli.plans.compiling import image_views, kept_at
 from ftcli.plans.data_facts import DataFacts
 from ftcli.plans.depthwise import wide_depthwise
 from ftcli.plans.folding import frozen_below
@@ -135,11 +135,15 @@ def _faster(
     """What may be computed otherwise than the network and torchvision do it, by field of the plan."""
     probed = _floor(recipe) == "probe"
     frozen = frozen_below(layer_map, phases, probed=probed)
-    views = image_views(phases, facts.num_train or 0, probed=probed and recipe.cache.prefix != "off")
+    keeps = probed and recipe.cache.prefix != "off"
+    views, kept = (
+        image_views(phases, facts.num_train or 0, probed=keeps),
+        kept_at(phases, layer_map, probed=keeps),
+    )
     return {
         "depthwise": choose_depthwise(recipe, machine, wide_depthwise(layer_map, phases)),
         "fold_bn": choose_fold_bn(recipe, machine, precision, frozen),
-        "compile": choose_compile(recipe, machine, views),
+        "compile": choose_compile(recipe, machine, views, kept),
         "crops": choose_crops(recipe, machine, augment, facts.preprocessing),
         "deterministic": choose_deterministic(recipe, machine),
         "cuda_graphs": choose_cuda_graphs(recipe, machine),

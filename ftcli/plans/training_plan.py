@@ -83,6 +83,10 @@ class Decision:
     why: str
 
 
+ALWAYS_BEFORE = {"compile": "eager", "crops": "image"}
+"""Fields of a plan that runs of an earlier version have not, and what they did."""
+
+
 @dataclass(frozen=True)
 class TrainingPlan:
     layer_map: LayerMap
@@ -163,7 +167,8 @@ class TrainingPlan:
         return plain
 
     def fingerprint(self) -> str:
-        """SHA-256 of everything that decides the numbers of a run; advice and reasons left out.
+        """SHA-256 of everything that decides the numbers of a run; advice and reasons left out, and what is as it was
+        before it could be chosen: runs of then go on.
 
         What the machine can do in bf16 is a reason: `precision` is what came of it, and a run may go on elsewhere.
         """
@@ -172,6 +177,9 @@ class TrainingPlan:
         content["layer_map"]["backbone"] = _without_place(self.layer_map.backbone)
         for advice in ("findings", "decisions", "tokens", "cuda_graphs"):
             del content[advice]
+        for name, before in ALWAYS_BEFORE.items():
+            if content[name] == before:
+                del content[name]
         for phase in content["phases"]:
             del phase["prefix"]["cost"]  # what follows from it, to keep or not, is there
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

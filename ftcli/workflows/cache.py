@@ -17,7 +17,6 @@ from ftcli.engine.cache.home import (
     allowed_bytes,
     backbones_folder,
     effects_folder,
-    programs_folder,
     stamps_folder,
     store_folder,
 )
@@ -133,15 +132,13 @@ def would_clear(kind: Kind | None, older_days: float | None) -> tuple[CachedItem
 
 
 def clear_cache(kind: Kind | None, older_days: float | None) -> Cleared:
-    """What nobody uses of it. Where all is asked for, what is known of files, libraries and networks goes too,
-    and what was compiled.
-    """
+    """What nobody uses of it. Where all is asked for, what is known of files, libraries and networks goes too."""
     store = Store(store_folder(), 0)
     store.sweep()
     entries = list(_asked(store, kind, older_days))
     removed = [store.remove(entry) for entry in entries]
     if kind is None and older_days is None:
-        for folder in (stamps_folder(), backbones_folder(), effects_folder(), programs_folder()):
+        for folder in (stamps_folder(), backbones_folder(), effects_folder()):
             shutil.rmtree(folder, ignore_errors=True)
     items = [_item(entry) for entry in entries]
     gone = [item for item, done in zip(items, removed, strict=True) if done]

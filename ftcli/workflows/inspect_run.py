@@ -13,9 +13,10 @@ from ftcli.engine.whole_checkpoint import best_model
 from ftcli.errors import MachineError
 from ftcli.findings import Finding
 from ftcli.plans.freeze_facts import FreezeFacts
-from ftcli.plans.training_plan import TrainingPlan
+from ftcli.plans.training_plan import ALWAYS_BEFORE, TrainingPlan
 from ftcli.recipe.load import load_recipe
 from ftcli.workflows.inspect import Inspected, inspect_model, inspect_plan, plan_for
+from ftcli.workflows.same_plan import ADVICE
 from ftcli.workflows.saved_model import load_saved
 
 
@@ -82,11 +83,8 @@ def _with_dtypes(facts: FreezeFacts, dtypes: dict[str, str]) -> FreezeFacts:
 def _differs(run: RunFolder, plan: TrainingPlan, kept: dict[str, Any]) -> tuple[Finding, ...]:
     if plan.fingerprint() == kept.get("fingerprint"):
         return ()
-    now, kept = (
-        plan.to_dict(),
-        {"checkpoint_rule": "best", **kept},
-    )  # which runs from before it was asked have not
-    changed = [key for key in now if key not in ("findings", "decisions") and now[key] != kept.get(key)]
+    now, kept = plan.to_dict(), {"checkpoint_rule": "best", **ALWAYS_BEFORE, **kept}
+    changed = [key for key in now if key not in ADVICE and now[key] != kept.get(key)]
     return (
         Finding(
             "warning",

@@ -44,7 +44,7 @@ def floor_of(recipe: Recipe, prepared: Prepared, work: Work, known: dict[str, Fl
     made, plan = _planned(recipe, prepared)
     said = made.model_dump(mode="json", exclude={"name", "trackers", "checkpoint"})
     streams = split_record(work.batches.store.splits)["sha256"]
-    same = json.dumps([said, plan.fingerprint(), streams], sort_keys=True)
+    same = json.dumps([said, plan.fingerprint(), prepared.plan.compile, streams], sort_keys=True)
     found = None if known is None else known.get(same)
     if found is None:
         found = probe(plan, work)

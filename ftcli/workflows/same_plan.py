@@ -22,11 +22,12 @@ FREE = (
     "forgetting",
     "generation",
     "cache.disk_gb",
+    "runtime.cuda_graphs",
     "runtime.workers",
     "runtime.image_memory_gb",
 )
 """Parts of a recipe that decide no number: a run may go on with others."""
-ADVICE = ("findings", "decisions", "fingerprint")
+ADVICE = ("findings", "decisions", "fingerprint", "cuda_graphs")
 SHOWN = 8
 """Differences that are told; of more, their number."""
 

@@ -7,6 +7,7 @@ import torch
 
 from ftcli.components.augment import Off, Varied
 from ftcli.engine.batches import ImageBatches
+from ftcli.engine.device_crops import resized
 from ftcli.engine.images import ImageStore
 from ftcli.errors import DataError
 from ftcli.plans.preprocessing import IMAGENET
@@ -107,3 +108,17 @@ def test_an_image_that_cannot_be_read_is_told_as_ever():
     store.splits = replace(store.splits, load=lambda index: None)
     with pytest.raises(DataError):
         list(ImageBatches(store, 4, 0, 0, crops="batch").training(0, LIGHT))
+
+
+def test_where_the_gpu_has_no_memory_for_crops_the_processor_makes_them(monkeypatch):
+    def on_the_processor_alone(crops, preprocessing, device):
+        if device != "cpu":
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return resized(crops, preprocessing, device)
+
+    monkeypatch.setattr("ftcli.engine.batches.resized", on_the_processor_alone)
+    full, roomy = (
+        images_by_index(ImageBatches(noise(2**20), 4, 0, 0, crops="batch", device=device).training(3, LIGHT))
+        for device in ("cuda", "cpu")
+    )
+    assert all(torch.equal(full[index], roomy[index]) for index in roomy)

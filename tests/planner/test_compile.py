@@ -223,26 +223,44 @@ def test_how_frozen_batch_norms_are_computed(sections, device, made, why):
     assert [why in reason for reason in reasons] == ([True] if why else [])
 
 
+COMPILE = {"compile": "on"}
+
+
 @pytest.mark.parametrize(
     ("sections", "device", "num_train", "made", "why"),
     [
-        (
-            {},
-            "cpu",
-            PAYS_FROM,
-            "compiled",
-            "20,000 image-views go through the frozen part: more than its compiling",
-        ),
+        ({}, "cpu", PAYS_FROM, "compiled", "50,000 image-views go through the frozen part: more than its"),
         ({}, "cpu", PAYS_FROM - 1, "eager", None),
         ({}, "cuda", PAYS_FROM, "eager", None),
-        ({"runtime": {"compile": "on"}}, "cuda", 500, "compiled", "runtime.compile: on; 500 image-views"),
+        (
+            {"runtime": COMPILE},
+            "cuda",
+            500,
+            "compiled",
+            "500 image-views go through the frozen part: runtime",
+        ),
         ({"runtime": {"compile": "off"}}, "cpu", PAYS_FROM, "eager", None),
         ({"runtime": {"exact": True}}, "cpu", PAYS_FROM, "eager", "runtime.exact"),
         ({"runtime": {"exact": True}}, "cpu", 500, "eager", None),
-        ({"strategy": "full"}, "cpu", PAYS_FROM, "compiled", "20,000 image-views"),  # of the linear probe
+        ({"runtime": {**COMPILE, "exact": True}}, "cpu", 500, "eager", "runtime.exact"),
+        ({"strategy": "full"}, "cpu", PAYS_FROM, "compiled", "50,000 image-views"),  # of the linear probe
         ({"strategy": "full", "cache": {"prefix": "off"}}, "cpu", PAYS_FROM, "eager", None),
+        (
+            {"strategy": "full", "cache": {"prefix": "off"}, "runtime": COMPILE},
+            "cpu",
+            500,
+            "eager",
+            "is kept",
+        ),
         ({"strategy": "scratch"}, "cpu", PAYS_FROM, "eager", None),
-        ({"strategy": "partial", "cache": {"views": 4}}, "cpu", 5_000, "compiled", "20,000 image-views"),
+        (
+            {"augment": "light", "cache": {"views": 4}},
+            "cpu",
+            PAYS_FROM // 4,
+            "compiled",
+            "50,000 image-views",
+        ),
+        ({"strategy": "partial", "augment": "none"}, "cpu", PAYS_FROM, "eager", "kept at several stages"),
     ],
 )
 def test_whether_the_frozen_part_is_compiled(sections, device, num_train, made, why):
@@ -270,8 +288,8 @@ BATCH, LIGHT = {"crops": "batch"}, {"augment": "light"}
         ({"augment": "none"}, "cuda", "image", None),
         ({**LIGHT, "runtime": BATCH}, "cpu", "batch", None),
         ({**LIGHT, "runtime": {**BATCH, "exact": True}}, "cpu", "image", "runtime.exact"),
-        ({"augment": "strong", "runtime": BATCH}, "cuda", "image", "augment: strong is made image by image"),
-        ({"augment": "flip", "runtime": BATCH}, "cpu", "image", "augment: flip is made image by image"),
+        ({"augment": "strong", "runtime": BATCH}, "cuda", "image", "augment: strong is not made of crops"),
+        ({"augment": "flip", "runtime": BATCH}, "cpu", "image", "augment: flip is not made of crops"),
     ],
 )
 def test_where_crops_are_made(sections, device, made, why):

@@ -33,11 +33,6 @@ def effects_folder() -> Path:
     return cache_home() / "effects"
 
 
-def programs_folder() -> Path:
-    """Of what was compiled."""
-    return cache_home() / "programs"
-
-
 def allowed_bytes(max_bytes: int = DEFAULT_BYTES) -> int:
     """`max_bytes`, unless FTCLI_CACHE_GB says otherwise; 0 means that nothing is kept. Raises UsageError."""
     said = os.environ.get(VARIABLE, "").strip()
