@@ -178,34 +178,43 @@ def choose_depthwise(recipe: Recipe, machine: Machine, wide: tuple[Parameter, ..
 
 PAYS_FROM = 50_000
 """Image-views that go through a frozen part, from which on it is compiled unasked. On two cores with AVX512-BF16 that
-took 13 to 36 s, and spared of an image's time, beside folding, in fp32 (bf16): of ResNet-18 4% (8%), ResNet-50 5% (5%),
-EfficientNet-Lite0 11% (25%), EfficientNet-B0 22% (31%), MobileNetV3 23% (18%), ViT-Tiny nothing. It had paid for itself
-after 6,000 to 48,000 images (tests/benchmarks/compiled.py)."""
+took 9 to 27 s, and spared of an image's time, beside folding, in fp32 (bf16): of ResNet-18 5% (5%), ResNet-50 4% (11%),
+EfficientNet-Lite0 23% (14%), EfficientNet-B0 19% (22%), MobileNetV3 17% (27%), ViT-Tiny 2% (8%). It had paid for itself
+after 4,000 to 28,000 images (tests/benchmarks/compiled.py); a run of 20,500 with EfficientNet-Lite0 in bf16 was 10 s
+longer with it."""
 
 
 def choose_compile(recipe: Recipe, machine: Machine, views: int, boundaries: frozenset[int]) -> Chosen:
-    """eager or compiled. `views`: how often training images go through a part that is kept, at these boundaries.
+    """eager or compiled. `views`: how often training images go through a part that is kept, at these boundaries; 0
+    where it is not known.
 
     On a GPU nobody has measured it yet: there it has to be asked for.
     """
     asked = recipe.runtime.compile
-    worth = machine.device == "cpu" and views >= PAYS_FROM and not recipe.takes_texts
-    if asked == "off" or not (asked == "on" or worth):
+    if asked == "off" or (asked == "auto" and (machine.device != "cpu" or recipe.takes_texts or not views)):
         return Chosen("eager", None)
-    why = ""
-    if recipe.runtime.exact:
-        why = "runtime.exact"
-    elif recipe.takes_texts:
-        why = "texts come in many lengths, each of which would be compiled"
-    elif not boundaries:
-        why = "nothing that a frozen part makes is kept"
-    elif len(boundaries) > 1:
-        why = "what is kept at several stages is made one from the other, which spares more"
+    through = f"{views:,} image-views go through the frozen part"
+    why = _why_eager(recipe, boundaries)
+    if not why and asked == "auto" and views < PAYS_FROM:
+        why = f"{through}: it pays from {PAYS_FROM:,} on"
     if why:
         return Chosen("eager", Decision("compile", "eager", why))
     pays = "runtime.compile: on" if asked == "on" else "more than its compiling takes"
-    why = f"{views:,} image-views go through the frozen part: {pays}; equal but for rounding"
+    why = f"{through}: {pays}; equal but for rounding"
     return Chosen("compiled", Decision("compile", "compiled", why))
+
+
+def _why_eager(recipe: Recipe, boundaries: frozenset[int]) -> str:
+    """However many images there are; empty where they decide."""
+    if recipe.runtime.exact:
+        return "runtime.exact"
+    if recipe.takes_texts:
+        return "texts come in many lengths, each of which would be compiled"
+    if not boundaries:
+        return "nothing that a frozen part makes is kept"
+    if len(boundaries) > 1:
+        return "what is kept at several stages is made one from the other, which spares more"
+    return ""
 
 
 def choose_fold_bn(

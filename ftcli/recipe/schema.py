@@ -136,8 +136,8 @@ class Runtime(Options):
     bits anyway."""
     compile: Literal["auto", "on", "off"] = "auto"
     """Whether what lies below the first layer that trains is compiled, where it is kept at one stage alone. auto: on a
-    CPU from 50,000 images (each counted by its views) on, which then take up to a third less time, or no less, and are
-    rounded otherwise. on: from the first, and on a GPU. off, or without a C++ compiler: the network's own code."""
+    CPU from 50,000 images (each counted by its views) on, which then take up to a quarter less time, or no less, and
+    are rounded otherwise. on: from the first, and on a GPU. off, or without a C++ compiler: the network's own code."""
     fold_bn: Literal["auto", "off"] = "auto"
     """auto: on a CPU the batch norms below the first layer that trains are folded into the convolutions before them,
     which is faster and rounds otherwise, by no more than the precision does. off: as the network does it."""

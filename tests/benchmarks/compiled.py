@@ -26,6 +26,7 @@ from ftcli.engine.folded import fold_below
 from ftcli.engine.freeze import enter_eval_mode
 from ftcli.engine.head_cut import cut_before_head, inputs_of
 from ftcli.engine.inputs import noise, placed, ready
+from ftcli.engine.memory import keep_freed_memory
 from ftcli.engine.network import Network
 from ftcli.engine.placement import place
 from ftcli.engine.precision import autocast
@@ -102,6 +103,7 @@ def main() -> None:
     parser.add_argument("--batch-size", type=int, default=32)
     parser.add_argument("--turns", type=int, default=7)
     asked = parser.parse_args()
+    keep_freed_memory()  # as a run does
     print(f"batches of {asked.batch_size}, {torch.get_num_threads()} threads, torch {torch.__version__}")
     titles = "".join(f"{title:>10}" for title in ("apart", "folded", "compiled", "compiling", "pays from"))
     print(f"{'images a second':<34}{titles}{'features moved by, of each way':>35}")

@@ -147,13 +147,20 @@ def test_a_head_that_is_replayed_ends_with_the_same_bits(
 
 
 def test_a_frozen_part_that_is_compiled_on_cuda(digits, tmp_path):
-    made = [
-        recipe(digits, strategy="partial", runtime={"device": "cuda", "compile": how}, cache={"disk_gb": 0})
-        for how in ("off", "on")
-    ]
-    eager, compiled = (run(one, tmp_path / str(number)) for number, one in enumerate(made))
-    assert not [finding for finding in compiled.findings if finding.rule == "frozen-part-not-compiled"]
-    assert compiled.reuse.computed == eager.reuse.computed > 0
+    """Views come from the GPU, where they are cropped, and what evaluation sees from the processor."""
+    sections = {
+        "strategy": "feature_extraction",
+        "augment": "light",
+        "train": {"epochs": 3, "batch_size": 4, "precision": "fp32"},
+        "cache": {"views": 2, "disk_gb": 0},
+    }
+    for how in ("off", "on"):
+        result = run(recipe(digits, **sections, runtime={"device": "cuda", "compile": how}), tmp_path / how)
+        assert result.compile == {"off": "eager", "on": "compiled"}[how]
+        assert result.reuse.computed > 0
+    assert not [finding for finding in result.findings if finding.rule == "frozen-part-not-compiled"]
+    eager, compiled = ([row["train_loss"] for row in metrics(tmp_path / how)] for how in ("off", "on"))
+    assert compiled == pytest.approx(eager, rel=1e-3)
 
 
 def test_recording_a_head_leaves_all_as_it_was():

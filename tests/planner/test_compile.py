@@ -16,7 +16,7 @@ from ftcli.plans.training_plan import Bf16Effect, Machine
 from ftcli.recipe.schema import Recipe
 from tests.maps import resnet, transformer
 
-DECIDED = ["norm", "layer_lr", "augment", "precision", "checkpoint_rule", "fold_bn"]
+DECIDED = ["norm", "layer_lr", "augment", "precision", "checkpoint_rule", "fold_bn", "compile"]
 
 
 def recipe(**sections):
@@ -230,7 +230,14 @@ COMPILE = {"compile": "on"}
     ("sections", "device", "num_train", "made", "why"),
     [
         ({}, "cpu", PAYS_FROM, "compiled", "50,000 image-views go through the frozen part: more than its"),
-        ({}, "cpu", PAYS_FROM - 1, "eager", None),
+        (
+            {},
+            "cpu",
+            PAYS_FROM - 1,
+            "eager",
+            "49,999 image-views go through the frozen part: it pays from 50,000",
+        ),
+        ({}, "cpu", None, "eager", None),
         ({}, "cuda", PAYS_FROM, "eager", None),
         (
             {"runtime": COMPILE},
@@ -241,7 +248,7 @@ COMPILE = {"compile": "on"}
         ),
         ({"runtime": {"compile": "off"}}, "cpu", PAYS_FROM, "eager", None),
         ({"runtime": {"exact": True}}, "cpu", PAYS_FROM, "eager", "runtime.exact"),
-        ({"runtime": {"exact": True}}, "cpu", 500, "eager", None),
+        ({"runtime": {"exact": True}}, "cpu", 500, "eager", "runtime.exact"),
         ({"runtime": {**COMPILE, "exact": True}}, "cpu", 500, "eager", "runtime.exact"),
         ({"strategy": "full"}, "cpu", PAYS_FROM, "compiled", "50,000 image-views"),  # of the linear probe
         ({"strategy": "full", "cache": {"prefix": "off"}}, "cpu", PAYS_FROM, "eager", None),

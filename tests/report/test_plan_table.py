@@ -215,4 +215,5 @@ def test_json_holds_the_same_numbers() -> None:
         "precision",
         "checkpoint_rule",
         "fold_bn",
+        "compile",
     }
