@@ -1,8 +1,9 @@
-"""Memory that a step gives back is kept for the next one."""
+"""Memory that a step gives back is kept for the next one, until it is given back to the system."""
 
 from __future__ import annotations
 
 import ctypes
+from contextlib import suppress
 from functools import cache
 
 M_TRIM_THRESHOLD = -1
@@ -24,3 +25,9 @@ def keep_freed_memory() -> bool:
     except (OSError, AttributeError, TypeError):  # no C library of that kind: musl, macOS, Windows
         return False
     return bool(mallopt(M_MMAP_MAX, 0)) and bool(mallopt(M_TRIM_THRESHOLD, LARGEST_INT))
+
+
+def give_back() -> None:
+    """Whole free pages, to the system. Other C libraries than glibc know no such call."""
+    with suppress(OSError, AttributeError, TypeError):
+        ctypes.CDLL(None).malloc_trim(0)

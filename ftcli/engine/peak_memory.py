@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import ctypes
 import re
 from contextlib import suppress
 from pathlib import Path
+
+from ftcli.engine.memory import give_back
 
 _STATUS = Path("/proc/self/status")
 _CLEAR = Path("/proc/self/clear_refs")
@@ -27,7 +28,7 @@ class PeakMemory:
             torch.cuda.reset_peak_memory_stats()
             self._counts = True
         else:
-            _give_back()
+            give_back()
             self._counts = _reset()
 
     @property
@@ -38,12 +39,6 @@ class PeakMemory:
 
             return torch.cuda.max_memory_allocated()
         return _high_water_mark() if self._counts else None
-
-
-def _give_back() -> None:
-    """Whole free pages, which engine/memory keeps. Other C libraries than glibc know no such call."""
-    with suppress(OSError, AttributeError, TypeError):
-        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _reset() -> bool:

@@ -13,6 +13,7 @@ from ftcli.engine.evaluate import scores_of
 from ftcli.engine.feed import predict_stream
 from ftcli.engine.files import write_text
 from ftcli.engine.kept import Ledger
+from ftcli.engine.memory import give_back
 from ftcli.engine.metrics import report_of
 from ftcli.engine.peft_folder import write_adapters
 from ftcli.engine.progress import Progress, compared_by
@@ -122,6 +123,7 @@ def _tested(done: Performed, best_phase: str) -> tuple[Tensor, Tensor]:
     work.tell(Working("testing", 0))
     with span("testing", len(done.prepared.counted.streams[TEST])):
         logits, labels = predict_stream(work, _phase_of(plan, best_phase), TEST)
+    give_back()  # what steps kept, before libraries for the report are imported
     if plan.floor != "before":  # a language model has no answer for each example
         with span("report"):
             done.run.write_test_predictions(predictions_table(logits, labels, work.batches.store.splits))

@@ -162,7 +162,7 @@ def _train(
     batches = replace(batches, tell=tell)
     batches.store.listen(lambda finding: tell(Noticed(finding)))
     if batches.store.in_memory:  # else loaders fork processes, which must not inherit an import half done
-        preload()
+        preload(len(prepared.splits.examples))
     if resumed is None:
         _write_intent(run, recipe, prepared)
     shelf = feature_shelf(recipe, prepared, batches.store)

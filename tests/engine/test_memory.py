@@ -59,3 +59,23 @@ def test_activations_give_the_same_bits_as_in_place(activation):
         assert not model[2].inplace
     for one, other in zip(*found, strict=True):
         torch.testing.assert_close(one, other)
+
+
+HELD = """
+import torch
+from ftcli.engine.memory import give_back, keep_freed_memory
+def resident():
+    return int(open("/proc/self/statm").read().split()[1]) * 4096
+keep_freed_memory()
+for _ in range(2):
+    torch.ones(64, 2**20).mul(2)
+held = resident()
+give_back()
+print(held - resident())
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux" or not keep_freed_memory(), reason="another C library")
+def test_what_is_kept_can_be_given_back():
+    given = int(subprocess.check_output([sys.executable, "-c", HELD], text=True))
+    assert given > 200 * 2**20
