@@ -223,8 +223,8 @@ def choose_fold_bn(
     """apart or folded. `frozen`: the batch norms that a phase never changes; none leave nothing to decide.
 
     Folded in double precision, and rounded once: in bf16 too the features are as near to those of fp32, folded or
-    apart (0.0105 and 0.0109 of their norm away for ResNet-18 with ImageNet's weights, 0.071 and 0.065 for
-    EfficientNet-Lite0, 0.007 and 0.010 for MobileNetV3 with random ones).
+    apart (0.0105 and 0.0109 of their norm away for the benchmarks' ResNet-18, 0.071 and 0.065 for EfficientNet-Lite0
+    with ImageNet's weights, 0.007 and 0.010 for MobileNetV3 with random ones).
     """
     if machine.device != "cpu" or recipe.runtime.fold_bn == "off" or not frozen:
         return Chosen("apart", None)
