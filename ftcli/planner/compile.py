@@ -136,14 +136,12 @@ def _faster(
     probed = _floor(recipe) == "probe"
     frozen = frozen_below(layer_map, phases, probed=probed)
     keeps = probed and recipe.cache.prefix != "off"
-    views, kept = (
-        image_views(phases, facts.num_train or 0, probed=keeps),
-        kept_at(phases, layer_map, probed=keeps),
-    )
+    views = image_views(phases, facts.num_train or 0, probed=keeps)
+    boundaries = kept_at(phases, layer_map, probed=keeps)
     return {
         "depthwise": choose_depthwise(recipe, machine, wide_depthwise(layer_map, phases)),
         "fold_bn": choose_fold_bn(recipe, machine, precision, frozen),
-        "compile": choose_compile(recipe, machine, views, kept),
+        "compile": choose_compile(recipe, machine, views, boundaries),
         "crops": choose_crops(recipe, machine, augment, facts.preprocessing),
         "deterministic": choose_deterministic(recipe, machine),
         "cuda_graphs": choose_cuda_graphs(recipe, machine),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 import torch
@@ -44,3 +45,14 @@ def stop_after(epochs: int) -> Listener:
             raise Stop
 
     return listen
+
+
+def assert_resumed_is_whole(recipe: Recipe, folder: Path, epochs: int) -> None:
+    """A run that is cut off after so many epochs and gone on with ends as one that is not."""
+    run(recipe, folder / "whole")
+    with suppress(Stop):
+        run(recipe, folder / "cut", stop_after(epochs))
+        raise AssertionError("the run was not cut off")
+    run(recipe, folder / "cut", resume=True)
+    assert same_bits(folder / "whole", folder / "cut")
+    assert metrics(folder / "whole") == metrics(folder / "cut")

@@ -6,7 +6,7 @@ import torch
 from ftcli.engine import compiled
 from ftcli.events import Noticed
 from tests.engine.test_compiled import no_compiler  # noqa: F401
-from tests.numerics.runs import Stop, metrics, run, same_bits, stop_after
+from tests.numerics.runs import assert_resumed_is_whole, metrics, run, same_bits
 from tests.numerics.test_prefix import pretrained, reuse
 from tests.toys import recorder, write_digits
 
@@ -69,12 +69,7 @@ def test_the_bits_do_not_depend_on_what_the_disk_keeps(digits, tmp_path):
 
 def test_resumed_equals_uninterrupted(digits, tmp_path):
     asked = made(digits, tmp_path, strategy="feature_extraction", train=EPOCHS, cache={"disk_gb": 0})
-    run(asked, tmp_path / "whole")
-    with pytest.raises(Stop):
-        run(asked, tmp_path / "cut", stop_after(1))
-    run(asked, tmp_path / "cut", resume=True)
-    assert same_bits(tmp_path / "whole", tmp_path / "cut")
-    assert metrics(tmp_path / "whole") == metrics(tmp_path / "cut")
+    assert_resumed_is_whole(asked, tmp_path, epochs=1)
 
 
 def test_compiling_is_no_example_s_time(digits, tmp_path, monkeypatch):

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.numerics.runs import Stop, metrics, run, same_bits, stop_after
+from tests.numerics.runs import assert_resumed_is_whole, metrics, run, same_bits
 from tests.numerics.test_prefix import pretrained
 
 BATCH = {"device": "cpu", "crops": "batch"}
@@ -39,12 +39,7 @@ def test_a_run_learns_what_it_learns_image_by_image(case, digits, tmp_path):
 @pytest.mark.parametrize("case", ["mixed, drawn", "views"])
 def test_resumed_equals_uninterrupted(case, digits, tmp_path):
     asked = made(case, digits, tmp_path)
-    run(asked, tmp_path / "whole")
-    with pytest.raises(Stop):
-        run(asked, tmp_path / "cut", stop_after(2))
-    run(asked, tmp_path / "cut", resume=True)
-    assert same_bits(tmp_path / "whole", tmp_path / "cut")
-    assert metrics(tmp_path / "whole") == metrics(tmp_path / "cut")
+    assert_resumed_is_whole(asked, tmp_path, epochs=2)
 
 
 def test_views_that_are_kept_and_those_that_are_made_again_are_the_same_bits(digits, tmp_path):
